@@ -1,0 +1,291 @@
+"""Batches in: poll, decode each record alone, one transaction with the watermark, then the offset.
+
+FastStream polls and rebalances; the offsets are ours (ADR 0003): its nack seeks back at once, which is a hot loop, and
+its ack commits every assigned partition. So nothing is acked or nacked: a batch either advances the watermark in
+PostgreSQL, or is sought back and its partitions paused for a while, and polling goes on.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, Generic, TypeVar
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.message import StreamMessage
+from opentelemetry import trace
+
+from chassis import outbox, watermark
+from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
+from chassis.errors import TRANSIENT, LogNotContinuous, NeverWorks, may_work_later
+from chassis.platform import Platform
+from chassis.positions import Positions
+from chassis.postgres import transaction
+from chassis.telemetry import METERS, Count, Duration, link_to
+from contracts.topics import BY_NAME, Topic
+
+log = logging.getLogger(__name__)
+tracer = trace.get_tracer("patchline")
+
+T = TypeVar("T")
+
+POLL_MS: Final = 20
+FIRST_PAUSE_SECONDS: Final = 0.5
+LONGEST_PAUSE_SECONDS: Final = 30.0
+BUGS_IN_A_ROW: Final = 100
+"""So many records in a row that a handler cannot take are a broken release, not bad data: stop the line."""
+
+
+class BatchConsumer(Generic[T]):
+    """One consumer group of one process. Runs as a part; its handler runs inside its transactions."""
+
+    def __init__(
+        self,
+        *,
+        group: str,
+        topics: Sequence[Topic],
+        decode: Decode[T],
+        handler: Handler[T],
+        on: Platform,
+        max_records: int = 1000,
+    ) -> None:
+        """Consume `topics` as `group`, handing at most `max_records` to `handler` at once."""
+        self.name = group
+        self._decode = decode
+        self._handler = handler
+        self._on = on
+        self._progress = on.progress
+        self._positions = Positions(group, on.pool)
+        self._bugs_in_a_row = 0
+        self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._failed: asyncio.Future[None] | None = None
+        self._tasks: asyncio.TaskGroup | None = None
+        self._broker = KafkaBroker(
+            on.kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
+        )
+        self._subscriber: Any = self._broker.subscriber(
+            *(topic.name for topic in topics),
+            group_id=group,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=POLL_MS,
+            auto_offset_reset="none",
+            ack_policy=AckPolicy.MANUAL,
+            listener=_Assignments(self),
+            parser=_untouched,
+            decoder=_records,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            fetch_max_wait_ms=250,
+        )
+        self._subscriber(self._on_records)
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Consume until `stopping`; the batch under way is finished.
+
+        Raises:
+            LogNotContinuous: a log does not continue at our watermark; a person must decide.
+            NeverWorks: too many records in a row could not be handled.
+        """
+        self._failed = asyncio.get_running_loop().create_future()
+        self._progress.ready[self.name] = False
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            beating = tasks.create_task(self._beat())
+            waiting = tasks.create_task(stopping.wait())
+            try:
+                await self._broker.start()
+                ends: set[asyncio.Future[Any]] = {waiting, self._failed}
+                await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                await self._broker.stop()
+                beating.cancel()
+                waiting.cancel()
+        if self._failed.done():
+            self._failed.result()
+
+    async def _beat(self) -> None:
+        """Beat while the consumer can reach its broker's group; a stuck handler stops the beat."""
+        while True:
+            if not self._positions.busy_for_longer_than(30):
+                self._progress.beat(self.name)
+            await asyncio.sleep(1)
+
+    async def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Seek each newly assigned partition to its watermark; until that is possible they stay paused."""
+        try:
+            await self._positions.seek(self._subscriber.consumer, partitions)
+        except LogNotContinuous as error:
+            self._subscriber.consumer.pause(*partitions)
+            self._fail(error)
+        except (KafkaError, *TRANSIENT) as error:
+            log.warning("cannot read watermarks yet", extra={"group": self.name, "reason": str(error)})
+            self._subscriber.consumer.pause(*partitions)
+            self._later(self._assign_again(partitions))
+        else:
+            self._progress.ready[self.name] = True
+
+    async def _assign_again(self, partitions: Sequence[TopicPartition]) -> None:
+        await asyncio.sleep(self._longer_pause())
+        consumer = self._subscriber.consumer
+        mine = [each for each in partitions if consumer is not None and each in consumer.assignment()]
+        if mine:
+            await self.on_assigned(mine)
+            if all(self._positions.knows(each) for each in mine):
+                consumer.resume(*mine)
+
+    async def _on_records(self, records: Sequence[Record]) -> None:
+        """Handle one poll. Never raises but on cancellation: FastStream would log it and poll on past the batch."""
+        try:
+            fresh = self._positions.fresh(records)
+        except LogNotContinuous as error:
+            self._fail(error)
+            return
+        if fresh and self._failed is not None and not self._failed.done():
+            self._positions.begin()
+            await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
+            self._positions.end()
+
+    async def _handle(self, mine: Sequence[Record], polled: Sequence[Record]) -> None:
+        """Apply the records; put back what may work later; narrow down and dead-letter what never works."""
+        started = time.monotonic()
+        try:
+            await self._apply(mine, polled, {})
+        except watermark.LostPartition as error:
+            METERS.add(Count.BATCHES_LOST, group=self.name)
+            log.info("another consumer was first", extra={"group": self.name, "where": str(error)})
+            await self._seek_again(polled)
+        except Exception as error:  # noqa: BLE001 - sorted here into later, narrower, or never
+            if may_work_later(error):
+                self._put_back(polled, error)
+            elif len(polled) > 1:
+                await self._narrow(polled)
+            else:
+                await self._refuse(polled[0], error)
+        else:
+            self._bugs_in_a_row = 0
+            self._pause_seconds = FIRST_PAUSE_SECONDS
+            METERS.add(Count.CONSUMED, len(polled), group=self.name)
+            METERS.record(Duration.BATCH, time.monotonic() - started, group=self.name)
+
+    async def _narrow(self, polled: Sequence[Record]) -> None:
+        middle = len(polled) // 2
+        for half in (polled[:middle], polled[middle:]):
+            if self._positions.are_next(half):
+                await self._handle([record for record in half if is_for(self.name, record)], half)
+
+    async def _refuse(self, record: Record, error: Exception) -> None:
+        """Dead-letter one record that its handler cannot take."""
+        self._bugs_in_a_row += 1
+        log.error("handler cannot take a record", exc_info=error, extra=_place(record, self.name))
+        if self._bugs_in_a_row > BUGS_IN_A_ROW:
+            reason = f"{BUGS_IN_A_ROW} records in a row failed in {self.name}: see docs/runbook.md, 'The line stopped'"
+            self._fail(NeverWorks(f"{reason}; last: {type(error).__name__}: {error}"))
+            return
+        reason = f"{self.name} cannot handle it: {type(error).__name__}: {error}"
+        try:
+            await self._apply([], [record], {record: reason})
+        except watermark.LostPartition:
+            await self._seek_again([record])
+        except TRANSIENT as again:
+            self._put_back([record], again)
+
+    async def _apply(self, mine: Sequence[Record], polled: Sequence[Record], refused: Mapping[Record, str]) -> None:
+        """Run the handler and advance the watermark in one transaction; then wake the relay and commit offsets."""
+        moves = self._positions.moves(polled)
+        links = [link_to(each) for each in _sampled(mine)]
+        with tracer.start_as_current_span(f"process {self.name}", links=links):
+            async with transaction(self._on.pool) as tx:
+                recorded_at = await watermark.advance(tx, self.name, moves, self._on.clock())
+                batch: Batch[T] = decoded(mine, self._decode, recorded_at)
+                batch.refused += refused.items()
+                if batch.items:
+                    await self._handler.on_batch(tx, batch)
+                for record, reason in batch.refused:
+                    letter = dead_letter(record, group=self.name, reason=reason, at=recorded_at)
+                    await outbox.enqueue_messages(tx, BY_NAME[record.topic].dead_letters, [letter])
+        self._positions.advanced(moves)
+        self._on.relay.wake()
+        self._count_refused(batch)
+        await self._positions.commit(self._subscriber.consumer, moves)
+
+    def _count_refused(self, batch: Batch[T]) -> None:
+        for record, reason in batch.refused:
+            METERS.add(Count.DEAD_LETTERED, topic=record.topic, group=self.name)
+            log.warning("dead letter", extra={**_place(record, self.name), "reason": reason})
+
+    def _put_back(self, records: Sequence[Record], error: BaseException) -> None:
+        """Seek back to the first of `records` in each partition and pause those partitions for a while."""
+        METERS.add(Count.BATCHES_REDELIVERED, group=self.name)
+        seconds = self._longer_pause()
+        log.warning(
+            "put back, tried again later",
+            extra={"group": self.name, "seconds": seconds, "reason": f"{type(error).__name__}: {error}"},
+        )
+        consumer = self._subscriber.consumer
+        partitions = self._positions.rewind(consumer, records)
+        consumer.pause(*partitions)
+        self._later(self._resume(partitions, seconds))
+
+    async def _resume(self, partitions: Sequence[TopicPartition], seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        consumer = self._subscriber.consumer
+        if consumer is not None:
+            consumer.resume(*(each for each in partitions if each in consumer.assignment()))
+
+    async def _seek_again(self, records: Sequence[Record]) -> None:
+        partitions = sorted({TopicPartition(record.topic, record.partition) for record in records})
+        self._positions.forget(partitions)
+        mine = [each for each in partitions if each in self._subscriber.consumer.assignment()]
+        if mine:
+            await self.on_assigned(mine)
+
+    def _longer_pause(self) -> float:
+        seconds = self._pause_seconds
+        self._pause_seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
+        return seconds
+
+    def _later(self, work: Any) -> None:
+        if self._tasks is None:
+            raise NeverWorks("the consumer is not running")
+        self._tasks.create_task(work)
+
+    def _fail(self, error: NeverWorks) -> None:
+        if self._failed is not None and not self._failed.done():
+            self._failed.set_exception(error)
+
+
+class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Tells the consumer what it was given; what is taken away is forgotten at the next seek."""
+
+    def __init__(self, consumer: BatchConsumer[Any]) -> None:
+        self._consumer = consumer
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Do nothing: the watermark's compare-and-set guards a batch that is still under way."""
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Seek to the watermarks before the first fetch."""
+        if assigned:
+            await self._consumer.on_assigned(sorted(assigned))
+
+
+async def _untouched(records: Any) -> StreamMessage[Any]:
+    """Hand the records over as they are: FastStream's parser fails a whole batch over one header that is not UTF-8."""
+    return StreamMessage(raw_message=records, body=b"")
+
+
+async def _records(message: StreamMessage[Any]) -> Any:
+    return message.raw_message
+
+
+def _sampled(records: Sequence[Record]) -> list[str]:
+    contexts = (value for record in records for name, value in record.headers if name == "traceparent")
+    return [context.decode("latin-1") for context in contexts if context.endswith(b"-01")][:32]
+
+
+def _place(record: Record, group: str) -> dict[str, object]:
+    return {"group": group, "topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -1,0 +1,222 @@
+"""The policy for calls to outside systems: a pinned host, time-outs, retries of reads, a breaker, a token bucket.
+
+Whoever calls gets a value, or one of two errors: `Refused` (a person must look) or `Unavailable` (try again later, not
+before `retry_after_seconds`). A lost answer to a write is `Unavailable` with `ambiguous` set: look before acting again.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+from aiolimiter import AsyncLimiter
+
+from chassis.errors import MayWorkLater, NeverWorks, WrongSetting
+from chassis.telemetry import METERS, Count, Duration
+
+log = logging.getLogger(__name__)
+
+READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+ANSWER_CHARACTERS: Final = 200
+
+
+class Refused(NeverWorks):
+    """The other side understood and said no."""
+
+    def __init__(self, status: int, text: str) -> None:
+        """Keep the status beside the first words of the answer."""
+        super().__init__(f"HTTP {status}: {text[:ANSWER_CHARACTERS]}")
+        self.status = status
+
+
+class Unavailable(MayWorkLater):
+    """The other side did not answer, or asked to be left alone for a while."""
+
+    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, ambiguous: bool = False) -> None:
+        """Say why; `ambiguous` means that a write may have happened all the same."""
+        super().__init__(reason)
+        self.retry_after_seconds = retry_after_seconds
+        self.ambiguous = ambiguous
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """How one outside system is called. Rates and time-outs in calls and seconds."""
+
+    calls_per_second: float = 20
+    burst: int = 20
+    timeout_seconds: float = 10
+    read_attempts: int = 3
+    breaker_failures: int = 5
+    breaker_seconds: float = 15
+
+
+class Breaker:
+    """Opens after several failures in a row; lets one call through after a while."""
+
+    def __init__(self, failures: int, seconds: float) -> None:
+        """Start closed."""
+        self._allowed = failures
+        self._seconds = seconds
+        self._failures = 0
+        self._open_until = 0.0
+
+    def check(self) -> None:
+        """Raise `Unavailable` while open; past its time, let this one call try and keep the others out.
+
+        Raises:
+            Unavailable: with the seconds until the next try.
+        """
+        now = time.monotonic()
+        if self._failures < self._allowed:
+            return
+        if now < self._open_until:
+            raise Unavailable("the breaker is open", retry_after_seconds=self._open_until - now)
+        self._open_until = now + self._seconds
+
+    def succeeded(self) -> None:
+        """Close."""
+        self._failures = 0
+
+    def failed(self) -> None:
+        """Count a failure, and open once there are enough."""
+        self._failures += 1
+        if self._failures >= self._allowed:
+            self._open_until = time.monotonic() + self._seconds
+
+
+class Outbound:
+    """Calls one outside system and no other host. Make one per process and system; close it at the end."""
+
+    def __init__(
+        self,
+        url: str,
+        policy: Policy,
+        *,
+        headers: Mapping[str, str] | None = None,
+        auth: httpx.Auth | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        """Pin the host of `url`.
+
+        Raises:
+            WrongSetting: `url` is not an http(s) address, or plain http to another machine.
+        """
+        parts = urlsplit(url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
+            raise WrongSetting(f"{url!r} is not an http(s) address")
+        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+            raise WrongSetting(f"{parts.hostname}: plain http is allowed to this machine only; use https")
+        self.host = parts.hostname
+        self._url = url.rstrip("/")
+        self._policy = policy
+        self._breaker = Breaker(policy.breaker_failures, policy.breaker_seconds)
+        self._bucket = AsyncLimiter(max(policy.burst, 1), max(policy.burst, 1) / policy.calls_per_second)
+        self._client = httpx.AsyncClient(
+            headers=dict(headers or {}),
+            auth=auth,
+            timeout=policy.timeout_seconds,
+            follow_redirects=False,
+            transport=transport,
+        )
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._client.aclose()
+
+    async def call(
+        self,
+        method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"],
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+        form: Mapping[str, str] | None = None,
+    ) -> httpx.Response:
+        """Call `path` below the pinned address and return the answer if it is a 2xx.
+
+        Reads are tried again by themselves; writes never are: whoever writes must look first.
+
+        Raises:
+            Refused: any other answer below 500 but 408, 425 and 429.
+            Unavailable: no answer, 5xx, 408, 425, 429, or the breaker is open.
+        """
+        request = self._client.build_request(
+            method, self._url + path, params=params, headers=headers, json=json, data=form
+        )
+        if request.url.host != self.host:
+            raise Refused(0, f"{request.url.host} is not {self.host}, the pinned host")
+        if method not in READS:
+            return await self._once(request)
+        async for attempt in stamina.retry_context(
+            on=_retry_soon, attempts=self._policy.read_attempts, wait_initial=0.1, wait_max=2.0, timeout=None
+        ):
+            with attempt:
+                return await self._once(request)
+        raise AssertionError("stamina always returns or raises")
+
+    async def _once(self, request: httpx.Request) -> httpx.Response:
+        self._breaker.check()
+        async with self._bucket:
+            started = time.monotonic()
+            try:
+                async with asyncio.timeout(self._policy.timeout_seconds + 1):
+                    response = await self._client.send(request)
+            except (httpx.TransportError, TimeoutError) as error:
+                self._note("no answer", started)
+                sent = request.method not in READS and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                raise Unavailable(f"{self.host}: {type(error).__name__}", ambiguous=sent) from error
+        return self._judged(request, response, started)
+
+    def _judged(self, request: httpx.Request, response: httpx.Response, started: float) -> httpx.Response:
+        status = response.status_code
+        if response.is_success:
+            self._note("ok", started)
+            return response
+        if status >= 500 or status in {408, 425, 429}:
+            self._note("unavailable" if status != 429 else "limited", started)
+            raise Unavailable(
+                f"{self.host}: HTTP {status}: {response.text[:ANSWER_CHARACTERS]}",
+                retry_after_seconds=retry_after(response.headers.get("retry-after"), datetime.now(UTC)),
+                ambiguous=status >= 500 and request.method not in READS,
+            )
+        self._note("refused", started)
+        raise Refused(status, response.text)
+
+    def _note(self, outcome: str, started: float) -> None:
+        if outcome in {"ok", "refused", "limited"}:
+            self._breaker.succeeded()
+        else:
+            self._breaker.failed()
+        METERS.add(Count.OUTBOUND, host=self.host, outcome=outcome)
+        METERS.record(Duration.OUTBOUND, time.monotonic() - started, host=self.host)
+
+
+def _retry_soon(error: Exception) -> bool:
+    return isinstance(error, Unavailable) and (error.retry_after_seconds or 0) <= 2
+
+
+def retry_after(value: str | None, now: datetime) -> float | None:
+    """Return the seconds that a `Retry-After` header asks for, at most an hour; `None` where it asks nothing usable.
+
+    Source: RFC 9110 section 10.2.3 (delta seconds or an HTTP date).
+    """
+    if value is None:
+        return None
+    try:
+        seconds = float(value)
+    except ValueError:
+        try:
+            seconds = (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
+        except ValueError:
+            return None
+    return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

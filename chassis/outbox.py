@@ -1,0 +1,82 @@
+"""Messages leave with the transaction that caused them, or not at all; `relay` carries them to Kafka."""
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Final, LiteralString
+
+from chassis.postgres import Connection
+from contracts.envelope import Envelope, Message, encode
+from contracts.topics import Topic
+
+SHARDS: Final = 8
+"""Relays share the work by these; a key is always in the same one. As many as `relay_shard` has rows."""
+
+COLUMNS: Final = ("shard", "topic", "key", "headers", "value")
+
+
+def shard_of(key: bytes | None) -> int:
+    """Return the shard of a record key."""
+    return zlib.crc32(key or b"") % SHARDS
+
+
+async def enqueue(tx: Connection, topic: Topic, envelopes: Iterable[Envelope], *, key: str | None = None) -> int:
+    """Add events to the caller's transaction and return how many. The record key is `key`, else each one's subject."""
+    return await enqueue_messages(tx, topic.name, [encode(envelope, key) for envelope in envelopes])
+
+
+async def enqueue_keyed(tx: Connection, topic: Topic, keyed: Iterable[tuple[str, Envelope]]) -> int:
+    """Add events with a record key each to the caller's transaction and return how many."""
+    return await enqueue_messages(tx, topic.name, [encode(envelope, key) for key, envelope in keyed])
+
+
+DRAW: Final[LiteralString] = """
+    INSERT INTO aggregate_sequence AS a (aggregate, sequence)
+    SELECT * FROM unnest($1::text[], $2::bigint[])
+    ON CONFLICT (aggregate) DO UPDATE SET sequence = a.sequence + excluded.sequence
+    RETURNING aggregate, sequence
+"""
+
+
+async def enqueue_sequenced(tx: Connection, topic: Topic, keyed: Sequence[tuple[str, Envelope]]) -> int:
+    """Add events of a state topic, numbered per key in their order here; consumers keep the highest.
+
+    The keys' rows stay locked until the transaction ends, so numbers are published in the order of the states.
+    """
+    counts = Counter(key for key, _ in keyed)
+    aggregates = sorted(counts)
+    names = [f"{topic.name}/{aggregate}" for aggregate in aggregates]
+    rows = await tx.fetch(DRAW, names, [counts[aggregate] for aggregate in aggregates])
+    last = {row["aggregate"]: row["sequence"] for row in rows}
+    drawn = {key: last[f"{topic.name}/{key}"] - counts[key] for key in aggregates}
+    numbered: list[tuple[str, Envelope]] = []
+    for key, envelope in keyed:
+        drawn[key] += 1
+        numbered.append((key, replace(envelope, sequence=drawn[key])))
+    return await enqueue_keyed(tx, topic, numbered)
+
+
+async def enqueue_messages(tx: Connection, topic: str, messages: Sequence[Message]) -> int:
+    """Add encoded records to the caller's transaction and return how many."""
+    if messages:
+        await tx.copy_records_to_table(
+            "outbox",
+            columns=COLUMNS,
+            records=[
+                (shard_of(message.key), topic, message.key, written(message.headers), message.value)
+                for message in messages
+            ],
+        )
+    return len(messages)
+
+
+def written(headers: Iterable[tuple[str, bytes]]) -> str:
+    """Return headers as text that PostgreSQL stores; any bytes survive."""
+    return json.dumps([(name, value.decode("latin-1")) for name, value in headers])
+
+
+def headers_of(text: str) -> list[tuple[str, bytes]]:
+    """Return the headers that `written` wrote."""
+    return [(name, value.encode("latin-1")) for name, value in json.loads(text)]

@@ -1,0 +1,149 @@
+"""Carries outbox rows to Kafka: one relay per shard under a session lock, many in flight, deleted after the acks."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Sequence
+from typing import Final, LiteralString
+
+import asyncpg
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from chassis import outbox
+from chassis.errors import TRANSIENT
+from chassis.health import Progress
+from chassis.telemetry import METERS, Count, Duration
+
+log = logging.getLogger(__name__)
+
+DELIVERY_TIMEOUT_SECONDS: Final = 5.0
+"""How long a record of a relay that died may still arrive: its successor waits that long."""
+
+IDLE_SECONDS: Final = 0.2
+RETRY_SECONDS: Final = 1.0
+ROWS: Final = 2000
+
+
+class Relay:
+    """One process's relay. `wake` it after each commit; it looks by itself every `IDLE_SECONDS`."""
+
+    name = "relay"
+
+    def __init__(self, *, dsn: str, kafka: str, progress: Progress) -> None:
+        """Relay from the outbox in the schema of `dsn`'s role to the brokers at `kafka`."""
+        self._dsn = dsn
+        self._kafka = kafka
+        self._progress = progress
+        self._woken = asyncio.Event()
+
+    def wake(self) -> None:
+        """Look at the outbox now."""
+        self._woken.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Relay until `stopping`, then until the outbox of our shards is empty."""
+        while True:
+            try:
+                await self._session(stopping)
+            except (KafkaError, *TRANSIENT) as error:
+                log.warning("relay waits", extra={"reason": str(error) or type(error).__name__})
+                self._progress.beat(self.name)
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    async def _session(self, stopping: asyncio.Event) -> None:
+        connection = await asyncpg.connect(self._dsn, command_timeout=30)
+        try:
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._kafka,
+                enable_idempotence=True,
+                acks="all",
+                linger_ms=0,
+                max_batch_size=262_144,
+                request_timeout_ms=int(DELIVERY_TIMEOUT_SECONDS * 1000),
+            )
+            await producer.start()
+            try:
+                await self._relay(connection, producer, stopping)
+            finally:
+                await producer.stop()
+        finally:
+            await connection.close(timeout=2)
+
+    async def _relay(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer, stopping: asyncio.Event
+    ) -> None:
+        shards: list[int] = []
+        while True:
+            self._progress.beat(self.name)
+            self._woken.clear()
+            if len(shards) < outbox.SHARDS:
+                shards += await take_shards(connection, shards)
+            moved = await self._move(connection, producer, shards) if shards else 0
+            if moved == 0:
+                if stopping.is_set():
+                    await release_shards(connection, shards)
+                    return
+                await self._idle(stopping)
+
+    async def _idle(self, stopping: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(self._woken.wait()), asyncio.ensure_future(stopping.wait())]
+        try:
+            await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _move(
+        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer, shards: Sequence[int]
+    ) -> int:
+        rows = await connection.fetch(PEEK, shards, ROWS)
+        if not rows:
+            return 0
+        started = time.monotonic()
+        acks = [
+            await producer.send(
+                row["topic"], key=row["key"], value=row["value"], headers=outbox.headers_of(row["headers"])
+            )
+            for row in rows
+        ]
+        outcomes = await asyncio.gather(*acks, return_exceptions=True)
+        sent = [row["id"] for row, outcome in zip(rows, outcomes, strict=True) if not isinstance(outcome, Exception)]
+        await connection.execute(FORGET, sent)
+        METERS.add(Count.SENT, len(sent))
+        METERS.record(Duration.SEND, time.monotonic() - started)
+        for outcome in outcomes:
+            if isinstance(outcome, Exception):
+                raise outcome
+        return len(sent)
+
+
+PEEK: Final[LiteralString] = """
+    SELECT id, topic, key, headers, value FROM outbox WHERE shard = ANY($1::smallint[]) ORDER BY id LIMIT $2
+"""
+FORGET: Final[LiteralString] = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
+TAKE: Final[LiteralString] = """
+    SELECT shard, clean FROM relay_shard
+    WHERE shard <> ALL($1::smallint[])
+      AND pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), shard)
+"""
+MARK: Final[LiteralString] = "UPDATE relay_shard SET clean = $2 WHERE shard = ANY($1::smallint[])"
+
+
+async def take_shards(connection: "asyncpg.Connection[asyncpg.Record]", held: Sequence[int]) -> list[int]:
+    """Lock the shards that no relay holds and return them; wait first if one's last relay did not stop cleanly."""
+    rows = await connection.fetch(TAKE, held)
+    taken = [row["shard"] for row in rows]
+    if taken:
+        await connection.execute(MARK, taken, False)
+    if any(not row["clean"] for row in rows):
+        log.info("relay takes over", extra={"shards": len(taken), "waits_seconds": DELIVERY_TIMEOUT_SECONDS})
+        await asyncio.sleep(DELIVERY_TIMEOUT_SECONDS)
+    return taken
+
+
+async def release_shards(connection: "asyncpg.Connection[asyncpg.Record]", shards: Sequence[int]) -> None:
+    """Mark the shards as left cleanly; closing the connection unlocks them."""
+    await connection.execute(MARK, shards, True)

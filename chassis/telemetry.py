@@ -1,0 +1,130 @@
+"""Logs as JSON lines, traces and metrics by OpenTelemetry: every name that a process may use is listed here.
+
+Source: OpenTelemetry semantic conventions for messaging (development status) and HTTP; ours start with `patchline.`.
+"""
+
+import json
+import logging
+import os
+import secrets
+import sys
+from datetime import UTC, datetime
+from enum import StrEnum
+from typing import Final
+
+from opentelemetry import metrics, trace
+from opentelemetry.exporter.prometheus import PrometheusMetricReader
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.resources import SERVICE_NAME, Resource
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+
+class Count(StrEnum):
+    """Counters. Unit 1 each; the attributes stand behind the name."""
+
+    CONSUMED = "messaging.client.consumed.messages"  # topic, group: records read
+    SENT = "messaging.client.sent.messages"  # topic: records acknowledged by Kafka
+    DEAD_LETTERED = "patchline.dead_letters"  # topic, group: records that will never work
+    BATCHES_REDELIVERED = "patchline.batches.redelivered"  # group: a batch that may work later was put back
+    BATCHES_LOST = "patchline.batches.lost"  # group: another consumer had advanced the watermark
+    DELIVERIES = "patchline.deliveries"  # vendor, outcome: webhooks answered
+    TRANSLATED = "patchline.translated"  # vendor, outcome: what became of raw records
+    TIMERS = "patchline.timers"  # group: facts that became true because time passed
+    EFFECTS = "patchline.effects"  # kind, outcome: acts on outside systems
+    OUTBOUND = "http.client.requests"  # host, outcome
+
+
+class Duration(StrEnum):
+    """Histograms, in seconds."""
+
+    BATCH = "messaging.process.duration"  # group: one batch, database commit included
+    AGE = "patchline.event.age"  # group: receipt of the delivery until its facts are committed
+    SEND = "messaging.client.operation.duration"  # topic: outbox rows read until acknowledged
+    OUTBOUND = "http.client.request.duration"  # host
+
+
+_FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
+_propagator: Final = TraceContextTextMapPropagator()
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: moment, level, logger, message and the fields given with `extra`."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line for `record`."""
+        line: dict[str, object] = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line |= {name: value for name, value in record.__dict__.items() if name not in _FIELDS}
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        return json.dumps(line, default=str)
+
+
+def start(process: str, *, log_level: str, trace_ratio: float) -> None:
+    """Set up logs, traces and metrics for this process, once.
+
+    Spans leave over OTLP/HTTP only where `OTEL_EXPORTER_OTLP_ENDPOINT` is set.
+    """
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(JsonLines())
+    logging.basicConfig(level=log_level, handlers=[handler], force=True)
+    for noisy in ("aiokafka", "httpx", "httpcore", "uvicorn.access"):
+        logging.getLogger(noisy).setLevel(logging.WARNING)
+    resource = Resource.create({SERVICE_NAME: f"patchline-{process}"})
+    tracer_provider = TracerProvider(resource=resource, sampler=ParentBased(TraceIdRatioBased(trace_ratio)))
+    if os.environ.get("OTEL_EXPORTER_OTLP_ENDPOINT"):
+        _export_spans(tracer_provider)
+    trace.set_tracer_provider(tracer_provider)
+    metrics.set_meter_provider(MeterProvider(resource=resource, metric_readers=[PrometheusMetricReader()]))
+
+
+def _export_spans(provider: TracerProvider) -> None:
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter  # noqa: PLC0415 - 20 MB, rare
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor  # noqa: PLC0415 - with it
+
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
+
+
+class Meters:
+    """The counters and histograms of one process, made on first use."""
+
+    def __init__(self) -> None:
+        """Make no instrument yet: the provider may be set later."""
+        self._counters: dict[Count, metrics.Counter] = {}
+        self._histograms: dict[Duration, metrics.Histogram] = {}
+
+    def add(self, count: Count, amount: int = 1, **attributes: str) -> None:
+        """Add `amount` to a counter."""
+        counter = self._counters.get(count)
+        if counter is None:
+            counter = self._counters[count] = metrics.get_meter("patchline").create_counter(count)
+        counter.add(amount, attributes)
+
+    def record(self, duration: Duration, seconds: float, **attributes: str) -> None:
+        """Record one duration."""
+        histogram = self._histograms.get(duration)
+        if histogram is None:
+            histogram = metrics.get_meter("patchline").create_histogram(duration, unit="s")
+            self._histograms[duration] = histogram
+        histogram.record(seconds, attributes)
+
+
+METERS: Final = Meters()
+
+
+def new_traceparent(trace_ratio: float) -> str:
+    """Return a W3C trace context for a delivery that came with none; sampled in `trace_ratio` of the cases."""
+    flags = "01" if secrets.randbelow(10_000) < trace_ratio * 10_000 else "00"
+    return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-{flags}"
+
+
+def link_to(traceparent: str) -> trace.Link:
+    """Return a span link to the context that a record carried."""
+    context = _propagator.extract({"traceparent": traceparent})
+    return trace.Link(trace.get_current_span(context).get_span_context())

@@ -1,0 +1,104 @@
+"""Where a consumer group stands in each partition: kept in PostgreSQL, advanced by compare-and-set."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, LiteralString
+
+from aiokafka import TopicPartition
+
+from chassis.postgres import Connection
+
+
+class LostPartition(Exception):
+    """Another consumer advanced the watermark first: roll back, read it again, seek. No failure."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watermark:
+    """The next offset to handle, and the identity of the record before it (`None`: nothing handled yet)."""
+
+    next_offset: int
+    last_identity: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """One partition's step: from the offset that we believe in to the next, past a record with `identity`."""
+
+    expected: int
+    next_offset: int
+    identity: str
+
+
+ENSURE: Final[LiteralString] = """
+    INSERT INTO watermark (consumer_group, topic, partition, next_offset)
+    SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::bigint[])
+    ON CONFLICT DO NOTHING
+"""
+READ: Final[LiteralString] = """
+    SELECT topic, partition, next_offset, last_identity
+    FROM watermark
+    WHERE consumer_group = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::integer[]))
+"""
+
+
+async def ensure(
+    connection: Connection, group: str, beginnings: Mapping[TopicPartition, int]
+) -> dict[TopicPartition, Watermark]:
+    """Return the watermark of each partition; one that has none starts at its beginning."""
+    partitions = sorted(beginnings)
+    topics = [each.topic for each in partitions]
+    numbers = [each.partition for each in partitions]
+    async with connection.transaction():
+        await connection.execute(ENSURE, group, topics, numbers, [beginnings[each] for each in partitions])
+        rows = await connection.fetch(READ, group, topics, numbers)
+    return {
+        TopicPartition(row["topic"], row["partition"]): Watermark(row["next_offset"], row["last_identity"])
+        for row in rows
+    }
+
+
+LOCK: Final[LiteralString] = """
+    SELECT next_offset, last_recorded_at, topic, partition
+    FROM watermark
+    WHERE consumer_group = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::integer[]))
+    ORDER BY topic, partition
+    FOR UPDATE
+"""
+ADVANCE: Final[LiteralString] = """
+    UPDATE watermark
+    SET next_offset = moved.next_offset, last_identity = moved.identity, last_recorded_at = $6
+    FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::text[])
+        AS moved (topic, partition, next_offset, identity)
+    WHERE consumer_group = $1 AND watermark.topic = moved.topic AND watermark.partition = moved.partition
+"""
+
+
+async def advance(connection: Connection, group: str, moves: Mapping[TopicPartition, Move], now: datetime) -> datetime:
+    """Move the watermarks inside the caller's transaction and return the recorded time of the whole batch.
+
+    The recorded time is `now`, or the latest that any of these partitions has seen: it never goes back.
+
+    Raises:
+        LostPartition: a watermark is not where we believed it to be.
+    """
+    partitions: Sequence[TopicPartition] = sorted(moves)
+    topics = [each.topic for each in partitions]
+    numbers = [each.partition for each in partitions]
+    rows = await connection.fetch(LOCK, group, topics, numbers)
+    standing = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    for each in partitions:
+        if standing.get(each) != moves[each].expected:
+            raise LostPartition(f"{each.topic}/{each.partition}: {standing.get(each)}, not {moves[each].expected}")
+    recorded_at: datetime = max([now, *(row["last_recorded_at"] for row in rows)])
+    await connection.execute(
+        ADVANCE,
+        group,
+        topics,
+        numbers,
+        [moves[each].next_offset for each in partitions],
+        [moves[each].identity for each in partitions],
+        recorded_at,
+    )
+    return recorded_at

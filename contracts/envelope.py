@@ -1,0 +1,176 @@
+"""CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_` headers, JSON in the value.
+
+Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2. A binary event without data is a null value, which on a
+compacted topic removes the record: so an event of a type in `_NULL_VALUE` travels as its headers alone.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from contracts.errors import UndecodableEvent, UnknownEventType
+from contracts.events import BY_TYPE, asset
+from contracts.events.event import Event
+from contracts.order import OrderKey, effective_at
+
+Headers = Sequence[tuple[str, bytes]]
+
+_NULL_VALUE: Final = frozenset({asset.AssetRemoved.TYPE})
+_SCHEMA_PREFIX: Final = "urn:patchline:schema:"
+_CONTENT_TYPE: Final = ("content-type", b"application/json")
+_SPEC_VERSION: Final = ("ce_specversion", b"1.0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """An event with everything that is known about it but its content.
+
+    `time` is when it happened (the vendor's word), `received` when we got the delivery that it came with; derived
+    events carry those of their cause. `sequence` counts the changes of one aggregate; `None` on events without one.
+    """
+
+    id: UUID
+    source: str
+    subject: str
+    time: datetime
+    received: datetime
+    data: Event
+    tenant: UUID | None = None
+    sequence: int | None = None
+    causation: UUID | None = None
+    correlation: str | None = None
+    traceparent: str | None = None
+
+    @property
+    def order(self) -> OrderKey:
+        """Return where this stands among the facts of the same field."""
+        return OrderKey(effective_at(self.time, self.received), self.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """What goes into one Kafka record."""
+
+    key: bytes | None
+    headers: list[tuple[str, bytes]]
+    value: bytes | None
+
+
+def encode(envelope: Envelope, key: str | None = None) -> Message:
+    """Return the record for `envelope`. `key` defaults to its subject."""
+    type_ = envelope.data.TYPE
+    headers = [
+        _SPEC_VERSION,
+        _CONTENT_TYPE,
+        ("ce_id", str(envelope.id).encode()),
+        ("ce_source", envelope.source.encode()),
+        ("ce_type", type_.encode()),
+        ("ce_subject", envelope.subject.encode()),
+        ("ce_time", _written(envelope.time)),
+        ("ce_receivedtime", _written(envelope.received)),
+        ("ce_dataschema", f"{_SCHEMA_PREFIX}{type_}".encode()),
+    ]
+    optional = {
+        "ce_tenantid": envelope.tenant,
+        "ce_sequence": envelope.sequence,
+        "ce_causationid": envelope.causation,
+        "ce_correlationid": envelope.correlation,
+        "ce_traceparent": envelope.traceparent,
+        "traceparent": envelope.traceparent,
+    }
+    headers += [(name, str(value).encode()) for name, value in optional.items() if value is not None]
+    value = None if type_ in _NULL_VALUE else envelope.data.model_dump_json(exclude_none=True).encode()
+    return Message(key=(key or envelope.subject).encode(), headers=headers, value=value)
+
+
+def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope:
+    """Return the event in one record.
+
+    Raises:
+        UnknownEventType: the type is not in this release.
+        UndecodableEvent: a header or a field is missing or wrong; the text names it.
+    """
+    header = dict(headers)
+    type_ = _text(header, "ce_type")
+    model = BY_TYPE.get(type_)
+    if model is None:
+        raise UnknownEventType(f"ce_type: {type_!r} is not a type of this release")
+    return Envelope(
+        id=_uuid(header, "ce_id"),
+        source=_text(header, "ce_source"),
+        subject=_text(header, "ce_subject"),
+        time=_moment(header, "ce_time"),
+        received=_moment(header, "ce_receivedtime"),
+        tenant=_uuid(header, "ce_tenantid") if "ce_tenantid" in header else None,
+        sequence=_number(header, "ce_sequence") if "ce_sequence" in header else None,
+        causation=_uuid(header, "ce_causationid") if "ce_causationid" in header else None,
+        correlation=_text(header, "ce_correlationid") if "ce_correlationid" in header else None,
+        traceparent=_text(header, "ce_traceparent") if "ce_traceparent" in header else None,
+        data=_data(model, value),
+    )
+
+
+def _data(model: type[Event], value: bytes | None) -> Event:
+    if model.TYPE in _NULL_VALUE:
+        return model()
+    if value is None:
+        raise UndecodableEvent(f"value: a {model.TYPE} has data, this record has none")
+    try:
+        return model.model_validate_json(value)
+    except ValidationError as error:
+        raise UndecodableEvent(described(error)) from error
+
+
+def described(error: ValidationError) -> str:
+    """Return one line that names each wrong field and what it should have been, never the value itself."""
+    return "; ".join(
+        f"{'.'.join(str(part) for part in problem['loc']) or 'body'}: {problem['msg']}"
+        for problem in error.errors(include_url=False, include_input=False, include_context=False)[:5]
+    )
+
+
+def _written(at: datetime) -> bytes:
+    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").encode()
+
+
+def _text(header: dict[str, bytes], name: str) -> str:
+    try:
+        return header[name].decode()
+    except KeyError as error:
+        raise UndecodableEvent(f"{name}: the header is missing") from error
+    except (UnicodeDecodeError, AttributeError) as error:
+        raise UndecodableEvent(f"{name}: the header is not UTF-8 text") from error
+
+
+def _uuid(header: dict[str, bytes], name: str) -> UUID:
+    try:
+        return UUID(_text(header, name))
+    except UndecodableEvent:
+        raise
+    except ValueError as error:
+        raise UndecodableEvent(f"{name}: not a UUID") from error
+
+
+def _number(header: dict[str, bytes], name: str) -> int:
+    try:
+        return int(_text(header, name))
+    except UndecodableEvent:
+        raise
+    except ValueError as error:
+        raise UndecodableEvent(f"{name}: not a whole number") from error
+
+
+def _moment(header: dict[str, bytes], name: str) -> datetime:
+    try:
+        at = datetime.fromisoformat(_text(header, name))
+    except UndecodableEvent:
+        raise
+    except ValueError as error:
+        raise UndecodableEvent(f"{name}: not an RFC 3339 moment") from error
+    if at.tzinfo is None:
+        raise UndecodableEvent(f"{name}: the moment has no time zone")
+    return at
