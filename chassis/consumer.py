@@ -8,7 +8,7 @@ PostgreSQL, or is sought back and its partitions paused for a while, and polling
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -81,7 +81,7 @@ class BatchConsumer(Generic[T]):
             heartbeat_interval_ms=2_000,
             fetch_max_wait_ms=250,
         )
-        self._subscriber(self._on_records)
+        self._subscriber(self._take)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping`; the batch under way is finished.
@@ -137,13 +137,20 @@ class BatchConsumer(Generic[T]):
             if all(self._positions.knows(each) for each in mine):
                 consumer.resume(*mine)
 
-    async def _on_records(self, records: Sequence[Record]) -> None:
-        """Handle one poll. Never raises but on cancellation: FastStream would log it and poll on past the batch."""
+    async def _take(self, records: Any) -> None:
+        """Take one poll from FastStream, which builds a model of this signature: so its argument is `Any`."""
         try:
-            fresh = self._positions.fresh(records)
-        except LogNotContinuous as error:
+            await self._on_records(records)
+        except Exception as error:  # noqa: BLE001 - FastStream would log it and poll on past the batch
             self._fail(error)
-            return
+
+    async def _on_records(self, records: Sequence[Record]) -> None:
+        """Handle one poll.
+
+        Raises:
+            LogNotContinuous: the record before a watermark is another one than we remember.
+        """
+        fresh = self._positions.fresh(records)
         if fresh and self._failed is not None and not self._failed.done():
             self._positions.begin()
             await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
@@ -152,24 +159,32 @@ class BatchConsumer(Generic[T]):
     async def _handle(self, mine: Sequence[Record], polled: Sequence[Record]) -> None:
         """Apply the records; put back what may work later; narrow down and dead-letter what never works."""
         started = time.monotonic()
-        try:
-            await self._apply(mine, polled, {})
-        except watermark.LostPartition as error:
-            METERS.add(Count.BATCHES_LOST, group=self.name)
-            log.info("another consumer was first", extra={"group": self.name, "where": str(error)})
-            await self._seek_again(polled)
-        except Exception as error:  # noqa: BLE001 - sorted here into later, narrower, or never
-            if may_work_later(error):
-                self._put_back(polled, error)
-            elif len(polled) > 1:
-                await self._narrow(polled)
-            else:
-                await self._refuse(polled[0], error)
-        else:
+        error = await self._attempt(mine, polled, [])
+        if error is None:
             self._bugs_in_a_row = 0
             self._pause_seconds = FIRST_PAUSE_SECONDS
             METERS.add(Count.CONSUMED, len(polled), group=self.name)
             METERS.record(Duration.BATCH, time.monotonic() - started, group=self.name)
+        elif isinstance(error, watermark.LostPartition):
+            METERS.add(Count.BATCHES_LOST, group=self.name)
+            log.info("another consumer was first", extra={"group": self.name, "where": str(error)})
+            await self._seek_again(polled)
+        elif may_work_later(error):
+            self._put_back(polled, error)
+        elif len(polled) > 1:
+            await self._narrow(polled)
+        else:
+            await self._refuse(polled[0], error)
+
+    async def _attempt(
+        self, mine: Sequence[Record], polled: Sequence[Record], refused: Sequence[tuple[Record, str]]
+    ) -> Exception | None:
+        """Apply the records and return what went wrong, for the caller to sort into later, narrower, or never."""
+        try:
+            await self._apply(mine, polled, refused)
+        except Exception as error:  # noqa: BLE001 - nothing is swallowed: each kind is acted on
+            return error
+        return None
 
     async def _narrow(self, polled: Sequence[Record]) -> None:
         middle = len(polled) // 2
@@ -186,14 +201,15 @@ class BatchConsumer(Generic[T]):
             self._fail(NeverWorks(f"{reason}; last: {type(error).__name__}: {error}"))
             return
         reason = f"{self.name} cannot handle it: {type(error).__name__}: {error}"
-        try:
-            await self._apply([], [record], {record: reason})
-        except watermark.LostPartition:
+        again = await self._attempt([], [record], [(record, reason)])
+        if isinstance(again, watermark.LostPartition):
             await self._seek_again([record])
-        except TRANSIENT as again:
+        elif again is not None:
             self._put_back([record], again)
 
-    async def _apply(self, mine: Sequence[Record], polled: Sequence[Record], refused: Mapping[Record, str]) -> None:
+    async def _apply(
+        self, mine: Sequence[Record], polled: Sequence[Record], refused: Sequence[tuple[Record, str]]
+    ) -> None:
         """Run the handler and advance the watermark in one transaction; then wake the relay and commit offsets."""
         moves = self._positions.moves(polled)
         links = [link_to(each) for each in _sampled(mine)]
@@ -201,7 +217,7 @@ class BatchConsumer(Generic[T]):
             async with transaction(self._on.pool) as tx:
                 recorded_at = await watermark.advance(tx, self.name, moves, self._on.clock())
                 batch: Batch[T] = decoded(mine, self._decode, recorded_at)
-                batch.refused += refused.items()
+                batch.refused += refused
                 if batch.items:
                     await self._handler.on_batch(tx, batch)
                 for record, reason in batch.refused:
@@ -253,7 +269,7 @@ class BatchConsumer(Generic[T]):
             raise NeverWorks("the consumer is not running")
         self._tasks.create_task(work)
 
-    def _fail(self, error: NeverWorks) -> None:
+    def _fail(self, error: Exception) -> None:
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
 

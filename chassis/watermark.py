@@ -91,7 +91,7 @@ async def advance(connection: Connection, group: str, moves: Mapping[TopicPartit
     for each in partitions:
         if standing.get(each) != moves[each].expected:
             raise LostPartition(f"{each.topic}/{each.partition}: {standing.get(each)}, not {moves[each].expected}")
-    recorded_at: datetime = max([now, *(row["last_recorded_at"] for row in rows)])
+    recorded_at: datetime = max([now, *(row["last_recorded_at"] for row in rows if row["last_recorded_at"])])
     await connection.execute(
         ADVANCE,
         group,

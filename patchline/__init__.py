@@ -1,1 +1,1 @@
-"""."""
+"""The `patchline` command: what people type. Starts, looks, repairs; decides nothing about patches."""

@@ -1,1 +1,1 @@
-"""."""
+"""The five services. They meet only on Kafka, through `contracts`."""

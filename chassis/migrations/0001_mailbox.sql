@@ -7,7 +7,7 @@ CREATE TABLE watermark (
     partition        integer     NOT NULL,
     next_offset      bigint      NOT NULL,
     last_identity    text,                              -- of the record at next_offset - 1
-    last_recorded_at timestamptz NOT NULL DEFAULT '-infinity',
+    last_recorded_at timestamptz,
     PRIMARY KEY (consumer_group, topic, partition)
 ) WITH (fillfactor = 50);
 

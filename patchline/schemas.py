@@ -1,0 +1,38 @@
+"""Every service's schema, in the order in which they are migrated, and `patchline migrate`."""
+
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from chassis import commands
+from chassis.migrate import Schema, migrate, set_passwords
+from services.compliance.schema import SCHEMA as COMPLIANCE
+from services.gateway.schema import SCHEMA as GATEWAY
+from services.inventory.schema import SCHEMA as INVENTORY
+from services.ticketing.schema import SCHEMA as TICKETING
+
+SCHEMAS: Final[tuple[Schema, ...]] = (GATEWAY, INVENTORY, COMPLIANCE, TICKETING)
+LOGIN_ROLES: Final = (*(f"{schema.name}_writer" for schema in SCHEMAS), "patchline_reader", "patchline_operator")
+
+
+def migrate_command(
+    *,
+    url: Annotated[str, typer.Option(envvar="DATABASE_URL", help="A role that may create roles and schemas.")],
+    passwords: Annotated[
+        Path | None, typer.Option(help="Folder with one file per role: each role gets that password.")
+    ] = None,
+) -> None:
+    """Bring the database to the newest schema. Repeating it changes nothing.
+
+    Example: patchline migrate --url postgresql://admin@db/patchline --passwords /run/secrets
+    """
+    commands.run(_migrate(url, passwords))
+
+
+async def _migrate(url: str, passwords: Path | None) -> None:
+    ran = await migrate(url, SCHEMAS, say=commands.console.print)
+    commands.console.print(f"{ran} file(s) applied" if ran else "nothing to do")
+    if passwords is not None:
+        files = {role: passwords / role for role in LOGIN_ROLES}
+        await set_passwords(url, {role: file.read_text().strip() for role, file in files.items() if file.exists()})

@@ -1,0 +1,70 @@
+"""Fixtures that every test may ask for: a real broker with all topics, a real database migrated, its roles."""
+
+import sys
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+
+from chassis.migrate import migrate, set_passwords
+from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.topics import apply_declared
+from tests.parts import ROLE_PASSWORD, Database, named, running_kafka, running_postgres
+
+
+def _say(line: str) -> None:
+    sys.stderr.write(f"[parts] {line}\n")
+
+
+@pytest.fixture(scope="session")
+def parts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("parts")
+
+
+@pytest.fixture(scope="session")
+def kafka_broker(parts_folder: Path) -> Iterator[str]:
+    with running_kafka(parts_folder, _say) as bootstrap:
+        yield bootstrap
+
+
+@pytest.fixture(scope="session")
+async def kafka(kafka_broker: str) -> str:
+    """Bootstrap servers of a broker that has every declared topic."""
+    await apply_declared(kafka_broker)
+    return kafka_broker
+
+
+@pytest.fixture(scope="session")
+def postgres_server(parts_folder: Path) -> Iterator[str]:
+    with running_postgres(parts_folder, _say) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+async def migrated_template(postgres_server: str) -> str:
+    """Name of a migrated database that each module's own is copied from, in tens of milliseconds."""
+    name = f"template_{uuid4().hex[:8]}"
+    connection = await asyncpg.connect(postgres_server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name}")
+    finally:
+        await connection.close()
+    url = named(postgres_server, name)
+    await migrate(url, SCHEMAS, say=lambda _line: None)
+    await set_passwords(url, dict.fromkeys(LOGIN_ROLES, ROLE_PASSWORD))
+    return name
+
+
+@pytest.fixture(scope="module")
+async def database(postgres_server: str, migrated_template: str) -> AsyncIterator[Database]:
+    """A fresh migrated database for each test module."""
+    name = f"test_{uuid4().hex[:8]}"
+    connection = await asyncpg.connect(postgres_server)
+    try:
+        await connection.execute(f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+        yield Database(named(postgres_server, name))
+        await connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        await connection.close()
