@@ -1,0 +1,8 @@
+"""The only door from outside: deliveries are verified and made durable first, understood later.
+
+Owns: clients (the tenants), sources and their secrets, which vendor organisation is whose, the pollers' snapshots.
+Reads: webhooks over HTTP, the vendors' APIs, `rmm.raw`. Writes: `rmm.raw` (after the check of the signature, before
+the answer), `rmm.events`, `clients`. Never decides anything about patches.
+
+Three processes: `accept` (start at `accept_app`), `translate` and `poll`. By hand: `commands`.
+"""
