@@ -6,6 +6,7 @@ Exit codes: 0 done; 1 the answer is no, or something is wrong with what was look
 
 import asyncio
 import json
+import os
 import sys
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
@@ -34,11 +35,9 @@ console = Console()
 
 
 class CommandSettings(BaseSettings):
-    """How a command line reaches the running system: the local stack's file first, then `.env`, then environment."""
+    """How a command line reaches the running system: environment, else `.env`, else the local stack's own file."""
 
-    model_config = SettingsConfigDict(
-        env_prefix="PATCHLINE_", env_file=(".patchline/env", ".env"), extra="ignore", frozen=True
-    )
+    model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="ignore", frozen=True)
 
     kafka: str = "127.0.0.1:19092"
     operator_url: SecretStr = Field(description="role patchline_operator, for example postgresql://role@host/db")
@@ -57,7 +56,8 @@ def command_settings() -> CommandSettings:
     Raises:
         WrongSetting: names each missing or wrong variable.
     """
-    return read(CommandSettings)
+    home = Path(os.environ.get("PATCHLINE_HOME", ".patchline"))
+    return read(CommandSettings, env_files=(home / "env", Path(".env")))
 
 
 @asynccontextmanager

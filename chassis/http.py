@@ -6,6 +6,7 @@ before `retry_after_seconds`). A lost answer to a write is `Unavailable` with `a
 
 import asyncio
 import logging
+import math
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -25,7 +26,12 @@ log = logging.getLogger(__name__)
 
 READS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LONGEST_RETRY_AFTER_SECONDS: Final = 3600.0
+LONGEST_SHORT_WAIT_SECONDS: Final = 2.0
+"""A read waits so long by itself; for anything longer its caller has better things to do."""
+
 ANSWER_CHARACTERS: Final = 200
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
 class Refused(NeverWorks):
@@ -33,7 +39,7 @@ class Refused(NeverWorks):
 
     def __init__(self, status: int, text: str) -> None:
         """Keep the status beside the first words of the answer."""
-        super().__init__(f"HTTP {status}: {text[:ANSWER_CHARACTERS]}")
+        super().__init__(f"HTTP {status}: {_one_line(text)}")
         self.status = status
 
 
@@ -113,7 +119,7 @@ class Outbound:
         parts = urlsplit(url)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise WrongSetting(f"{url!r} is not an http(s) address")
-        if parts.scheme == "http" and parts.hostname not in {"127.0.0.1", "localhost", "::1"}:
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
             raise WrongSetting(f"{parts.hostname}: plain http is allowed to this machine only; use https")
         self.host = parts.hostname
         self._url = url.rstrip("/")
@@ -125,6 +131,7 @@ class Outbound:
             auth=auth,
             timeout=policy.timeout_seconds,
             follow_redirects=False,
+            trust_env=self.host not in LOOPBACK,  # no proxy stands between us and ourselves
             transport=transport,
         )
 
@@ -158,22 +165,27 @@ class Outbound:
         if method not in READS:
             return await self._once(request)
         async for attempt in stamina.retry_context(
-            on=_retry_soon, attempts=self._policy.read_attempts, wait_initial=0.1, wait_max=2.0, timeout=None
+            on=_again_after,
+            attempts=self._policy.read_attempts,
+            wait_initial=0.1,
+            wait_max=LONGEST_SHORT_WAIT_SECONDS,
+            wait_jitter=0.1,
+            timeout=None,
         ):
             with attempt:
                 return await self._once(request)
         raise AssertionError("stamina always returns or raises")
 
     async def _once(self, request: httpx.Request) -> httpx.Response:
-        self._breaker.check()
         async with self._bucket:
+            self._breaker.check()  # here, not before: while we waited for our turn it may have opened
             started = time.monotonic()
             try:
                 async with asyncio.timeout(self._policy.timeout_seconds + 1):
                     response = await self._client.send(request)
-            except (httpx.TransportError, TimeoutError) as error:
+            except (httpx.RequestError, TimeoutError) as error:
                 self._note("no answer", started)
-                sent = request.method not in READS and not isinstance(error, httpx.ConnectError | httpx.ConnectTimeout)
+                sent = request.method not in READS and not isinstance(error, _NEVER_SENT)
                 raise Unavailable(f"{self.host}: {type(error).__name__}", ambiguous=sent) from error
         return self._judged(request, response, started)
 
@@ -185,7 +197,7 @@ class Outbound:
         if status >= 500 or status in {408, 425, 429}:
             self._note("unavailable" if status != 429 else "limited", started)
             raise Unavailable(
-                f"{self.host}: HTTP {status}: {response.text[:ANSWER_CHARACTERS]}",
+                f"{self.host}: HTTP {status}: {_one_line(response.text)}",
                 retry_after_seconds=retry_after(response.headers.get("retry-after"), datetime.now(UTC)),
                 ambiguous=status >= 500 and request.method not in READS,
             )
@@ -201,8 +213,19 @@ class Outbound:
         METERS.record(Duration.OUTBOUND, time.monotonic() - started, host=self.host)
 
 
-def _retry_soon(error: Exception) -> bool:
-    return isinstance(error, Unavailable) and (error.retry_after_seconds or 0) <= 2
+def _again_after(error: Exception) -> bool | float:
+    """Return whether a read is tried again, or the seconds that the server asked for first."""
+    if not isinstance(error, Unavailable):
+        return False
+    if error.retry_after_seconds is None:
+        return True
+    return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_SHORT_WAIT_SECONDS else False
+
+
+def _one_line(text: str) -> str:
+    """Return the first words of an answer, safe to log and to store: no control characters, no NUL."""
+    printable = "".join(char if char.isprintable() else " " for char in text[: 2 * ANSWER_CHARACTERS])
+    return " ".join(printable.split())[:ANSWER_CHARACTERS]
 
 
 def retry_after(value: str | None, now: datetime) -> float | None:
@@ -219,4 +242,6 @@ def retry_after(value: str | None, now: datetime) -> float | None:
             seconds = (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
         except ValueError:
             return None
+    if math.isnan(seconds):
+        return None
     return min(max(seconds, 0.0), LONGEST_RETRY_AFTER_SECONDS)

@@ -1,5 +1,6 @@
 """Settings of a process: environment, then `.env`, secrets from files; read once, frozen, never printed."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -15,7 +16,7 @@ S = TypeVar("S", bound=BaseSettings)
 class Settings(BaseSettings):
     """What every process needs. Each name is an environment variable with the prefix `PATCHLINE_`."""
 
-    model_config = SettingsConfigDict(env_prefix="PATCHLINE_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="ignore", frozen=True)
 
     environment: Literal["local", "production"] = "local"
     kafka: str = Field(default="127.0.0.1:19092", description="bootstrap servers, comma-separated host:port")
@@ -63,14 +64,14 @@ def with_password(url: str, password_file: Path | None) -> str:
     return urlunsplit(parts._replace(netloc=f"{quote(parts.username or '')}:{quote(password, safe='')}@{host}"))
 
 
-def read(kind: type[S]) -> S:
-    """Return the settings of one process.
+def read(kind: type[S], env_files: Sequence[Path] = (Path(".env"),)) -> S:
+    """Return the settings of one process; of `env_files` the last that names a setting wins, the environment over all.
 
     Raises:
         WrongSetting: names each missing or wrong variable.
     """
     try:
-        return kind()
+        return kind(_env_file=tuple(env_files))
     except ValidationError as error:
         prefix = kind.model_config.get("env_prefix", "")
         problems = "; ".join(

@@ -1,0 +1,5 @@
+"""`python -m patchline` is `patchline`."""
+
+from patchline.main import main
+
+main()

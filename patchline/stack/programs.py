@@ -1,0 +1,125 @@
+"""Which processes make the product, and the settings that each is started with: its own role, its own secrets."""
+
+import os
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import urlsplit, urlunsplit
+
+from patchline.local import ports
+
+_PASSED_ON: Final = (
+    "PATH",
+    "HOME",
+    "LANG",
+    "LC_ALL",
+    "TZ",
+    "SSL_CERT_FILE",
+    "VIRTUAL_ENV",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Program:
+    """One process: `role` is its database role, `health` its place among the health ports."""
+
+    name: str
+    module: tuple[str, ...]
+    role: str
+    health: int
+    secrets: tuple[str, ...] = ()
+
+
+ACCEPT: Final = Program("gateway-accept", ("services.gateway", "accept"), "gateway_writer", 1, ("sealing",))
+PROGRAMS: Final[tuple[Program, ...]] = (
+    ACCEPT,
+    Program("gateway-translate", ("services.gateway", "translate"), "gateway_writer", 2),
+    Program("gateway-poll", ("services.gateway", "poll"), "gateway_writer", 3, ("sealing",)),
+    Program("inventory", ("services.inventory",), "inventory_writer", 4),
+    Program("compliance", ("services.compliance",), "compliance_writer", 5),
+    Program("ticketing", ("services.ticketing",), "ticketing_writer", 6, ("tracker",)),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """Where everything is: addresses, secret files, the moved clock, settings that a test adds."""
+
+    home: Path
+    kafka: str
+    database: str
+    tracker_url: str
+    tracker_user: str
+    gateway_port: int
+    health_port: int
+    clock_offset_seconds: float = 0
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def secrets(self) -> Path:
+        """Return the folder with one file per secret, readable by its owner alone."""
+        return self.home / "secrets"
+
+    @property
+    def gateway_url(self) -> str:
+        """Return where webhooks go."""
+        return f"http://{ports.LOOPBACK}:{self.gateway_port}"
+
+    def role_url(self, role: str) -> str:
+        """Return the database URL of `role`, without its password: that is in a file."""
+        parts = urlsplit(self.database)
+        return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
+
+    def health_url(self, program: Program) -> str:
+        """Return where a program answers `/live`, `/ready` and `/metrics`."""
+        return f"http://{ports.LOOPBACK}:{self.health_port + program.health}"
+
+
+def environment(program: Program, around: Surroundings) -> dict[str, str]:
+    """Return the environment of one program: what it needs and nothing else; secrets by file name only."""
+    own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    own |= {
+        "PATCHLINE_KAFKA": around.kafka,
+        "PATCHLINE_DATABASE_URL": around.role_url(program.role),
+        "PATCHLINE_DATABASE_PASSWORD_FILE": str(around.secrets / program.role),
+        "PATCHLINE_HEALTH_HOST": ports.LOOPBACK,
+        "PATCHLINE_HEALTH_PORT": str(around.health_port + program.health),
+        "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
+        "PYTHONUNBUFFERED": "1",
+    }
+    if "sealing" in program.secrets:
+        own["PATCHLINE_SEALING_KEY_FILE"] = str(around.secrets / "sealing.key")
+    if program is ACCEPT:
+        own |= {"PATCHLINE_LISTEN_HOST": ports.LOOPBACK, "PATCHLINE_LISTEN_PORT": str(around.gateway_port)}
+    if "tracker" in program.secrets:
+        own |= {
+            "PATCHLINE_TRACKER_URL": around.tracker_url,
+            "PATCHLINE_TRACKER_USER": around.tracker_user,
+            "PATCHLINE_TRACKER_PASSWORD_FILE": str(around.secrets / "tracker"),
+        }
+    return own | dict(around.extra)
+
+
+def arguments(program: Program) -> tuple[str, ...]:
+    """Return the command line of one program."""
+    return (sys.executable, "-m", *program.module)
+
+
+def command_environment(around: Surroundings) -> dict[str, str]:
+    """Return what command lines need to reach this stack; written to the state directory as `env`."""
+    return {
+        "PATCHLINE_KAFKA": around.kafka,
+        "PATCHLINE_OPERATOR_URL": around.role_url("patchline_operator"),
+        "PATCHLINE_OPERATOR_PASSWORD_FILE": str(around.secrets / "patchline_operator"),
+        "PATCHLINE_READER_URL": around.role_url("patchline_reader"),
+        "PATCHLINE_READER_PASSWORD_FILE": str(around.secrets / "patchline_reader"),
+        "PATCHLINE_GATEWAY_URL": around.gateway_url,
+        "PATCHLINE_TRACKER_URL": around.tracker_url,
+        "PATCHLINE_TRACKER_USER": around.tracker_user,
+        "PATCHLINE_TRACKER_PASSWORD_FILE": str(around.secrets / "tracker"),
+        "PATCHLINE_SEALING_KEY_FILE": str(around.secrets / "sealing.key"),
+        "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
+    }

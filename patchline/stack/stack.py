@@ -1,0 +1,211 @@
+"""Starts everything in order and stops it in reverse; data survive."""
+
+import asyncio
+import base64
+import secrets
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from chassis.migrate import migrate, set_passwords
+from patchline.local import PartUnavailable, Say, place, ports
+from patchline.local.child import Child, Command
+from patchline.local.parts import LocalParts, PartSettings
+from patchline.local.runs import Running, running
+from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.stack import programs
+from patchline.stack.programs import PROGRAMS, Program, Surroundings
+from patchline.topics import apply_declared
+
+GATEWAY_PORT: Final = 18080
+HEALTH_PORT: Final = 18100
+READY_SECONDS: Final = 60.0
+STOP_SECONDS: Final = 30.0
+_CHECKOUT: Final = Path(__file__).resolve().parents[2]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StackSettings:
+    """What to start, and where. Port 0 takes a free one. `extra` goes into every program's environment."""
+
+    parts: PartSettings
+    gateway_port: int = GATEWAY_PORT
+    health_port: int = HEALTH_PORT
+    clock_offset_seconds: float = 0
+    extra: Mapping[str, str] = field(default_factory=dict)
+
+
+class Stack:
+    """The product on this machine. `start` returns when every process says that it is ready."""
+
+    def __init__(self, settings: StackSettings) -> None:
+        """Start nothing yet."""
+        self._settings = settings
+        self.home = settings.parts.home
+        self.parts = LocalParts(settings.parts)
+        self.children: dict[str, Child] = {}
+        self._around: Surroundings | None = None
+
+    @property
+    def around(self) -> Surroundings:
+        """Return where everything is.
+
+        Raises:
+            PartUnavailable: the stack was not started.
+        """
+        if self._around is None:
+            raise PartUnavailable("the stack is not started")
+        return self._around
+
+    def start(self, say: Say) -> None:
+        """Start the parts, migrate, declare topics, start the services; if one cannot, none stays.
+
+        Raises:
+            PartUnavailable: one clear line per part that cannot run, with its fix.
+        """
+        try:
+            self.parts.start(say)
+            self._around = self._surroundings()
+            self._write_secrets()
+            asyncio.run(self._prepare(say))
+            for program in PROGRAMS:
+                self.start_program(program)
+            self._wait_ready(say)
+        except BaseException:
+            self.stop(say)
+            raise
+
+    def start_program(self, program: Program) -> Child:
+        """Start one service and return at once."""
+        child = Child(
+            Command(
+                name=program.name,
+                argv=programs.arguments(program),
+                log_path=self.home / "logs" / f"{program.name}.log",
+                env=programs.environment(program, self.around),
+                cwd=_CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else None,
+            )
+        )
+        child.start()
+        self.children[program.name] = child
+        return child
+
+    def wait_ready(self, program: Program) -> None:
+        """Wait until one service says that it is ready.
+
+        Raises:
+            PartUnavailable: it ended, or is not ready in time; the message has the end of its log.
+        """
+        url = f"{self.around.health_url(program)}/ready"
+        self.children[program.name].wait_until(lambda: _says_ready(url), timeout_seconds=READY_SECONDS)
+
+    def stop(self, say: Say) -> None:
+        """Drain the services, then stop the parts."""
+        alive = [child for child in self.children.values() if child.is_running]
+        if alive:
+            say(f"stopping {', '.join(child.name for child in alive)}")
+        for child in alive:
+            child.signal_stop()
+        for child in alive:
+            child.stop(timeout_seconds=STOP_SECONDS)
+        self.parts.stop()
+
+    def running(self) -> list[Running]:
+        """Return every process that this stack runs, for `patchline status` and `down` in another shell."""
+        services = [
+            running(child.name, child.pid, url=self._url_of(child.name))
+            for child in self.children.values()
+            if child.is_running and child.pid is not None
+        ]
+        return [*self.parts.running(), *services]
+
+    def _url_of(self, name: str) -> str:
+        program = next(each for each in PROGRAMS if each.name == name)
+        return self.around.gateway_url if program is programs.ACCEPT else self.around.health_url(program)
+
+    def _surroundings(self) -> Surroundings:
+        tracker = self.parts.roundup
+        return Surroundings(
+            home=self.home,
+            kafka=self.parts.kafka_url,
+            database=self.parts.database_url,
+            tracker_url=tracker.url if tracker else "",
+            tracker_user=tracker.api_login.name if tracker else "",
+            gateway_port=ports.claimed(self._settings.gateway_port, setting="PATCHLINE_GATEWAY_PORT"),
+            health_port=_free_range(self._settings.health_port, len(PROGRAMS)),
+            clock_offset_seconds=self._settings.clock_offset_seconds,
+            extra=self._settings.extra,
+        )
+
+    def _write_secrets(self) -> None:
+        for role in LOGIN_ROLES:
+            place.kept_secret(self.around.secrets / role)
+        sealing = self.around.secrets / "sealing.key"
+        if not sealing.exists():
+            place.write_private(sealing, base64.b64encode(secrets.token_bytes(32)).decode())
+        if self.parts.roundup:
+            place.write_private(self.around.secrets / "tracker", self.parts.roundup.api_login.password)
+        lines = [f"{name}={value}" for name, value in programs.command_environment(self.around).items()]
+        place.write_private(self.home / "env", "\n".join(lines) + "\n")
+
+    async def _prepare(self, say: Say) -> None:
+        files = await migrate(self.around.database, SCHEMAS, say=lambda line: say(f"schema {line}"))
+        say(f"database: {files} migration(s) applied" if files else "database: schemas are up to date")
+        passwords = {role: (self.around.secrets / role).read_text().strip() for role in LOGIN_ROLES}
+        await set_passwords(self.around.database, passwords)
+        mended = await apply_declared(self.around.kafka)
+        say(f"kafka: {len(mended)} topic(s) made or mended" if mended else "kafka: topics are as declared")
+
+    def _wait_ready(self, say: Say) -> None:
+        started = time.monotonic()
+        say(f"starting {', '.join(program.name for program in PROGRAMS)}")
+        with ThreadPoolExecutor(max_workers=len(PROGRAMS)) as pool:
+            for waited in [pool.submit(self.wait_ready, program) for program in PROGRAMS]:
+                waited.result()
+        say(f"all services ready after {time.monotonic() - started:.1f} s")
+
+
+@contextmanager
+def started(settings: StackSettings, say: Say) -> Iterator[Stack]:
+    """Run the stack for as long as the `with` block lasts.
+
+    Raises:
+        PartUnavailable: something cannot run here; the message says what to do.
+    """
+    stack = Stack(settings)
+    stack.start(say)
+    try:
+        yield stack
+    finally:
+        stack.stop(say)
+
+
+def _says_ready(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=2, trust_env=False).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def _free_range(first: int, count: int) -> int:
+    """Return a port after which `count` ports are free: `first` itself, or any such place if `first` is 0."""
+    if first:
+        for number in range(first + 1, first + count + 1):
+            ports.claimed(number, setting="PATCHLINE_STACK_HEALTH_PORT")
+        return first
+    while True:
+        candidate = 20_000 + secrets.randbelow(20_000)
+        if all(_is_free(number) for number in range(candidate + 1, candidate + count + 1)):
+            return candidate
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex((ports.LOOPBACK, port)) != 0
