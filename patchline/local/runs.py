@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from patchline.local import PartUnavailable, Say
-from patchline.local.place import write_private
+from patchline.local.place import made, write_private
 
 SUPERVISOR: Final = "patchline"
 _PROC: Final = Path("/proc")
@@ -43,7 +43,7 @@ class Running:
 @contextmanager
 def supervised(home: Path) -> Iterator[None]:
     """Hold the state directory for as long as this process runs the parts. Raises: AlreadyUp."""
-    home.mkdir(parents=True, exist_ok=True)
+    made(home)
     with (home / "up.lock").open("a") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
