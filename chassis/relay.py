@@ -21,6 +21,9 @@ DELIVERY_TIMEOUT_SECONDS: Final = 5.0
 """How long a record of a relay that died may still arrive: its successor waits that long."""
 
 IDLE_SECONDS: Final = 0.2
+LARGEST_BYTES: Final = 1_310_720
+"""A dead letter of the largest body, its headers included."""
+
 RETRY_SECONDS: Final = 1.0
 ROWS: Final = 2000
 
@@ -62,6 +65,7 @@ class Relay:
                 acks="all",
                 linger_ms=0,
                 max_batch_size=262_144,
+                max_request_size=LARGEST_BYTES,
                 request_timeout_ms=int(DELIVERY_TIMEOUT_SECONDS * 1000),
             )
             await producer.start()

@@ -7,6 +7,9 @@ DAY_MS: Final = 86_400_000
 LONG_RETENTION_MS: Final = 400 * DAY_MS
 """Evidence and dead letters outlive a yearly audit by a month."""
 
+RAW_MAX_BYTES: Final = 1_048_576 + 65_536
+"""The largest body that `accept` takes, and its headers."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Topic:
@@ -20,6 +23,7 @@ class Topic:
     retention_ms: int = 30 * DAY_MS
     partitions: int = 4
     has_dead_letters: bool = True
+    max_bytes: int | None = None
 
     @property
     def dead_letters(self) -> str:
@@ -29,14 +33,20 @@ class Topic:
     @property
     def config(self) -> dict[str, str]:
         """Return the broker's settings for this topic."""
+        size = {} if self.max_bytes is None else {"max.message.bytes": str(self.max_bytes)}
         if self.cleanup == "compact":
-            return {"cleanup.policy": "compact"}
-        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms)}
+            return {"cleanup.policy": "compact", **size}
+        return {"cleanup.policy": "delete", "retention.ms": str(self.retention_ms), **size}
 
 
 def _raw(name: str, consumer: str) -> Topic:
     return Topic(
-        name=name, key="none (spread)", producer="gateway", consumers=(consumer,), retention_ms=LONG_RETENTION_MS
+        name=name,
+        key="none (spread)",
+        producer="gateway",
+        consumers=(consumer,),
+        retention_ms=LONG_RETENTION_MS,
+        max_bytes=RAW_MAX_BYTES,
     )
 
 
@@ -108,6 +118,7 @@ def dead_letter_topics() -> tuple[Topic, ...]:
             retention_ms=LONG_RETENTION_MS,
             partitions=1,
             has_dead_letters=False,
+            max_bytes=topic.max_bytes and topic.max_bytes + 65_536,
         )
         for topic in DECLARED
         if topic.has_dead_letters

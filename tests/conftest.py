@@ -9,6 +9,7 @@ import asyncpg
 import pytest
 
 from chassis.migrate import migrate, set_passwords
+from patchline.local import place
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.topics import apply_declared
 from tests.parts import ROLE_PASSWORD, Database, named, running_kafka, running_postgres
@@ -19,8 +20,10 @@ def _say(line: str) -> None:
 
 
 @pytest.fixture(scope="session")
-def parts_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("parts")
+def parts_folder() -> Iterator[Path]:
+    """A folder that the server's own account can reach too, gone at the end."""
+    with place.throwaway_home() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
