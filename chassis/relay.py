@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final, LiteralString
 
 import asyncpg
@@ -29,7 +29,10 @@ ROWS: Final = 2000
 
 
 class Relay:
-    """One process's relay. `wake` it after each commit; it looks by itself every `IDLE_SECONDS`."""
+    """One process's relay. `wake` it after each commit; it looks by itself every `IDLE_SECONDS`.
+
+    Other parts that carry out what a commit decided can be told at the same moment: `also_wake`.
+    """
 
     name = "relay"
 
@@ -39,10 +42,17 @@ class Relay:
         self._kafka = kafka
         self._progress = progress
         self._woken = asyncio.Event()
+        self._others: list[Callable[[], None]] = []
 
     def wake(self) -> None:
-        """Look at the outbox now."""
+        """Look at the outbox now: something was committed."""
         self._woken.set()
+        for other in self._others:
+            other()
+
+    def also_wake(self, other: Callable[[], None]) -> None:
+        """Call `other` too at each `wake`; it must return at once."""
+        self._others.append(other)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Relay until `stopping`, then until the outbox of our shards is empty."""

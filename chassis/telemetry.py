@@ -43,6 +43,7 @@ class Duration(StrEnum):
     AGE = "patchline.event.age"  # group: receipt of the delivery until its facts are committed
     SEND = "messaging.client.operation.duration"  # topic: outbox rows read until acknowledged
     OUTBOUND = "http.client.request.duration"  # host
+    EFFECT = "patchline.effect.age"  # kind: receipt of the cause until its effect outside was read back
 
 
 _FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}

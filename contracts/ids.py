@@ -20,6 +20,9 @@ RequirementId = NewType("RequirementId", UUID)
 NAMESPACE: Final = UUID("8c1d1f0e-6b1c-5f58-9f3f-6a3f0d0f5a11")
 """Root of every derived id. Never change it."""
 
+SUBJECT_CHARACTERS: Final = 512
+"""The most that a name in an event takes."""
+
 
 def _named(*parts: str) -> UUID:
     return uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
@@ -82,6 +85,15 @@ def ticket_key(tenant: UUID, kind: str, subject: str, generation: int) -> str:
     At most 80 characters (ConnectWise's `externalXRef` takes 100), and readable: kind and generation stay visible.
     """
     return f"pl-{kind}-{_named('ticket', str(tenant), kind, subject)}-g{generation}"
+
+
+def uncatalogued_subject(product: str | None, patch: str) -> str:
+    """Return the ticket subject of a patch that no catalog knows: the vendor's product and patch id.
+
+    Readable where it fits the 512 characters of a name; else hashed, so that two long ones never meet.
+    """
+    subject = json.dumps([product or "", patch], ensure_ascii=False, separators=(",", ":"))
+    return subject if len(subject) <= SUBJECT_CHARACTERS else str(_named("uncatalogued", product or "", patch))
 
 
 def moment(at: datetime) -> str:

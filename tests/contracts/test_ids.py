@@ -59,3 +59,15 @@ def test_a_moment_has_one_spelling_whatever_its_zone() -> None:
 def test_a_moment_without_a_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="time zone"):
         ids.moment(NOON.replace(tzinfo=None))
+
+
+def test_the_subject_of_an_uncatalogued_patch_is_what_it_has_always_been() -> None:
+    assert ids.uncatalogued_subject("Example Reader", "4.2") == '["Example Reader","4.2"]'
+    assert ids.uncatalogued_subject(None, "KB5070001") == '["","KB5070001"]'
+
+
+def test_a_long_subject_still_fits_a_name_and_stays_its_own() -> None:
+    one, other = (ids.uncatalogued_subject("p" * 512, "i" * 511 + last) for last in "ab")
+
+    assert one != other
+    assert len(one) <= 512
