@@ -34,12 +34,17 @@ UNREACHABLE: Final = 3
 console = Console()
 
 
-class CommandSettings(BaseSettings):
-    """How a command line reaches the running system: environment, else `.env`, else the local stack's own file."""
+class KafkaSettings(BaseSettings):
+    """How a command line reaches Kafka: environment, else `.env`, else the local stack's own file."""
 
     model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="ignore", frozen=True)
 
     kafka: str = "127.0.0.1:19092"
+
+
+class CommandSettings(KafkaSettings):
+    """How a command line reaches Kafka and the database."""
+
     operator_url: SecretStr = Field(description="role patchline_operator, for example postgresql://role@host/db")
     operator_password_file: Path | None = None
     clock_offset_seconds: float = 0
@@ -56,8 +61,16 @@ def command_settings() -> CommandSettings:
     Raises:
         WrongSetting: names each missing or wrong variable.
     """
-    home = Path(os.environ.get("PATCHLINE_HOME", ".patchline"))
-    return read(CommandSettings, env_files=(home / "env", Path(".env")))
+    return read(CommandSettings, env_files=_env_files())
+
+
+def kafka_servers() -> str:
+    """Return the bootstrap servers that a command line talks to."""
+    return read(KafkaSettings, env_files=_env_files()).kafka
+
+
+def _env_files() -> tuple[Path, Path]:
+    return Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env")
 
 
 @asynccontextmanager

@@ -54,7 +54,7 @@ def list_command(*, group: Group = None, topic: Topic = None, as_json: Json = Fa
 
     Example: patchline dlq list --topic rmm.raw
     """
-    letters = commands.run(read_letters(commands.command_settings().kafka, group=group, topic=topic))
+    letters = commands.run(read_letters(commands.kafka_servers(), group=group, topic=topic))
     commands.show([letter.row() for letter in letters], title="Dead letters", as_json=as_json)
 
 
@@ -64,7 +64,7 @@ def show(letter: Annotated[str, typer.Argument(help="The id that `list` shows.")
 
     Example: patchline dlq show 2f1c...
     """
-    found = _one(commands.run(read_letters(commands.command_settings().kafka)), letter)
+    found = _one(commands.run(read_letters(commands.kafka_servers())), letter)
     if as_json:
         body = base64.b64encode(found.value or b"").decode()
         sys.stdout.write(json.dumps({**found.row(), "headers": found.headers, "body_base64": body}, indent=2) + "\n")
@@ -90,7 +90,7 @@ def replay(
     """
     if (letter is None) == (not all_letters):
         commands.stop("name one dead letter, or say --all", commands.WRONG_USE)
-    kafka = commands.command_settings().kafka
+    kafka = commands.kafka_servers()
     letters = commands.run(read_letters(kafka, group=group, topic=topic))
     chosen = letters if letter is None else [_one(letters, letter)]
     commands.run(replay_letters(kafka, chosen))

@@ -62,7 +62,7 @@ def diff(*, kafka: Kafka = None, as_json: Json = False) -> None:
 
     Example: patchline topics diff --json
     """
-    found = commands.run(_look(kafka or commands.command_settings().kafka))
+    found = commands.run(_look(kafka or commands.kafka_servers()))
     rows = [
         {"topic": each.topic, "what": each.what, "declared": each.declared, "actual": each.actual} for each in found
     ]
@@ -76,7 +76,7 @@ def apply(*, kafka: Kafka = None, replication: Replication = 1, as_json: Json = 
 
     Example: patchline topics apply --replication 3
     """
-    bootstrap = kafka or commands.command_settings().kafka
+    bootstrap = kafka or commands.kafka_servers()
     mended = commands.run(apply_declared(bootstrap, replication=replication))
     rows = [{"topic": each.topic, "what": each.what, "declared": each.declared} for each in mended]
     commands.show(rows, title="Mended", as_json=as_json)

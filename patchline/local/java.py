@@ -5,6 +5,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,3 +61,11 @@ def _ask(path: Path) -> Java | None:
         return None
     version = _VERSION.search(answer.stderr)
     return Java(path, int(version[1]), answer.stderr) if version else None
+
+
+if __name__ == "__main__":
+    try:
+        found = find()
+    except PartUnavailable as error:
+        sys.exit(str(error))
+    sys.stdout.write(f"{found.path} {found.build}\n")

