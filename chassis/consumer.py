@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import KafkaError
 from faststream import AckPolicy
 from faststream.kafka import KafkaBroker
@@ -20,7 +21,7 @@ from opentelemetry import trace
 
 from chassis import outbox, watermark
 from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
-from chassis.errors import TRANSIENT, LogNotContinuous, NeverWorks, may_work_later
+from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.platform import Platform
 from chassis.positions import Positions
 from chassis.postgres import transaction
@@ -97,6 +98,7 @@ class BatchConsumer(Generic[T]):
             beating = tasks.create_task(self._beat())
             waiting = tasks.create_task(stopping.wait())
             try:
+                await self._reach_kafka()
                 await self._broker.start()
                 ends: set[asyncio.Future[Any]] = {waiting, self._failed}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
@@ -107,9 +109,25 @@ class BatchConsumer(Generic[T]):
         if self._failed.done():
             self._failed.result()
 
-    async def _beat(self) -> None:
-        """Beat while the consumer can reach its broker's group; a stuck handler stops the beat."""
+    async def _reach_kafka(self) -> None:
+        """Wait until Kafka answers: FastStream's start would fail for good where a client of ours can wait."""
         while True:
+            client = AIOKafkaClient(bootstrap_servers=self._on.kafka)
+            try:
+                await client.bootstrap()
+            except KafkaError as error:
+                log.warning("waiting for Kafka", extra={"group": self.name, "reason": str(error)})
+                await asyncio.sleep(1)
+            else:
+                return
+            finally:
+                await client.close()
+
+    async def _beat(self) -> None:
+        """Beat while FastStream polls; a stuck handler stops the beat, a poll loop that ended stops the consumer."""
+        while True:
+            if any(task.done() for task in self._subscriber.tasks):
+                self._fail(MayWorkLater(f"{self.name}: the poll loop ended"))
             if not self._positions.busy_for_longer_than(30):
                 self._progress.beat(self.name)
             await asyncio.sleep(1)

@@ -90,6 +90,14 @@ class _Server(uvicorn.Server):
         """Leave the signals alone."""
         yield
 
+    async def startup(self, sockets: Any = None) -> None:
+        """Listen; a port that is taken is an error of ours, not the end of the process."""
+        try:
+            await super().startup(sockets)
+        except SystemExit as error:
+            where = f"{self.config.host}:{self.config.port}"
+            raise OSError(f"cannot listen on {where}: the port is taken or not allowed") from error
+
 
 async def serve(app: Any, *, host: str, port: int, stopping: asyncio.Event, backlog: int = 2048) -> None:
     """Serve an ASGI app until `stopping`, then finish the requests under way.
@@ -101,6 +109,8 @@ async def serve(app: Any, *, host: str, port: int, stopping: asyncio.Event, back
         app,
         host=host,
         port=port,
+        interface="asgi3",
+        proxy_headers=False,
         lifespan="off",
         access_log=False,
         log_config=None,
@@ -117,5 +127,3 @@ async def serve(app: Any, *, host: str, port: int, stopping: asyncio.Event, back
         await asyncio.wait({serving, waiting}, return_when=asyncio.FIRST_COMPLETED)
         server.should_exit = True
         waiting.cancel()
-    if not server.started:
-        raise OSError(f"cannot listen on {host}:{port}: the port is taken or not allowed")

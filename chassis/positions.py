@@ -129,8 +129,8 @@ class Positions:
 
     def rewind(self, consumer: Any, records: Sequence[Record]) -> list[TopicPartition]:
         """Seek each partition of `records` back to where it stands and return those still assigned."""
-        assigned = consumer.assignment()
-        partitions = sorted({TopicPartition(record.topic, record.partition) for record in records} & set(assigned))
+        known = set(consumer.assignment()) & self._next.keys()
+        partitions = sorted({TopicPartition(record.topic, record.partition) for record in records} & known)
         for each in partitions:
             consumer.seek(each, self._next[each])
         return partitions
