@@ -1,0 +1,36 @@
+"""`python -m simulators`: serve the simulated NinjaOne instances until a signal ends it."""
+
+import asyncio
+import signal
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from chassis.health import serve
+from simulators.day import day
+from simulators.ninjaone_api import Api
+
+DEFAULT_PORT = 18095
+
+
+class SimulatorSettings(BaseSettings):
+    """Which day is simulated, and where its API listens, on this machine only."""
+
+    model_config = SettingsConfigDict(env_prefix="PATCHLINE_SIMULATOR_", frozen=True)
+
+    port: int = Field(default=DEFAULT_PORT, ge=1, le=65535)
+    seed: int = 1
+    devices: int = Field(default=400, ge=10, le=100_000)
+
+
+async def run(settings: SimulatorSettings) -> None:
+    """Serve until SIGTERM or SIGINT."""
+    stopping = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    api = Api(day(seed=settings.seed, devices=settings.devices))
+    await serve(api, host="127.0.0.1", port=settings.port, stopping=stopping)
+
+
+if __name__ == "__main__":
+    asyncio.run(run(SimulatorSettings()))

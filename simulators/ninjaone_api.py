@@ -1,0 +1,234 @@
+"""The simulated NinjaOne API: OAuth2, paging and rows in the vendor's wire format, and the ways in which it fails.
+
+One app serves several instances, each below its own path (`/main`, `/branch`), as the vendor's regions are separate.
+`PUT /_day` moves an instance through the day and makes it fail: that door is the simulator's own, not the vendor's.
+"""
+
+import asyncio
+import json
+import secrets
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any, Final, Literal
+from urllib.parse import parse_qs
+
+from pydantic import AwareDatetime, BaseModel, ValidationError
+
+from chassis.health import Receive, Scope, Send
+from simulators.day import Day
+from simulators.fleet import SOURCES, Source
+from simulators.ninjaone_rows import Row, View
+from simulators.script import NOW
+
+CLIENT_ID: Final = "patchline-demo"
+CLIENT_SECRET: Final = "simulated-client-secret"
+TOKEN_SECONDS: Final = 3600
+SILENCE_SECONDS: Final = 60.0
+RETRY_AFTER_SECONDS: Final = 1
+_LARGEST_BODY_BYTES: Final = 65_536
+_LARGEST_PAGE: Final = 1000
+
+Mood = Literal["usual", "busy", "broken", "silent"]
+"""How an instance answers: as it should; every third call 429; always 500; not at all."""
+
+
+class Setting(BaseModel):
+    """What `PUT /_day` sets of one instance."""
+
+    source: str
+    moment: AwareDatetime | None = None
+    mood: Mood | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A whole HTTP answer."""
+
+    status: int
+    body: object
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Call:
+    """A whole HTTP request; `path` is what is left below the instance's own."""
+
+    method: str
+    path: str
+    query: Mapping[str, str]
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class Instance:
+    """One NinjaOne instance: its devices at its present moment, its tokens, its cursors and its mood."""
+
+    def __init__(self, day: Day, source: Source) -> None:
+        """Show how the day ended, in its usual mood, until it is set otherwise."""
+        self._day = day
+        self._source = source
+        self._view = View(day, source, NOW)
+        self._mood: Mood = "usual"
+        self._tokens: set[str] = set()
+        self._cursors: dict[str, list[Row]] = {}
+        self.calls = 0
+
+    def set(self, setting: Setting) -> None:
+        """Move through the day, or change the mood."""
+        if setting.moment is not None:
+            self._view = View(self._day, self._source, setting.moment)
+            self._cursors.clear()
+        if setting.mood is not None:
+            self._mood = setting.mood
+
+    async def answer(self, call: Call) -> Answer:
+        """Answer one call of the API, or fail as the mood says."""
+        self.calls += 1
+        match self._mood:
+            case "silent":
+                await asyncio.sleep(SILENCE_SECONDS)
+                return _error(504, "gateway timeout")
+            case "broken":
+                return _error(500, "internal error")
+            case "busy" if self.calls % 3 == 0:
+                return Answer(429, {"resultCode": "TOO_MANY_REQUESTS"}, {"retry-after": str(RETRY_AFTER_SECONDS)})
+            case _:
+                return self._answer(call)
+
+    def token(self, form: Mapping[str, str]) -> Answer:
+        """Give a token for the client's credentials. Source: RFC 6749 sections 4.4 and 5."""
+        if form.get("grant_type") != "client_credentials":
+            return Answer(400, {"error": "unsupported_grant_type"})
+        if (form.get("client_id"), form.get("client_secret")) != (CLIENT_ID, CLIENT_SECRET):
+            return Answer(401, {"error": "invalid_client"})
+        token = secrets.token_urlsafe(24)
+        self._tokens.add(token)
+        scope = form.get("scope", "monitoring")
+        return Answer(200, {"access_token": token, "token_type": "Bearer", "expires_in": TOKEN_SECONDS, "scope": scope})
+
+    def _answer(self, call: Call) -> Answer:
+        if call.headers.get("authorization", "").removeprefix("Bearer ") not in self._tokens:
+            return _error(401, "token is missing or expired")
+        if call.method != "GET":
+            return _error(405, "method not allowed")
+        match call.path:
+            case "/v2/devices-detailed":
+                return self._devices(call.query)
+            case "/v2/queries/os-patches":
+                return self._page(call.query, self._view.missing(software=False))
+            case "/v2/queries/software-patches":
+                return self._page(call.query, self._view.missing(software=True))
+            case "/v2/queries/os-patch-installs":
+                return self._page(call.query, self._view.attempts(software=False))
+            case "/v2/queries/software-patch-installs":
+                return self._page(call.query, self._view.attempts(software=True))
+            case "/v2/queries/device-health":
+                return self._page(call.query, self._view.health())
+            case _:
+                return _error(404, "no such resource")
+
+    def _devices(self, query: Mapping[str, str]) -> Answer:
+        after, size = _number(query.get("after"), 0), _number(query.get("pageSize"), _LARGEST_PAGE)
+        later = [row for row in self._view.devices() if row["id"] > after]
+        return Answer(200, later[:size])
+
+    def _page(self, query: Mapping[str, str], rows: list[Row]) -> Answer:
+        """Return one page; a cursor names what is left, and its last page is empty."""
+        size = min(_number(query.get("pageSize"), _LARGEST_PAGE), _LARGEST_PAGE)
+        name = query.get("cursor") or secrets.token_hex(8)
+        if "cursor" in query and name not in self._cursors:
+            return _error(400, "the cursor has expired")
+        left = self._cursors.get(name, [row for row in rows if _wanted(row, query)])
+        page, self._cursors[name] = left[:size], left[size:]
+        cursor = {"name": name, "offset": 0, "count": len(page), "expires": TOKEN_SECONDS}
+        return Answer(200, {"cursor": cursor, "results": page})
+
+
+class Api:
+    """The ASGI app of all simulated instances."""
+
+    def __init__(self, day: Day) -> None:
+        """Serve every source of the fleet that has an API."""
+        self.instances = {source.name: Instance(day, source) for source in SOURCES if source.polls}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        call = Call(
+            method=scope["method"],
+            path=scope["path"],
+            query=_flat(scope["query_string"]),
+            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
+            body=await _body(receive),
+        )
+        answer = await self._routed(call)
+        written = json.dumps(answer.body, separators=(",", ":")).encode()
+        head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
+        head += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
+        await send({"type": "http.response.start", "status": answer.status, "headers": head})
+        await send({"type": "http.response.body", "body": written})
+
+    async def _routed(self, call: Call) -> Answer:
+        if call.path == "/_day":
+            return self._set(call)
+        _, name, *rest = call.path.split("/")
+        instance, inner = self.instances.get(name), "/" + "/".join(rest)
+        if instance is None:
+            return _error(404, "no such instance")
+        if call.method == "POST" and inner in {"/ws/oauth/token", "/oauth/token", "/v2/oauth/token"}:
+            return instance.token(_flat(call.body))
+        return await instance.answer(replace(call, path=inner))
+
+    def _set(self, call: Call) -> Answer:
+        try:
+            setting = Setting.model_validate_json(call.body)
+            instance = self.instances[setting.source]
+        except (ValidationError, KeyError) as error:
+            return _error(400, type(error).__name__)
+        if call.method != "PUT":
+            return _error(405, "method not allowed")
+        instance.set(setting)
+        return Answer(200, {"calls": instance.calls})
+
+
+def _wanted(row: Row, query: Mapping[str, str]) -> bool:
+    """Return whether the filters `status`, `installedAfter` and `installedBefore` let a row through."""
+    installed_at: Any = row.get("installedAt")
+    after, before = _moment(query.get("installedAfter")), _moment(query.get("installedBefore"))
+    return (
+        query.get("status", row.get("status")) == row.get("status")
+        and (after is None or (installed_at is not None and installed_at > after))
+        and (before is None or (installed_at is not None and installed_at < before))
+    )
+
+
+def _moment(text: str | None) -> float | None:
+    """Return a filter's moment: epoch seconds, or an ISO date."""
+    if text is None:
+        return None
+    try:
+        return float(text)
+    except ValueError:
+        return datetime.fromisoformat(text).timestamp()
+
+
+def _number(text: str | None, default: int) -> int:
+    return int(text) if text is not None and text.isdecimal() else default
+
+
+def _flat(encoded: bytes) -> dict[str, str]:
+    return {name: values[-1] for name, values in parse_qs(encoded.decode("latin-1")).items()}
+
+
+def _error(status: int, message: str) -> Answer:
+    return Answer(status, {"resultCode": "FAILURE", "errorMessage": message})
+
+
+async def _body(receive: Receive) -> bytes:
+    parts: list[bytes] = []
+    more = True
+    while more and sum(map(len, parts)) <= _LARGEST_BODY_BYTES:
+        message = await receive()
+        parts.append(message.get("body", b""))
+        more = message.get("more_body", False)
+    return b"".join(parts)

@@ -1,0 +1,156 @@
+"""Everything that is sent, in the order in which it is sent: what happened on the day, and the ordinary dirt."""
+
+import json
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any, Final
+
+from simulators import dirt, ninjaone_webhooks, own_webhooks, stories
+from simulators.day import Day
+from simulators.deliveries import Delivery, Nature
+from simulators.fleet import NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
+from simulators.releases import SERVER_2022, WINDOWS_11_24H2
+from simulators.script import NIGHT, Happening, Script, What
+
+REPEATED: Final = 0.07
+"""Share of the webhooks that a vendor sends again, because an answer was lost or late."""
+
+OUT_OF_ORDER: Final = 0.2
+"""Share of the webhooks that overtake others, or are overtaken."""
+
+FIRST_ACTIVITY: Final = 9_004_000
+UNKNOWN_CODES: Final = ("PATCH_MANAGEMENT_USER_DEFERRED", "NODE_WARRANTY_LOOKED_UP", "VULNERABILITY_SCAN_GROUP_SYNCED")
+STRANGER: Final = Client(
+    name="(in no mapping)",
+    zone="UTC",
+    contact="",
+    organisation=99,
+    site="Elsewhere",
+    prefix="XXX",
+)
+NOBODY: Final = Source(vendor="ninjaone", name="nobody", polls=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """The day and the deliveries that tell of it, in the order in which they are sent."""
+
+    day: Day
+    deliveries: tuple[Delivery, ...]
+
+    def count(self, *natures: Nature) -> int:
+        """Return how many deliveries are of these natures."""
+        return sum(delivery.nature in natures for delivery in self.deliveries)
+
+
+def plan(day: Day) -> Plan:
+    """Return what is sent on `day`, the same for the same day."""
+    rng = random.Random(f"plan/{day.seed}")
+    numbers: Counter[Source] = Counter()
+    true = [_told(each, numbers) for each in day.happenings if each.told]
+    order = [(_position(position, rng), delivery) for position, delivery in enumerate(true)]
+    order += [(_later(place, rng), _repeat(each)) for place, each in order if rng.random() < REPEATED]
+    rest = [*_ugly(day, numbers), *_unknown(day, numbers, rng), *_unmapped(numbers, rng), *_forged(day, numbers)]
+    order += [(rng.uniform(0, len(true)), delivery) for delivery in rest]
+    return Plan(day=day, deliveries=tuple(delivery for _, delivery in sorted(order, key=lambda each: each[0])))
+
+
+def _told(happening: Happening, numbers: Counter[Source]) -> Delivery:
+    """Return the delivery that tells of `happening`, with the next number of its source."""
+    source = happening.device.source
+    numbers[source] += 1
+    number = FIRST_ACTIVITY + numbers[source]
+    body = (
+        ninjaone_webhooks.activity(happening, number)
+        if source.vendor == "ninjaone"
+        else own_webhooks.message(happening)
+    )
+    return Delivery(
+        nature=Nature.TRUE,
+        name=happening.what.value,
+        source=source,
+        body=_written(body),
+        delivery_id=f"msg_{source.name}_{number}",
+        happening=happening,
+        content_type=None if source is PATCHLINE_SCRIPTS and number % 10 == 0 else "application/json",
+    )
+
+
+def _position(position: int, rng: random.Random) -> float:
+    return position + rng.uniform(-80, 80) if rng.random() < OUT_OF_ORDER else float(position)
+
+
+def _later(place: float, rng: random.Random) -> float:
+    return place + rng.uniform(0.1, 120)
+
+
+def _repeat(delivery: Delivery) -> Delivery:
+    return replace(delivery, nature=Nature.REPEATED)
+
+
+def _ugly(day: Day, numbers: Counter[Source]) -> Iterator[Delivery]:
+    """Yield bodies that nobody can understand, for one source of each format."""
+    fields = ((NINJAONE_MAIN, "activityTime", "statusCode"), (PATCHLINE_SCRIPTS, "timestamp", "type"))
+    for source, moment_field, kind_field in fields:
+        happening = next(each for each in day.happenings if each.device.source == source and each.what is What.SCANNED)
+        good = _told(happening, numbers)
+        body: dict[str, Any] = json.loads(good.body)
+        bodies = dirt.ugly_bodies(body, moment_field=moment_field, kind_field=kind_field)
+        for number, ugly in enumerate(bodies):
+            yield Delivery(
+                nature=Nature.UGLY,
+                name=ugly.name,
+                source=source,
+                body=ugly.body,
+                delivery_id=f"{good.delivery_id}_ugly_{number}",
+                content_type=ugly.content_type,
+            )
+
+
+def _unknown(day: Day, numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery]:
+    """Yield activities whose code nobody has told us of."""
+    polled = [each for each in day.happenings if each.device.source == NINJAONE_MAIN and each.what is What.UPDATED]
+    for code in UNKNOWN_CODES * 3:
+        told = _told(rng.choice(polled), numbers)
+        body = json.loads(told.body) | {"statusCode": code, "status": code.replace("_", " ").lower()}
+        yield replace(told, nature=Nature.UNKNOWN_CODE, name=code, body=_written(body), happening=None)
+
+
+def _unmapped(numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery]:
+    """Yield failures on devices of an organisation that belongs to no client yet."""
+    for number, system in enumerate((WINDOWS_11_24H2, SERVER_2022), start=1):
+        device = Device(
+            source=NINJAONE_MAIN,
+            number=9000 + number,
+            client=STRANGER,
+            hostname=f"{STRANGER.prefix}-WS-{number:03}",
+            system=system,
+            tier="workstation" if system is WINDOWS_11_24H2 else "server",
+            serial=f"X{number:07}",
+            booted_at=NIGHT - timedelta(days=3),
+        )
+        script = Script(device, rng)
+        script.go_to(NIGHT)
+        for _ in range(3):
+            stories.fails(script, system.update)
+        for happening in script.happenings:
+            yield replace(_told(happening, numbers), nature=Nature.UNMAPPED, name="of an organisation in no mapping")
+
+
+def _forged(day: Day, numbers: Counter[Source]) -> Iterator[Delivery]:
+    """Yield deliveries that are nobody's: a wrong secret, a wrong signature, one too old, a source that is unknown."""
+    for source in (NINJAONE_MAIN, PATCHLINE_SCRIPTS):
+        happening = next(each for each in day.happenings if each.device.source == source and each.what is What.FAILED)
+        told = replace(_told(happening, numbers), nature=Nature.FORGED)
+        yield replace(told, name="with a wrong secret", with_secret=False)
+        if source is NINJAONE_MAIN:
+            yield replace(told, name="for an unknown source", source=NOBODY, with_secret=False)
+        else:
+            yield replace(told, name="signed an hour ago", age=timedelta(hours=1))
+
+
+def _written(body: dict[str, Any]) -> bytes:
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
