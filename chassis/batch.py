@@ -25,12 +25,35 @@ _NAMESPACE: Final = UUID("5f2f8a52-6f9e-5c0b-8a50-3d2a1a7d2b11")
 class Record(Protocol):
     """A Kafka record, as far as we look at it; aiokafka ships no types."""
 
-    topic: str
-    partition: int
-    offset: int
-    key: bytes | None
-    value: bytes | None
-    headers: Sequence[tuple[str, bytes]]
+    @property
+    def topic(self) -> str:
+        """Return the topic's name."""
+        ...
+
+    @property
+    def partition(self) -> int:
+        """Return the partition's number."""
+        ...
+
+    @property
+    def offset(self) -> int:
+        """Return the place in the partition."""
+        ...
+
+    @property
+    def key(self) -> bytes | None:
+        """Return the key, if it has one."""
+        ...
+
+    @property
+    def value(self) -> bytes | None:
+        """Return the value; `None` takes a record away from a compacted topic."""
+        ...
+
+    @property
+    def headers(self) -> Sequence[tuple[str, bytes]]:
+        """Return the headers in order; a name may repeat."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

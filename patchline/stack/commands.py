@@ -14,7 +14,7 @@ import typer
 from chassis import commands
 from patchline.local import PartUnavailable, place, runs
 from patchline.local.parts import PartSettings
-from patchline.stack.stack import GATEWAY_PORT, HEALTH_PORT, StackSettings, started
+from patchline.stack.stack import GATEWAY_PORT, HEALTH_PORT, SIMULATOR_PORT, StackSettings, started
 
 READY_LINE: Final = "patchline is up"
 START_SECONDS: Final = 300
@@ -32,6 +32,7 @@ def stack_settings() -> StackSettings:
         parts=PartSettings.from_environment(os.environ),
         gateway_port=int(os.environ.get("PATCHLINE_GATEWAY_PORT", GATEWAY_PORT)),
         health_port=int(os.environ.get("PATCHLINE_STACK_HEALTH_PORT", HEALTH_PORT)),
+        simulator_port=int(os.environ.get("PATCHLINE_SIMULATOR_PORT", SIMULATOR_PORT)),
         clock_offset_seconds=float(os.environ.get("PATCHLINE_CLOCK_OFFSET_SECONDS", "0")),
     )
 
@@ -86,6 +87,7 @@ def _stay() -> None:
     with runs.supervised(settings.parts.home), started(settings, _say) as stack:
         runs.record(settings.parts.home, stack.running())
         _say(f"webhooks:  {stack.around.gateway_url}/webhooks/rmm/<vendor>/<source>")
+        _say(f"simulated RMM: {stack.around.simulator_url}")
         if stack.parts.roundup:
             login = stack.parts.roundup.admin_login
             _say(f"tracker:   {stack.parts.roundup.url} (name {login.name}, password {login.password})")

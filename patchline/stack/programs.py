@@ -24,12 +24,15 @@ _PASSED_ON: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """One process: `role` is its database role, `health` its place among the health ports."""
+    """One process: `role` is its database role, `health` its place among the health ports.
+
+    The simulated RMM stands outside the product: it has neither role nor health page, only its port.
+    """
 
     name: str
     module: tuple[str, ...]
-    role: str
-    health: int
+    role: str = ""
+    health: int = 0
     secrets: tuple[str, ...] = ()
 
 
@@ -42,6 +45,7 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     Program("compliance", ("services.compliance",), "compliance_writer", 5),
     Program("ticketing", ("services.ticketing",), "ticketing_writer", 6, ("tracker",)),
 )
+SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,6 +59,7 @@ class Surroundings:
     tracker_user: str
     gateway_port: int
     health_port: int
+    simulator_port: int
     clock_offset_seconds: float = 0
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -68,6 +73,11 @@ class Surroundings:
         """Return where webhooks go."""
         return f"http://{ports.LOOPBACK}:{self.gateway_port}"
 
+    @property
+    def simulator_url(self) -> str:
+        """Return where the simulated RMM answers."""
+        return f"http://{ports.LOOPBACK}:{self.simulator_port}"
+
     def role_url(self, role: str) -> str:
         """Return the database URL of `role`, without its password: that is in a file."""
         parts = urlsplit(self.database)
@@ -80,7 +90,9 @@ class Surroundings:
 
 def environment(program: Program, around: Surroundings) -> dict[str, str]:
     """Return the environment of one program: what it needs and nothing else; secrets by file name only."""
-    own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ}
+    own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
+    if program is SIMULATOR:
+        return own | {"PATCHLINE_SIMULATOR_PORT": str(around.simulator_port)} | dict(around.extra)
     own |= {
         "PATCHLINE_KAFKA": around.kafka,
         "PATCHLINE_DATABASE_URL": around.role_url(program.role),
@@ -88,12 +100,11 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
         "PATCHLINE_HEALTH_HOST": ports.LOOPBACK,
         "PATCHLINE_HEALTH_PORT": str(around.health_port + program.health),
         "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
-        "PYTHONUNBUFFERED": "1",
     }
     if "sealing" in program.secrets:
         own["PATCHLINE_SEALING_KEY_FILE"] = str(around.secrets / "sealing.key")
     if program is ACCEPT:
-        own |= {"PATCHLINE_LISTEN_HOST": ports.LOOPBACK, "PATCHLINE_LISTEN_PORT": str(around.gateway_port)}
+        own |= {"PATCHLINE_ACCEPT_HOST": ports.LOOPBACK, "PATCHLINE_ACCEPT_PORT": str(around.gateway_port)}
     if "tracker" in program.secrets:
         own |= {
             "PATCHLINE_TRACKER_URL": around.tracker_url,
@@ -117,6 +128,7 @@ def command_environment(around: Surroundings) -> dict[str, str]:
         "PATCHLINE_READER_URL": around.role_url("patchline_reader"),
         "PATCHLINE_READER_PASSWORD_FILE": str(around.secrets / "patchline_reader"),
         "PATCHLINE_GATEWAY_URL": around.gateway_url,
+        "PATCHLINE_SIMULATED_RMM_URL": around.simulator_url,
         "PATCHLINE_TRACKER_URL": around.tracker_url,
         "PATCHLINE_TRACKER_USER": around.tracker_user,
         "PATCHLINE_TRACKER_PASSWORD_FILE": str(around.secrets / "tracker"),

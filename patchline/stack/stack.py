@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -21,11 +22,12 @@ from patchline.local.parts import LocalParts, PartSettings
 from patchline.local.runs import Running, running
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.stack import programs
-from patchline.stack.programs import PROGRAMS, Program, Surroundings
+from patchline.stack.programs import PROGRAMS, SIMULATOR, Program, Surroundings
 from patchline.topics import apply_declared
 
 GATEWAY_PORT: Final = 18080
 HEALTH_PORT: Final = 18100
+SIMULATOR_PORT: Final = 18095
 READY_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 30.0
 _CHECKOUT: Final = Path(__file__).resolve().parents[2]
@@ -38,6 +40,7 @@ class StackSettings:
     parts: PartSettings
     gateway_port: int = GATEWAY_PORT
     health_port: int = HEALTH_PORT
+    simulator_port: int = SIMULATOR_PORT
     clock_offset_seconds: float = 0
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -75,7 +78,7 @@ class Stack:
             self._around = self._surroundings()
             self._write_secrets()
             asyncio.run(self._prepare(say))
-            for program in PROGRAMS:
+            for program in (*PROGRAMS, SIMULATOR):
                 self.start_program(program)
             self._wait_ready(say)
         except BaseException:
@@ -103,8 +106,11 @@ class Stack:
         Raises:
             PartUnavailable: it ended, or is not ready in time; the message has the end of its log.
         """
-        url = f"{self.around.health_url(program)}/ready"
-        self.children[program.name].wait_until(lambda: _says_ready(url), timeout_seconds=READY_SECONDS)
+        if program is SIMULATOR:
+            ready = partial(ports.is_open, self.around.simulator_port)
+        else:
+            ready = partial(_says_ready, f"{self.around.health_url(program)}/ready")
+        self.children[program.name].wait_until(ready, timeout_seconds=READY_SECONDS)
 
     def stop(self, say: Say) -> None:
         """Drain the services, then stop the parts."""
@@ -127,8 +133,8 @@ class Stack:
         return [*self.parts.running(), *services]
 
     def _url_of(self, name: str) -> str:
-        program = next(each for each in PROGRAMS if each.name == name)
-        return self.around.gateway_url if program is programs.ACCEPT else self.around.health_url(program)
+        own = {programs.ACCEPT.name: self.around.gateway_url, SIMULATOR.name: self.around.simulator_url}
+        return own.get(name) or next(self.around.health_url(each) for each in PROGRAMS if each.name == name)
 
     def _surroundings(self) -> Surroundings:
         tracker = self.parts.roundup
@@ -140,6 +146,7 @@ class Stack:
             tracker_user=tracker.api_login.name if tracker else "",
             gateway_port=ports.claimed(self._settings.gateway_port, setting="PATCHLINE_GATEWAY_PORT"),
             health_port=_free_range(self._settings.health_port, len(PROGRAMS)),
+            simulator_port=ports.claimed(self._settings.simulator_port, setting="PATCHLINE_SIMULATOR_PORT"),
             clock_offset_seconds=self._settings.clock_offset_seconds,
             extra=self._settings.extra,
         )
@@ -167,7 +174,7 @@ class Stack:
         started = time.monotonic()
         say(f"starting {', '.join(program.name for program in PROGRAMS)}")
         with ThreadPoolExecutor(max_workers=len(PROGRAMS)) as pool:
-            for waited in [pool.submit(self.wait_ready, program) for program in PROGRAMS]:
+            for waited in [pool.submit(self.wait_ready, program) for program in (*PROGRAMS, SIMULATOR)]:
                 waited.result()
         say(f"all services ready after {time.monotonic() - started:.1f} s")
 

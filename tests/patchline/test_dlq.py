@@ -10,7 +10,7 @@ import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from typer.testing import CliRunner
 
-from chassis.batch import dead_letter, is_for
+from chassis.batch import Record, dead_letter, is_for
 from contracts.topics import RMM_RAW
 from patchline import dlq
 
@@ -59,7 +59,7 @@ async def test_a_replayed_letter_is_for_the_group_that_refused_it_alone(letter: 
     letters = await dlq.read_letters(kafka, group=letter)
     await dlq.replay_letters(kafka, letters)
 
-    replayed = []
+    replayed: list[Record] = []
     while not replayed:
         for records in (await consumer.getmany(timeout_ms=5000)).values():
             replayed += [r for r in records if is_for(letter, r) and not is_for("another", r)]
