@@ -24,8 +24,11 @@ SUBJECT_CHARACTERS: Final = 512
 """The most that a name in an event takes."""
 
 
+_array = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def _named(*parts: str) -> UUID:
-    return uuid5(NAMESPACE, json.dumps(parts, ensure_ascii=False, separators=(",", ":")))
+    return uuid5(NAMESPACE, _array(parts))
 
 
 def new_raw_id() -> RawId:
