@@ -1,7 +1,8 @@
 """The simulated NinjaOne API: OAuth2, paging and rows in the vendor's wire format, and the ways in which it fails.
 
 One app serves several instances, each below its own path (`/main`, `/branch`), as the vendor's regions are separate.
-`PUT /_day` moves an instance through the day and makes it fail: that door is the simulator's own, not the vendor's.
+`/_day` is the simulator's own door: POST chooses the day, PUT moves an instance through it or makes it fail, and each
+answer says what was read to its end since.
 """
 
 import asyncio
@@ -13,10 +14,10 @@ from datetime import datetime
 from typing import Any, Final, Literal
 from urllib.parse import parse_qs
 
-from pydantic import AwareDatetime, BaseModel, ValidationError
+from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
 from chassis.health import Receive, Scope, Send
-from simulators.day import Day
+from simulators.day import Day, day
 from simulators.fleet import SOURCES, Source
 from simulators.ninjaone_rows import Row, View
 from simulators.script import NOW
@@ -39,6 +40,13 @@ class Setting(BaseModel):
     source: str
     moment: AwareDatetime | None = None
     mood: Mood | None = None
+
+
+class Casting(BaseModel):
+    """Which day `POST /_day` makes all instances play, from its end."""
+
+    seed: int
+    devices: int = Field(ge=10, le=100_000)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,18 +72,20 @@ class Call:
 class Instance:
     """One NinjaOne instance: its devices at its present moment, its tokens, its cursors and its mood."""
 
-    def __init__(self, day: Day, source: Source) -> None:
+    def __init__(self, whole: Day, source: Source) -> None:
         """Show how the day ended, in its usual mood, until it is set otherwise."""
-        self._day = day
+        self._day = whole
         self._source = source
-        self._view = View(day, source, NOW)
+        self._view = View(whole, source, NOW)
         self._mood: Mood = "usual"
         self._tokens: set[str] = set()
         self._cursors: dict[str, list[Row]] = {}
         self.calls = 0
+        self.read_to_its_end: set[str] = set()
 
     def set(self, setting: Setting) -> None:
-        """Move through the day, or change the mood."""
+        """Move through the day, or change the mood; what was read before counts as unread."""
+        self.read_to_its_end.clear()
         if setting.moment is not None:
             self._view = View(self._day, self._source, setting.moment)
             self._cursors.clear()
@@ -116,31 +126,36 @@ class Instance:
             case "/v2/devices-detailed":
                 return self._devices(call.query)
             case "/v2/queries/os-patches":
-                return self._page(call.query, self._view.missing(software=False))
+                return self._page(call, self._view.missing(software=False))
             case "/v2/queries/software-patches":
-                return self._page(call.query, self._view.missing(software=True))
+                return self._page(call, self._view.missing(software=True))
             case "/v2/queries/os-patch-installs":
-                return self._page(call.query, self._view.attempts(software=False))
+                return self._page(call, self._view.attempts(software=False))
             case "/v2/queries/software-patch-installs":
-                return self._page(call.query, self._view.attempts(software=True))
+                return self._page(call, self._view.attempts(software=True))
             case "/v2/queries/device-health":
-                return self._page(call.query, self._view.health())
+                return self._page(call, self._view.health())
             case _:
                 return _error(404, "no such resource")
 
     def _devices(self, query: Mapping[str, str]) -> Answer:
         after, size = _number(query.get("after"), 0), _number(query.get("pageSize"), _LARGEST_PAGE)
         later = [row for row in self._view.devices() if row["id"] > after]
+        if len(later) <= size:
+            self.read_to_its_end.add("/v2/devices-detailed")
         return Answer(200, later[:size])
 
-    def _page(self, query: Mapping[str, str], rows: list[Row]) -> Answer:
+    def _page(self, call: Call, rows: list[Row]) -> Answer:
         """Return one page; a cursor names what is left, and its last page is empty."""
+        query = call.query
         size = min(_number(query.get("pageSize"), _LARGEST_PAGE), _LARGEST_PAGE)
         name = query.get("cursor") or secrets.token_hex(8)
         if "cursor" in query and name not in self._cursors:
             return _error(400, "the cursor has expired")
         left = self._cursors.get(name, [row for row in rows if _wanted(row, query)])
         page, self._cursors[name] = left[:size], left[size:]
+        if not self._cursors[name]:
+            self.read_to_its_end.add(call.path)
         cursor = {"name": name, "offset": 0, "count": len(page), "expires": TOKEN_SECONDS}
         return Answer(200, {"cursor": cursor, "results": page})
 
@@ -148,9 +163,9 @@ class Instance:
 class Api:
     """The ASGI app of all simulated instances."""
 
-    def __init__(self, day: Day) -> None:
+    def __init__(self, whole: Day) -> None:
         """Serve every source of the fleet that has an API."""
-        self.instances = {source.name: Instance(day, source) for source in SOURCES if source.polls}
+        self.instances = _instances(whole)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -170,7 +185,7 @@ class Api:
 
     async def _routed(self, call: Call) -> Answer:
         if call.path == "/_day":
-            return self._set(call)
+            return self._managed(call)
         _, name, *rest = call.path.split("/")
         instance, inner = self.instances.get(name), "/" + "/".join(rest)
         if instance is None:
@@ -179,16 +194,27 @@ class Api:
             return instance.token(_flat(call.body))
         return await instance.answer(replace(call, path=inner))
 
-    def _set(self, call: Call) -> Answer:
+    def _managed(self, call: Call) -> Answer:
+        """Answer at the simulator's own door."""
         try:
-            setting = Setting.model_validate_json(call.body)
-            instance = self.instances[setting.source]
+            match call.method:
+                case "POST":
+                    casting = Casting.model_validate_json(call.body)
+                    self.instances = _instances(day(seed=casting.seed, devices=casting.devices))
+                case "PUT":
+                    setting = Setting.model_validate_json(call.body)
+                    self.instances[setting.source].set(setting)
+                case "GET":
+                    pass
+                case _:
+                    return _error(405, "method not allowed")
         except (ValidationError, KeyError) as error:
             return _error(400, type(error).__name__)
-        if call.method != "PUT":
-            return _error(405, "method not allowed")
-        instance.set(setting)
-        return Answer(200, {"calls": instance.calls})
+        return Answer(200, {name: sorted(each.read_to_its_end) for name, each in self.instances.items()})
+
+
+def _instances(whole: Day) -> dict[str, Instance]:
+    return {source.name: Instance(whole, source) for source in SOURCES if source.polls}
 
 
 def _wanted(row: Row, query: Mapping[str, str]) -> bool:

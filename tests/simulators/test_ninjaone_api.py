@@ -112,7 +112,7 @@ async def test_a_cursor_that_nobody_was_given_is_refused(api: httpx.AsyncClient)
 
 async def test_the_morning_lists_december_the_night_january_and_the_evening_less(api: httpx.AsyncClient) -> None:
     await log_in(api)
-    listed: list[set[str]] = []
+    listed: list[set[tuple[str, int]]] = []
 
     for moment in (MORNING, NIGHT, EVENING):
         await at(api, moment)
@@ -122,7 +122,7 @@ async def test_the_morning_lists_december_the_night_january_and_the_evening_less
     december, january = {"KB5048667", "KB5048685", "KB5048652", "KB5048654", "KB5048661"}, "KB50"
     assert {kb for kb, _ in morning if kb.startswith("KB")} <= december
     assert not any(kb in december for kb, _ in night)
-    assert all(kb.startswith(january) or kb.startswith("macOS") for kb, _ in night)
+    assert all(kb.startswith((january, "macOS")) for kb, _ in night)
     assert len(evening) < len(night)
 
 
@@ -185,3 +185,27 @@ async def test_a_setting_that_means_nothing_is_refused(api: httpx.AsyncClient, s
     answer = await api.put("http://127.0.0.1/_day", json=setting)
 
     assert answer.status_code == 400
+
+
+async def test_its_own_door_tells_what_was_read_to_its_end_since_it_was_set(api: httpx.AsyncClient) -> None:
+    await log_in(api)
+    await at(api, NIGHT)
+    await rows(api, "os-patches", pageSize=9)
+    await api.get("/v2/queries/device-health", params={"pageSize": 2})
+
+    told = (await api.get("http://127.0.0.1/_day")).json()
+    await at(api, EVENING)
+    afterwards = (await api.get("http://127.0.0.1/_day")).json()
+
+    assert told == {"main": ["/v2/queries/os-patches"], "branch": []}
+    assert afterwards == {"main": [], "branch": []}
+
+
+async def test_another_day_can_be_chosen(api: httpx.AsyncClient) -> None:
+    (await api.post("http://127.0.0.1/_day", json={"seed": 5, "devices": 60})).raise_for_status()
+    await log_in(api)
+
+    devices = (await api.get("/v2/devices-detailed")).json()
+
+    expected = [device for device in day(seed=5, devices=60).devices if device.source == NINJAONE_MAIN]
+    assert [row["systemName"] for row in devices] == [device.hostname for device in expected]
