@@ -18,6 +18,12 @@ LOST: Final = 0.006
 _UNCATALOGUED_ON: Final = (3, 1, 0)
 """On how many devices of each client the program that no catalog knows cannot be updated."""
 
+_ASLEEP: Final = 3
+"""How many devices nobody has seen for weeks."""
+
+_CURED: Final = (CLIENTS[1], releases.SERVER_2019)
+"""The client and the system whose only failing device is cured before the evening."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Day:
@@ -61,19 +67,34 @@ def _cast(machines: Sequence[Device], rng: random.Random) -> list[_Part]:
         for device, story in zip(machines, rng.choices(usual, weights, k=len(machines)), strict=True)
     ]
     polled = [part for part in parts if part.device.source is NINJAONE_MAIN and part.device.system.superseded]
-    certain = (stories.fails_nine_times, stories.lies, stories.fails_then_proven, stories.waits_for_restart)
-    for part, story in zip(rng.sample(polled, min(len(certain), len(polled))), certain, strict=False):
+    for part in [each for each in polled if each.device.lacks_month_before][:_ASLEEP]:
+        part.story = stories.asleep
+    awake = [part for part in polled if part.story is not stories.asleep]
+    certain = (stories.fails_nine_times, stories.lies, stories.waits_for_restart, stories.rolled_back)
+    for part, story in zip(rng.sample(awake, min(len(certain), len(awake))), certain, strict=False):
         part.story = story
+    _cure([part for part in awake if (part.device.client, part.device.system) == _CURED])
     for client, wanted in zip(CLIENTS, _UNCATALOGUED_ON, strict=True):
-        theirs = [part for part in polled if part.device.client is client]
+        theirs = [part for part in awake if part.device.client is client]
         for number, part in enumerate(rng.sample(theirs, min(wanted, len(theirs)))):
             part.uncatalogued = stories.fails_then_installs if number == 1 else stories.fails
     return parts
 
 
+def _cure(parts: Sequence[_Part]) -> None:
+    """Let one of these devices fail and be cured, and no other fail: so their ticket is resolved in the end."""
+    for part in parts:
+        if part.story in stories.FAILING:
+            part.story = stories.proven
+    for part in parts[:1]:
+        part.story = stories.fails_then_proven
+
+
 def _written(part: _Part, rng: random.Random) -> Script:
     """Write one device's day: its scans, the usual noise, and what becomes of each update that it lacks."""
     script = Script(part.device, rng)
+    if part.story is stories.asleep:
+        return _asleep(script)
     _before_the_release(script)
     _night(script, with_uncatalogued=part.uncatalogued is not None)
     script.go_to(window_of(part.device) + timedelta(minutes=rng.uniform(0, 75)))
@@ -82,6 +103,15 @@ def _written(part: _Part, rng: random.Random) -> Script:
     if script.at < EVENING:
         script.go_to(EVENING - timedelta(minutes=rng.uniform(1, 30)))
         script.scan()
+    return script
+
+
+def _asleep(script: Script) -> Script:
+    """Write the day of a device that nobody has seen for weeks: all that is known of it is an old scan."""
+    script.at -= timedelta(days=21)
+    script.missing += [each for each in (script.device.system.superseded,) if each is not None]
+    script.scan()
+    stories.asleep(script, script.device.system.update)
     return script
 
 

@@ -164,7 +164,7 @@ def _device(client: Client, kind: _Kind, rank: int, *, rng: random.Random, numbe
         system=kind.system,
         tier=kind.tier,
         serial=f"{rng.choice('CFGPR')}{rng.randrange(16**7):07X}",
-        booted_at=PATCH_TUESDAY - timedelta(hours=rng.uniform(20, 30 * 24)),
+        booted_at=PATCH_TUESDAY - timedelta(days=rng.uniform(22, 50)),
         lacks_month_before=kind.system.old_build is not None and rng.random() < LAGGARDS,
     )
 

@@ -3,7 +3,7 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ from simulators import dirt, ninjaone_webhooks, own_webhooks, stories
 from simulators.day import Day
 from simulators.deliveries import Delivery, Nature
 from simulators.fleet import NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
-from simulators.releases import SERVER_2022, WINDOWS_11_24H2
+from simulators.releases import SERVER_2022, WINDOWS_11_24H2, Release
 from simulators.script import NIGHT, Happening, Script, What
 
 REPEATED: Final = 0.07
@@ -20,6 +20,9 @@ REPEATED: Final = 0.07
 
 OUT_OF_ORDER: Final = 0.2
 """Share of the webhooks that overtake others, or are overtaken."""
+
+MENDED_LATER: Final = 300
+"""How many deliveries at least come between a failure and what mends it."""
 
 FIRST_ACTIVITY: Final = 9_004_000
 UNKNOWN_CODES: Final = ("PATCH_MANAGEMENT_USER_DEFERRED", "NODE_WARRANTY_LOOKED_UP", "VULNERABILITY_SCAN_GROUP_SYNCED")
@@ -51,7 +54,7 @@ def plan(day: Day) -> Plan:
     rng = random.Random(f"plan/{day.seed}")
     numbers: Counter[Source] = Counter()
     true = [_told(each, numbers) for each in day.happenings if each.told]
-    order = [(_position(position, rng), delivery) for position, delivery in enumerate(true)]
+    order = _failures_first([(_position(position, rng), delivery) for position, delivery in enumerate(true)])
     order += [(_later(place, rng), _repeat(each)) for place, each in order if rng.random() < REPEATED]
     rest = [*_ugly(day, numbers), *_unknown(day, numbers, rng), *_unmapped(numbers, rng), *_forged(day, numbers)]
     order += [(rng.uniform(0, len(true)), delivery) for delivery in rest]
@@ -81,6 +84,27 @@ def _told(happening: Happening, numbers: Counter[Source]) -> Delivery:
 
 def _position(position: int, rng: random.Random) -> float:
     return position + rng.uniform(-80, 80) if rng.random() < OUT_OF_ORDER else float(position)
+
+
+def _failures_first(order: list[tuple[float, Delivery]]) -> list[tuple[float, Delivery]]:
+    """Let a failure that is mended later the same day arrive well before what mends it.
+
+    Tickets follow the order of acceptance: a failure that arrives after its own mending, or together with it, need not
+    open one, and then there would be nothing certain to compare with.
+    """
+    mended: dict[tuple[Device, Release], float] = {}
+    for place, delivery in order:
+        told = delivery.happening
+        if told is not None and told.release is not None and told.what is What.INSTALLED:
+            key = (told.device, told.release)
+            mended[key] = min(place, mended.get(key, place))
+    return [(_before(mended, place, each.happening), each) for place, each in order]
+
+
+def _before(mended: Mapping[tuple[Device, Release], float], place: float, told: Happening | None) -> float:
+    if told is None or told.release is None or told.what is not What.FAILED:
+        return place
+    return min(place, mended.get((told.device, told.release), place + MENDED_LATER) - MENDED_LATER)
 
 
 def _later(place: float, rng: random.Random) -> float:

@@ -77,6 +77,12 @@ def untouched(script: Script, release: Release) -> None:
     script.wait(1, 5)
 
 
+def asleep(script: Script, release: Release) -> None:
+    """It lies in a drawer: no agent has answered for weeks."""
+    _ = release
+    script.go_to(EVENING)
+
+
 def rejected(script: Script, release: Release) -> None:
     """A technician declines it."""
     script.tell(What.REJECTED, release)
@@ -117,3 +123,6 @@ USUAL: Final[tuple[tuple[int, Story], ...]] = (
 """How often each becomes of the month's update of an operating system."""
 
 USUAL_OF_SOFTWARE: Final[tuple[tuple[int, Story], ...]] = ((70, installs), (6, fails), (24, untouched))
+
+FAILING: Final = frozenset({fails, fails_nine_times, fails_then_proven})
+"""The stories in which the update of a system fails."""

@@ -118,6 +118,23 @@ def test_some_deliveries_overtake_others(usual_plan: Plan) -> None:
     assert any(later < earlier for earlier, later in pairwise(moments))
 
 
+@pytest.mark.parametrize("seed", range(1, 4))
+def test_a_failure_arrives_well_before_what_mends_it(seed: int) -> None:
+    sent = plan(day(seed=seed, devices=400)).deliveries
+    position = {(each.happening, each.nature): place for place, each in enumerate(sent)}
+    mended = [
+        (failure, cure)
+        for failure, nature in position
+        for cure, other in position
+        if nature is other is Nature.TRUE and failure and cure and failure.what is What.FAILED
+        if cure.what is What.INSTALLED and (failure.device, failure.release) == (cure.device, cure.release)
+    ]
+
+    assert mended
+    for failure, cure in mended:
+        assert position[cure, Nature.TRUE] - position[failure, Nature.TRUE] >= 250
+
+
 @pytest.mark.parametrize("source", [NINJAONE_MAIN, PATCHLINE_SCRIPTS])
 def test_no_ugly_body_can_be_understood_and_each_is_ugly_in_its_own_way(usual_plan: Plan, source: object) -> None:
     ugly = [delivery for delivery in of(usual_plan, Nature.UGLY) if delivery.source == source]
