@@ -18,8 +18,11 @@ LOST: Final = 0.006
 _UNCATALOGUED_ON: Final = (3, 1, 0)
 """On how many devices of each client the program that no catalog knows cannot be updated."""
 
-_ASLEEP: Final = 3
-"""How many devices nobody has seen for weeks."""
+_FORGOTTEN: Final = 3
+"""How many devices are scanned no more."""
+
+_UNBOXED: Final = 2
+"""How many devices are new, and were never scanned."""
 
 _CURED: Final = (CLIENTS[1], releases.SERVER_2019)
 """The client and the system whose only failing device is cured before the evening."""
@@ -67,9 +70,12 @@ def _cast(machines: Sequence[Device], rng: random.Random) -> list[_Part]:
         for device, story in zip(machines, rng.choices(usual, weights, k=len(machines)), strict=True)
     ]
     polled = [part for part in parts if part.device.source is NINJAONE_MAIN and part.device.system.superseded]
-    for part in [each for each in polled if each.device.lacks_month_before][:_ASLEEP]:
-        part.story = stories.asleep
-    awake = [part for part in polled if part.story is not stories.asleep]
+    for part in [each for each in polled if each.device.lacks_month_before][:_FORGOTTEN]:
+        part.story = stories.scans_no_more
+    others = [part for part in polled if not part.device.lacks_month_before]
+    for part in rng.sample(others, min(_UNBOXED, len(others))):
+        part.story = stories.unboxed
+    awake = [part for part in polled if part.story not in {stories.scans_no_more, stories.unboxed}]
     certain = (stories.fails_nine_times, stories.lies, stories.waits_for_restart, stories.rolled_back)
     for part, story in zip(rng.sample(awake, min(len(certain), len(awake))), certain, strict=False):
         part.story = story
@@ -93,8 +99,12 @@ def _cure(parts: Sequence[_Part]) -> None:
 def _written(part: _Part, rng: random.Random) -> Script:
     """Write one device's day: its scans, the usual noise, and what becomes of each update that it lacks."""
     script = Script(part.device, rng)
-    if part.story is stories.asleep:
-        return _asleep(script)
+    if part.story is stories.scans_no_more:
+        return _forgotten(script)
+    if part.story is stories.unboxed:
+        script.go_to(window_of(part.device))
+        stories.unboxed(script, part.device.system.update)
+        return script
     _before_the_release(script)
     _night(script, with_uncatalogued=part.uncatalogued is not None)
     script.go_to(window_of(part.device) + timedelta(minutes=rng.uniform(0, 75)))
@@ -106,12 +116,12 @@ def _written(part: _Part, rng: random.Random) -> Script:
     return script
 
 
-def _asleep(script: Script) -> Script:
-    """Write the day of a device that nobody has seen for weeks: all that is known of it is an old scan."""
+def _forgotten(script: Script) -> Script:
+    """Write the day of a device that is scanned no more: all that is known of it is an old scan."""
     script.at -= timedelta(days=21)
     script.missing += [each for each in (script.device.system.superseded,) if each is not None]
     script.scan()
-    stories.asleep(script, script.device.system.update)
+    stories.scans_no_more(script, script.device.system.update)
     return script
 
 

@@ -42,14 +42,19 @@ class View:
 
     def __init__(self, day: Day, source: Source, moment: datetime) -> None:
         """Look at the day of the devices of `source`, up to `moment`."""
-        self._devices = [device for device in day.devices if device.source == source]
-        past = [each for each in day.happenings if each.device.source == source and each.at <= moment]
-        self._past_by_number: dict[int, list[Happening]] = {device.number: [] for device in self._devices}
-        for happening in past:
-            self._past_by_number[happening.device.number].append(happening)
+        self._past_by_number: dict[int, list[Happening]] = {device.number: [] for device in day.devices}
+        for each in day.happenings:
+            if each.device.source == source and each.at <= moment:
+                self._past_by_number[each.device.number].append(each)
         self._scan_by_number = {
             scan.device.number: scan for scan in day.scans if scan.device.source == source and scan.at <= moment
         }
+        self._devices = [
+            device
+            for device in day.devices
+            if device.source == source
+            and (device.number in self._scan_by_number or self._past_by_number[device.number])
+        ]
 
     def devices(self) -> list[Row]:
         """Return the rows of `/v2/devices-detailed`, by id."""
@@ -90,7 +95,7 @@ class View:
             "offline": self._is_offline(device),
             "created": seconds(device.booted_at),
             "lastContact": seconds(seen_at),
-            "lastUpdate": seconds(scan.at if scan else seen_at),
+            "lastUpdate": seconds(scan.at) if scan else None,
             "os": self._system(device, scan),
             "system": {
                 "name": device.hostname,
@@ -105,14 +110,15 @@ class View:
         }
 
     def _system(self, device: Device, scan: Scan | None) -> Row:
+        update, build = device.system.update, scan.build if scan else device.build
         restarts = [each.booted_at for each in self._past_by_number[device.number] if each.what is What.RESTARTED]
         return {
             "manufacturer": "Microsoft Corporation" if device.system.family == "windows" else "Apple",
             "name": device.system.name,
             "architecture": "64-bit",
             "lastBootTime": seconds(max([device.booted_at, *restarts])),
-            "buildNumber": (scan.build if scan else device.build).split(".", maxsplit=1)[0],
-            "releaseId": device.system.version,
+            "buildNumber": build.split(".", maxsplit=1)[0],
+            "releaseId": update.version if update.version and build == update.build else device.system.version,
             "servicePackMajorVersion": 0,
             "servicePackMinorVersion": 0,
             "locale": "en-US",

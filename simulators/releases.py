@@ -36,7 +36,7 @@ class FixLine:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One update. `build` is what the device has after it; `supersedes` is the KB that it makes superfluous.
+    """One update. `build` and `version` are what the device has after it; `supersedes` is the KB that it replaces.
 
     `severity` is NinjaOne's word. `fix_line` is `None` for a program that no catalog knows.
     """
@@ -47,6 +47,7 @@ class Release:
     fix_line: FixLine | None = None
     kb: str | None = None
     build: str | None = None
+    version: str | None = None
     supersedes: str | None = None
     is_software: bool = False
     needs_restart: bool = False
@@ -161,6 +162,7 @@ MACOS: Final = System(
         severity=Severity.IMPORTANT,
         fix_line=FixLine("macOS 15", "updates", "unknown"),
         build="24C101",
+        version="15.2",
         needs_restart=True,
     ),
 )

@@ -77,9 +77,16 @@ def untouched(script: Script, release: Release) -> None:
     script.wait(1, 5)
 
 
-def asleep(script: Script, release: Release) -> None:
-    """It lies in a drawer: no agent has answered for weeks."""
+def scans_no_more(script: Script, release: Release) -> None:
+    """Its agent answers, but has not looked for updates for weeks."""
     _ = release
+    script.go_to(EVENING)
+
+
+def unboxed(script: Script, release: Release) -> None:
+    """It is new: enrolled on this day, and its agent has not looked for updates yet."""
+    _ = release
+    script.tell(What.ENROLLED)
     script.go_to(EVENING)
 
 
