@@ -1,0 +1,1 @@
+"""The outside systems that the gateway calls: the vendors' APIs, read only."""

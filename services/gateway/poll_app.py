@@ -1,0 +1,38 @@
+"""The process that polls: what webhooks missed is found in the vendors' APIs and written to the raw topic."""
+
+from typing import Final
+
+from chassis.platform import platform
+from chassis.running import run_process, run_until_stopped
+from chassis.settings import read
+from services.gateway import vendors
+from services.gateway.poll import Poll
+from services.gateway.readers import Readers
+from services.gateway.rules_collect import ScanMoment
+from services.gateway.sealing import read_sealing_key
+from services.gateway.settings import GatewaySettings
+
+PROCESS: Final = "gateway-poll"
+
+
+class PollSettings(GatewaySettings):
+    """What this process needs."""
+
+    ninjaone_scan_moment: ScanMoment = ScanMoment.ROWS_OR_CONTACT
+
+
+async def run(settings: PollSettings) -> None:
+    """Poll until SIGTERM."""
+    readers = Readers(read_sealing_key(settings.sealing_key_file), settings.ninjaone_scan_moment)
+    try:
+        async with platform(settings, PROCESS) as on:
+            poll = Poll(on, vendors.POLLED, readers.of)
+            await run_until_stopped([[poll], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
+    finally:
+        await readers.close()
+
+
+def main() -> None:
+    """Run this process to its end."""
+    settings = read(PollSettings)
+    run_process(PROCESS, settings, lambda: run(settings))

@@ -1,0 +1,41 @@
+"""What a body says in our words: events, what we have no event for, and what cannot be understood."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from contracts.events.rmm import RmmEvent
+from contracts.ids import EventId
+from contracts.raw import RawDelivery
+
+
+@dataclass(frozen=True, slots=True)
+class Said:
+    """One event as the vendor told it. `correlation` ties it to others of the same trouble, where the vendor does."""
+
+    id: EventId
+    time: datetime
+    event: RmmEvent
+    correlation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Unsaid:
+    """Something of which we make no event: its code verbatim, and whether we know it and let it be."""
+
+    id: EventId
+    code: str
+    is_known: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Translation:
+    """Everything in one delivery. A delivery with `problems` is dead-lettered; what it says besides is kept."""
+
+    said: Sequence[Said] = ()
+    unsaid: Sequence[Unsaid] = ()
+    problems: Sequence[str] = ()
+
+
+Translate = Callable[[RawDelivery], Translation]
+"""One vendor's adapter: never raises, whatever the bytes are."""
