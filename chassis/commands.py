@@ -25,6 +25,7 @@ from chassis.postgres import Connection, prepare_connection
 from chassis.settings import read, with_password
 
 T = TypeVar("T")
+S = TypeVar("S", bound=BaseSettings)
 
 OK: Final = 0
 NO: Final = 1
@@ -61,16 +62,21 @@ def command_settings() -> CommandSettings:
     Raises:
         WrongSetting: names each missing or wrong variable.
     """
-    return read(CommandSettings, env_files=_env_files())
+    return settings_of(CommandSettings)
 
 
 def kafka_servers() -> str:
     """Return the bootstrap servers that a command line talks to."""
-    return read(KafkaSettings, env_files=_env_files()).kafka
+    return settings_of(KafkaSettings).kafka
 
 
-def _env_files() -> tuple[Path, Path]:
-    return Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env")
+def settings_of(kind: type[S]) -> S:
+    """Return the settings of a command line that needs more than the others.
+
+    Raises:
+        WrongSetting: names each missing or wrong variable.
+    """
+    return read(kind, env_files=(Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env")))
 
 
 @asynccontextmanager

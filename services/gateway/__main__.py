@@ -1,0 +1,26 @@
+"""`python -m services.gateway accept|translate|poll`: one process of the gateway."""
+
+import sys
+from typing import Final
+
+from chassis.commands import WRONG_USE, stop
+
+PROCESSES: Final = ("accept", "translate", "poll")
+
+
+def main(arguments: list[str]) -> None:
+    """Run the process that is named; each imports only what it needs."""
+    match arguments:
+        case ["accept"]:
+            from services.gateway.accept_app import main as run  # noqa: PLC0415
+        case ["translate"]:
+            from services.gateway.translate_app import main as run  # noqa: PLC0415
+        case ["poll"]:
+            from services.gateway.poll_app import main as run  # noqa: PLC0415
+        case _:
+            stop(f"which process? python -m services.gateway {'|'.join(PROCESSES)}", WRONG_USE)
+    run()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

@@ -1,0 +1,147 @@
+"""The door: one ASGI app that reads bytes, checks who sent them, makes them durable, and only then says 202.
+
+Nothing is parsed here. What is not believed leaves no trace but a count.
+"""
+
+import asyncio
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from chassis.clock import Clock
+from chassis.health import Receive, Scope, Send
+from chassis.telemetry import METERS, Count, new_traceparent
+from contracts.ids import new_raw_id
+from contracts.raw import RawDelivery, headers_of
+from services.gateway import answers, verification
+from services.gateway.answers import Answer
+from services.gateway.known_sources import KnownSources
+from services.gateway.raw_writer import Outcome, RawWriter
+from services.gateway.sources import Source
+from services.gateway.verification import Refused
+
+LARGEST_BODY_BYTES: Final = 1_048_576
+LONGEST_UPLOAD_SECONDS: Final = 10.0
+HELD_BYTES: Final = 64 * 1024 * 1024
+"""How much of bodies that are still arriving may be held at once, whoever sends them."""
+
+_WEBHOOK_PATH: Final = re.compile(r"/webhooks/rmm/[^/]+/[^/]+")
+_TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Gone:
+    """The sender hung up before its body was here."""
+
+
+class Door:
+    """Accepts deliveries. An ASGI app; `count` tells the metrics what it answered."""
+
+    def __init__(self, *, sources: KnownSources, writer: RawWriter, clock: Clock, trace_ratio: float) -> None:
+        """Believe `sources`, store through `writer`."""
+        self._sources = sources
+        self._writer = writer
+        self._clock = clock
+        self._trace_ratio = trace_ratio
+        self._held_bytes = 0
+        self._answered: Counter[tuple[str, str]] = Counter()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        answer = await self._answer_to(scope, receive)
+        if isinstance(answer, Answer):
+            await answer.send(send)
+
+    def count(self) -> None:
+        """Add what was answered since the last call to the metrics."""
+        answered, self._answered = self._answered, Counter()
+        for (vendor, outcome), amount in answered.items():
+            METERS.add(Count.DELIVERIES, amount, vendor=vendor, outcome=outcome)
+
+    async def _answer_to(self, scope: Scope, receive: Receive) -> Answer | Gone:
+        path: str = scope["path"]
+        by_path = self._sources.by_path
+        source = by_path.get(path) if by_path is not None else None
+        if source is None and not _WEBHOOK_PATH.fullmatch(path):
+            return answers.NOT_FOUND
+        if scope["method"] != "POST":
+            return answers.WRONG_METHOD
+        if by_path is None:
+            return self._counted(source, "not_ready", answers.NOT_READY)
+        headers: Mapping[bytes, bytes] = dict(scope["headers"])
+        body = await self._body(headers, receive)
+        if not isinstance(body, bytes):
+            return body
+        return await self._accepted(source, headers, body)
+
+    async def _accepted(self, source: Source | None, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
+        received = self._clock()
+        scheme = verification.NOBODY if source is None else source.scheme
+        verdict = verification.verdict(scheme, headers, body, now=received)
+        if source is None:
+            return self._counted(None, "unknown", answers.NOT_BELIEVED)
+        if isinstance(verdict, Refused):
+            return self._counted(source, verdict, answers.NOT_BELIEVED)
+        delivery = RawDelivery(
+            raw_id=new_raw_id(),
+            vendor=source.vendor,
+            source=source.source_id,
+            received=received,
+            channel="webhook",
+            body=verdict.body,
+            delivery=verdict.delivery,
+            traceparent=self._traceparent(headers),
+        )
+        outcome = await self._writer.write(headers_of(delivery), delivery.body)
+        if outcome is Outcome.WRITTEN:
+            return self._counted(source, outcome, answers.accepted(delivery.raw_id))
+        return self._counted(source, outcome, answers.NOT_DURABLE)
+
+    def _traceparent(self, headers: Mapping[bytes, bytes]) -> str:
+        given = headers.get(b"traceparent", b"")
+        return given.decode() if _TRACEPARENT.fullmatch(given) else new_traceparent(self._trace_ratio)
+
+    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | Answer | Gone:
+        """Return the whole body; most come in one piece."""
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return Gone()
+        body: bytes = message.get("body", b"")
+        if not message.get("more_body", False):
+            return body if len(body) <= LARGEST_BODY_BYTES else answers.TOO_LARGE
+        if int(headers.get(b"content-length", b"0")) > LARGEST_BODY_BYTES:
+            return answers.TOO_LARGE
+        try:
+            async with asyncio.timeout(LONGEST_UPLOAD_SECONDS):
+                return await self._rest_of(body, receive)
+        except TimeoutError:
+            return answers.TOO_SLOW
+
+    async def _rest_of(self, first: bytes, receive: Receive) -> bytes | Answer | Gone:
+        pieces: list[bytes] = [first]
+        size = len(first)
+        self._held_bytes += size
+        try:
+            while True:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return Gone()
+                piece: bytes = message.get("body", b"")
+                pieces.append(piece)
+                size += len(piece)
+                self._held_bytes += len(piece)
+                if size > LARGEST_BODY_BYTES:
+                    return answers.TOO_LARGE
+                if self._held_bytes > HELD_BYTES:
+                    return answers.NOT_DURABLE
+                if not message.get("more_body", False):
+                    return b"".join(pieces)
+        finally:
+            self._held_bytes -= size
+
+    def _counted(self, source: Source | None, outcome: str, answer: Answer) -> Answer:
+        """Count an answer. A vendor's name is counted only where it is one of ours: a path can hold any."""
+        self._answered["unknown" if source is None else source.vendor, outcome] += 1
+        return answer

@@ -1,0 +1,73 @@
+"""The process that accepts deliveries: the door, the writer behind it, the sources that it believes."""
+
+import asyncio
+import logging
+
+from chassis.clock import moved_clock
+from chassis.health import HealthServer, Progress, serve
+from chassis.running import run_process, run_until_stopped
+from chassis.settings import read
+from contracts.topics import RMM_RAW
+from services.gateway.accept import Door
+from services.gateway.known_sources import KnownSources
+from services.gateway.raw_writer import Limits, RawWriter
+from services.gateway.sealing import read_sealing_key
+from services.gateway.settings import AcceptSettings
+
+
+class Listening:
+    """Serves the door over HTTP. Runs as a part: what is under way when it stops is answered."""
+
+    name = "door"
+
+    def __init__(self, door: Door, *, host: str, port: int) -> None:
+        """Serve `door` on `host`:`port`."""
+        self._door = door
+        self._host = host
+        self._port = port
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Serve until `stopping`."""
+        async with asyncio.TaskGroup() as tasks:
+            counting = tasks.create_task(self._count())
+            await serve(self._door, host=self._host, port=self._port, stopping=stopping)
+            counting.cancel()
+        self._door.count()
+
+    async def _count(self) -> None:
+        while True:
+            await asyncio.sleep(1)
+            self._door.count()
+
+
+async def run(settings: AcceptSettings) -> None:
+    """Accept deliveries until SIGTERM."""
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # ten lines a second while Kafka is away: ours say it once
+    progress = Progress()
+    writer = RawWriter(
+        kafka=settings.kafka,
+        topic=RMM_RAW,
+        progress=progress,
+        limits=Limits(settings.accept_budget_seconds, settings.accept_waiting_mib * 1024 * 1024),
+    )
+    sources = KnownSources(
+        dsn=settings.dsn,
+        sealing_key=read_sealing_key(settings.sealing_key_file),
+        refresh_seconds=settings.accept_refresh_seconds,
+        progress=progress,
+    )
+    door = Door(
+        sources=sources,
+        writer=writer,
+        clock=moved_clock(settings.clock_offset_seconds),
+        trace_ratio=settings.trace_ratio,
+    )
+    listening = Listening(door, host=settings.accept_host, port=settings.accept_port)
+    health = HealthServer(progress, settings.health_host, settings.health_port)
+    await run_until_stopped([[listening], [writer, sources], [health]], drain_seconds=settings.drain_seconds)
+
+
+def main() -> None:
+    """Run this process to its end."""
+    settings = read(AcceptSettings)
+    run_process("gateway-accept", settings, lambda: run(settings))

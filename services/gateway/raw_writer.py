@@ -1,0 +1,287 @@
+"""Deliveries into a raw topic: written together, each answered by Kafka's own acknowledgement.
+
+What arrives in one turn of the event loop leaves as one batch. While enough batches are on their way the next one
+fills, so the more arrives the larger they get, and nobody waits for a timer. A batch that is not acknowledged within
+the budget fails for its own deliveries alone.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Final
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from chassis.health import Progress
+from chassis.telemetry import METERS, Count, Duration
+from contracts.topics import RAW_MAX_BYTES, Topic
+
+log = logging.getLogger(__name__)
+
+RecordHeaders = list[tuple[str, bytes]]
+
+BATCH_BYTES: Final = 524_288
+"""A batch grows to this; a larger record travels alone."""
+
+HEADERS_BYTES: Final = 1024
+"""More than a record's headers and framing take."""
+
+FILLING_SECONDS: Final = 0.05
+RETRY_SECONDS: Final = 0.5
+STOP_SECONDS: Final = 3.0
+REQUEST_TIMEOUT_MS: Final = 5_000
+RETRY_BACKOFF_MS: Final = 50
+
+
+class Outcome(StrEnum):
+    """What became of a record."""
+
+    WRITTEN = "accepted"
+    LATE = "kafka_late"  # not acknowledged within the budget: it may still arrive
+    REFUSED = "kafka_refused"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How long a record may wait for its acknowledgement, how much may wait, how many batches travel at once."""
+
+    budget_seconds: float = 0.8
+    waiting_bytes: int = 64 * 1024 * 1024
+    batches_on_their_way: int = 2
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    born_at: float
+    records: list[tuple[RecordHeaders, bytes]] = field(default_factory=list)
+    waiting: list[asyncio.Future[Outcome]] = field(default_factory=list)
+    size_bytes: int = 0
+    partition: int | None = None
+    timer: asyncio.TimerHandle | None = None
+    is_late: bool = False
+    was_refused: bool = False
+
+    def settle(self, outcome: Outcome) -> None:
+        """Answer everyone who still waits for this batch."""
+        if self.timer is not None:
+            self.timer.cancel()
+        waiting, self.waiting = self.waiting, []
+        for one in waiting:
+            if not one.done():
+                one.set_result(outcome)
+
+
+class RawWriter:
+    """Writes records to one topic. Runs as a part: it keeps the producer, and drains before it ends."""
+
+    name = "raw writer"
+
+    def __init__(self, *, kafka: str, topic: Topic, progress: Progress, limits: Limits) -> None:
+        """Write to `topic` of the brokers at `kafka`."""
+        self._kafka = kafka
+        self._topic = topic.name
+        self._progress = progress
+        self._limits = limits
+        self._producer: Any = None
+        self._broken = asyncio.Event()
+        self._tasks: asyncio.TaskGroup | None = None
+        self._queue: deque[_Batch] = deque()
+        self._busy: dict[int, _Batch] = {}
+        self._work: set[asyncio.Task[None]] = set()
+        self._is_silent = False
+        self._on_their_way = 0
+        self._waiting_bytes = 0
+        self._last_partition = -1
+        self._is_pump_due = False
+        progress.ready[self.name] = False
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Keep a producer until `stopping`, then wait for what is on its way, at most as long as its budget.
+
+        A batch that Kafka refuses leaves a hole in the numbering of an idempotent producer, and all that follow it into
+        the same partition would be refused too: so then the producer is replaced.
+        """
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            beating = tasks.create_task(self._beat())
+            while not stopping.is_set():
+                self._broken.clear()
+                self._producer = await self._started(stopping)
+                self._progress.ready[self.name] = self._producer is not None
+                self._pump()
+                await _first_of(stopping, self._broken)
+                if self._broken.is_set():
+                    self._give_up_producer(tasks)
+            await self._drain()
+            self._give_up_producer(tasks)
+            await self._end_work()
+            beating.cancel()
+
+    async def write(self, headers: RecordHeaders, value: bytes) -> Outcome:
+        """Write one record and return once Kafka has it, or will not have it within the budget."""
+        size = len(value) + HEADERS_BYTES
+        if self._waiting_bytes + size > self._limits.waiting_bytes:
+            return Outcome.FULL
+        loop = asyncio.get_running_loop()
+        batch = self._filling(size, loop)
+        batch.records.append((headers, value))
+        batch.size_bytes += size
+        self._waiting_bytes += size
+        waiting: asyncio.Future[Outcome] = loop.create_future()
+        batch.waiting.append(waiting)
+        if not self._is_pump_due:
+            self._is_pump_due = True
+            loop.call_soon(self._pump)
+        return await waiting
+
+    def _filling(self, size: int, loop: asyncio.AbstractEventLoop) -> _Batch:
+        now = loop.time()
+        last = self._queue[-1] if self._queue else None
+        if last is None or last.size_bytes + size > BATCH_BYTES or now - last.born_at > FILLING_SECONDS:
+            last = _Batch(now)
+            last.timer = loop.call_later(self._limits.budget_seconds, self._expire, last)
+            self._queue.append(last)
+        return last
+
+    def _pump(self) -> None:
+        self._is_pump_due = False
+        while self._queue and self._tasks is not None and self._on_their_way < self._limits.batches_on_their_way:
+            partition = self._free_partition()
+            if partition is None:
+                return
+            batch = self._queue.popleft()
+            batch.partition = partition
+            self._busy[partition] = batch
+            self._on_their_way += 1
+            self._begin(self._tasks, self._send(self._producer, batch, partition))
+
+    def _free_partition(self) -> int | None:
+        """Return the next partition that has a leader and no batch of ours on its way."""
+        if self._producer is None:
+            return None
+        led = self._producer.client.cluster.available_partitions_for_topic(self._topic) or ()
+        free = sorted(each for each in led if each not in self._busy)
+        if not free:
+            return None
+        self._last_partition = next((each for each in free if each > self._last_partition), free[0])
+        return self._last_partition
+
+    async def _send(self, producer: Any, batch: _Batch, partition: int) -> None:
+        started = time.monotonic()
+        builder = producer.create_batch()
+        for headers, value in batch.records:
+            builder.append(timestamp=None, key=None, value=value, headers=headers)
+        builder.close()
+        try:
+            acknowledged = await producer.send_batch(builder, self._topic, partition=partition)
+            await acknowledged
+        except KafkaError as error:
+            log.warning("kafka refuses a batch", extra={"topic": self._topic, "reason": str(error)})
+            self._broken.set()
+            self._came_back(batch, partition)
+        else:
+            if self._is_silent:
+                self._is_silent = False
+                log.warning("kafka acknowledges again", extra={"topic": self._topic})
+            METERS.add(Count.SENT, len(batch.records), topic=self._topic)
+            METERS.record(Duration.SEND, time.monotonic() - started, topic=self._topic)
+            self._settle(batch, partition, Outcome.WRITTEN)
+
+    def _came_back(self, batch: _Batch, partition: int) -> None:
+        """Let a refused batch wait for the next producer, once, if its budget lasts."""
+        if batch.is_late or batch.was_refused:
+            self._settle(batch, partition, Outcome.REFUSED)
+            return
+        del self._busy[partition]
+        self._on_their_way -= 1
+        batch.was_refused = True
+        batch.partition = None
+        self._queue.appendleft(batch)
+
+    def _settle(self, batch: _Batch, partition: int, outcome: Outcome) -> None:
+        del self._busy[partition]
+        self._waiting_bytes -= batch.size_bytes
+        if not batch.is_late:
+            self._on_their_way -= 1
+        batch.settle(outcome)
+        self._pump()
+
+    def _expire(self, batch: _Batch) -> None:
+        """Answer a batch whose budget is used up; one that has not left yet never will."""
+        batch.is_late = True
+        if batch.partition is None:
+            self._queue.remove(batch)
+            self._waiting_bytes -= batch.size_bytes
+        else:
+            self._on_their_way -= 1
+        if not self._is_silent:
+            self._is_silent = True
+            log.warning("kafka does not acknowledge in time", extra={"topic": self._topic})
+        batch.settle(Outcome.LATE)
+        self._pump()
+
+    async def _beat(self) -> None:
+        while True:
+            self._progress.beat(self.name)
+            await asyncio.sleep(1)
+
+    async def _started(self, stopping: asyncio.Event) -> Any:
+        """Return a producer that is connected; `None` if we are to stop first."""
+        while not stopping.is_set():
+            producer = AIOKafkaProducer(
+                bootstrap_servers=self._kafka,
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=0,
+                max_batch_size=RAW_MAX_BYTES,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+                retry_backoff_ms=RETRY_BACKOFF_MS,
+            )
+            try:
+                await producer.start()
+                await producer.partitions_for(self._topic)
+            except KafkaError as error:
+                log.warning("kafka cannot be reached yet", extra={"reason": str(error) or type(error).__name__})
+                await producer.stop()
+                await _first_of(stopping, timeout_seconds=RETRY_SECONDS)
+            else:
+                return producer
+        return None
+
+    async def _drain(self) -> None:
+        while waiting := [one for batch in (*self._queue, *self._busy.values()) for one in batch.waiting]:
+            await asyncio.wait(waiting)
+
+    async def _end_work(self) -> None:
+        """Wait a moment for producers that flush; what still waits for a broker that is gone is abandoned."""
+        if self._work:
+            await asyncio.wait(self._work, timeout=STOP_SECONDS)
+        for task in self._work:
+            task.cancel()
+
+    def _give_up_producer(self, tasks: asyncio.TaskGroup) -> None:
+        """Go on without this producer; it flushes and closes beside us, however long that takes."""
+        producer, self._producer = self._producer, None
+        self._progress.ready[self.name] = False
+        if producer is not None:
+            self._begin(tasks, producer.stop())
+
+    def _begin(self, tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
+        task = tasks.create_task(work)
+        self._work.add(task)
+        task.add_done_callback(self._work.discard)
+
+
+async def _first_of(*events: asyncio.Event, timeout_seconds: float | None = None) -> None:
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout_seconds, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
