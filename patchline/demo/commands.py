@@ -1,0 +1,93 @@
+"""`patchline demo`."""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+from rich.console import Console
+
+from chassis import commands
+from patchline.demo import report
+from patchline.demo.display import Display, display
+from patchline.demo.house import House
+from patchline.demo.report import Outcome
+from patchline.demo.run import run
+from patchline.local import PartUnavailable, place
+from simulators.day import day
+from simulators.plan import Plan, plan
+from simulators.script import NOW
+
+SEND_SECONDS: Final = 50.0
+DEFAULT_REPORT: Final = Path("build/reports/demo.json")
+PLAIN_WIDTH: Final = 120
+
+Keep = Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")]
+Report = Annotated[Path, typer.Option("--json", help="Where the report for machines is written.")]
+Seed = Annotated[int, typer.Option(help="Which day: the same seed makes the same day.")]
+Devices = Annotated[int, typer.Option(min=40, max=5000, help="How many devices the three clients have.")]
+
+
+def demo(
+    context: typer.Context,
+    *,
+    keep: Keep = False,
+    json_path: Report = DEFAULT_REPORT,
+    seed: Seed = 1,
+    devices: Devices = 400,
+) -> None:
+    """Run a realistic day through the real product, and check every effect against the simulator's own ledger.
+
+    Starts a stack of its own (Kafka, PostgreSQL, a Roundup tracker, all services) and stops it at the end. Exit code 1
+    if anything is lost, there twice, or otherwise not as it should be.
+
+    Example: patchline demo --keep
+    """
+    console = Console(file=sys.stdout)
+    if not console.is_terminal:
+        console = Console(file=sys.stdout, width=PLAIN_WIDTH)
+    house = House(place.home(os.environ) / "demo", clock_offset_seconds=NOW.timestamp() - time.time())
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(commands.NO))
+    is_done = False
+    try:
+        with display(console) as shown:
+            outcome = _played(context, house, shown, plan(day(seed=seed, devices=devices)))
+        report.write(json_path, outcome)
+        report.show(console, outcome)
+        console.print(f"The same for machines: {json_path}", highlight=False)
+        is_done = True
+    except PartUnavailable as error:
+        commands.stop(str(error), commands.UNREACHABLE)
+    finally:
+        if not (keep and is_done):
+            house.close()
+    if keep:
+        _tell_how_to_look(console, house, outcome)
+    raise SystemExit(commands.OK if outcome.is_good else commands.NO)
+
+
+def _played(context: typer.Context, house: House, shown: Display, the_plan: Plan) -> Outcome:
+    shown.step("Start Kafka, PostgreSQL, a Roundup tracker and the services")
+    house.open(shown.say)
+    settings = house.settings() | {"PATCHLINE_HOME": str(house.home)}
+    os.environ.update(settings)  # so that the commands which are typed find this stack
+    patchline = context.find_root().command
+    return asyncio.run(run(the_plan, settings, patchline=patchline, send_seconds=SEND_SECONDS, display=shown))
+
+
+def _tell_how_to_look(console: Console, house: House, outcome: Outcome) -> None:
+    name, password = house.desk_login
+    here = f"PATCHLINE_HOME={house.home}"
+    for line in (
+        "",
+        "It keeps running:",
+        f"  tickets   {outcome.desk_url}  (name {name}, password {password})",
+        f"  status    {here} patchline status",
+        f"  look      {here} patchline ticket list, asset list, figures, dlq list",
+        f"  stop      {here} patchline down",
+    ):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)

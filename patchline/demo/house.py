@@ -1,0 +1,119 @@
+"""The demo's own stack: started fresh beside any other, stopped at the end or kept."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from patchline.local import PartUnavailable, Say, place, ports, runs
+from patchline.local import kafka as local_kafka
+from patchline.local import postgres as local_postgres
+from patchline.local import roundup as local_roundup
+from patchline.stack import stack
+
+START_SECONDS: Final = 600
+STOP_SECONDS: Final = 90
+_READY: Final = "patchline is up"
+_ELSEWHERE: Final = ("PATCHLINE_KAFKA", "DATABASE_URL", "PATCHLINE_OPERATOR_URL", "PATCHLINE_READER_URL")
+_PORTS: Final[Mapping[str, tuple[int, int]]] = {
+    "PATCHLINE_KAFKA_PORT": (local_kafka.DEFAULT_PORT, 1),
+    "PATCHLINE_POSTGRES_PORT": (local_postgres.DEFAULT_PORT, 1),
+    "PATCHLINE_ROUNDUP_PORT": (local_roundup.DEFAULT_PORT, 1),
+    "PATCHLINE_GATEWAY_PORT": (stack.GATEWAY_PORT, 1),
+    "PATCHLINE_SIMULATOR_PORT": (stack.SIMULATOR_PORT, 1),
+    "PATCHLINE_STACK_HEALTH_PORT": (stack.HEALTH_PORT, 10),
+}
+"""The usual port of each part, and how many follow it."""
+
+
+class House:
+    """A stack in `home` that is made anew: what an earlier demo left there, running or not, goes away."""
+
+    def __init__(self, home: Path, *, clock_offset_seconds: float) -> None:
+        """Start nothing yet."""
+        self.home = home
+        self._clock_offset_seconds = clock_offset_seconds
+        self._supervisor: subprocess.Popen[bytes] | None = None
+
+    def open(self, say: Say) -> None:
+        """Start everything and return when it is ready.
+
+        Raises:
+            PartUnavailable: something cannot run here; the message says what to do.
+        """
+        runs.down(self.home, say)
+        _clear(self.home)
+        log = place.made(self.home) / "up.log"
+        with log.open("wb") as output:
+            self._supervisor = subprocess.Popen(
+                [sys.executable, "-m", "patchline", "up", "--foreground"],
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                env=self._environment(),
+                start_new_session=True,
+            )
+        self._follow(self._supervisor, log, say)
+
+    def close(self) -> None:
+        """Stop everything, in order."""
+        if self._supervisor is None or self._supervisor.poll() is not None:
+            return
+        self._supervisor.send_signal(signal.SIGTERM)
+        try:
+            self._supervisor.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._supervisor.kill()
+
+    def settings(self) -> dict[str, str]:
+        """Return what command lines need to reach this stack."""
+        lines = (self.home / "env").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
+
+    @property
+    def desk_login(self) -> tuple[str, str]:
+        """Return the name and password for a person at the tracker's page."""
+        return local_roundup.ADMIN, (self.home / "roundup" / f"{local_roundup.ADMIN}.password").read_text().strip()
+
+    def _environment(self) -> dict[str, str]:
+        own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
+        own |= {name: str(_free(first, count)) for name, (first, count) in _PORTS.items() if name not in own}
+        return own | {
+            "PATCHLINE_HOME": str(self.home),
+            "PATCHLINE_CLOCK_OFFSET_SECONDS": str(self._clock_offset_seconds),
+        }
+
+    def _follow(self, supervisor: subprocess.Popen[bytes], log: Path, say: Say) -> None:
+        deadline = time.monotonic() + START_SECONDS
+        told: list[str] = []
+        with log.open() as lines:
+            while True:
+                line = lines.readline()
+                if line.startswith(_READY):
+                    return
+                if line:
+                    told.append(line.rstrip())
+                    say(told[-1])
+                elif supervisor.poll() is not None:
+                    raise PartUnavailable("\n".join(["the stack did not start:", *told[-8:]]))
+                elif time.monotonic() > deadline:
+                    raise PartUnavailable(f"the stack was not up after {START_SECONDS} s; see {log}")
+                else:
+                    time.sleep(0.05)
+
+
+def _clear(home: Path) -> None:
+    """Remove what an earlier demo left, also where PostgreSQL's own account had to keep it."""
+    for left in (home, place.shared(home / "postgres")):
+        if left.exists():
+            shutil.rmtree(left)
+
+
+def _free(first: int, count: int) -> int:
+    """Return the usual port if nobody has it nor those that follow; else 0: any."""
+    return 0 if any(ports.is_open(number) for number in range(first, first + count)) else first

@@ -1,0 +1,44 @@
+"""Tells the product who delivers and whose devices they are, with the commands that an operator types."""
+
+from pathlib import Path
+from typing import Final
+
+from patchline.demo.typed import CommandLine, typed
+from patchline.local import place
+from simulators.fleet import CLIENTS, SOURCES, Client, Source
+from simulators.ninjaone_api import CLIENT_ID, CLIENT_SECRET
+
+POLL_SECONDS: Final = 10
+
+
+def register(patchline: CommandLine, *, home: Path, simulated_rmm: str) -> dict[str, str]:
+    """Add the clients, the sources and who belongs to whom; return the sources' secrets by their full names."""
+    for client in CLIENTS:
+        typed(
+            patchline, "client", "add", client.name, "--zone", client.zone, "--owner-contact", client.contact,
+            "--psa-company", client.name,
+        )  # fmt: skip
+    typed(patchline, "catalog", "load")
+    secrets = {source.full_name: _secret(patchline, source, home, simulated_rmm) for source in SOURCES}
+    for source in SOURCES:
+        for client in CLIENTS:
+            typed(patchline, "client", "map", client.name, source.full_name, organisation_of(source, client))
+    return secrets
+
+
+def organisation_of(source: Source, client: Client) -> str:
+    """Return how a source calls a client."""
+    return str(client.organisation) if source.vendor == "ninjaone" else client.name
+
+
+def _secret(patchline: CommandLine, source: Source, home: Path, simulated_rmm: str) -> str:
+    """Add a source, polled if it has an API, and return the secret that the command shows once."""
+    words = ["source", "add", source.vendor, source.name]
+    if source.polls:
+        file = home / "secrets" / "simulated-rmm"
+        place.write_private(file, CLIENT_SECRET)
+        words += ["--api-url", f"{simulated_rmm}/{source.name}", "--client-id", CLIENT_ID]
+        words += ["--client-secret-file", str(file), "--poll-seconds", str(POLL_SECONDS)]
+    [added] = typed(patchline, *words)
+    secret: str = added["secret"]
+    return secret

@@ -1,0 +1,180 @@
+"""The day, step by step: register, poll, send everything, poll again, wait until all is quiet, judge."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import httpx
+
+from chassis.clock import moved_clock
+from contracts import ids
+from patchline.demo import database, tracker
+from patchline.demo.display import Counts, Display
+from patchline.demo.judgement import Found, judged
+from patchline.demo.lag import Lag
+from patchline.demo.registration import register
+from patchline.demo.report import Outcome
+from patchline.demo.simulated_rmm import SimulatedRmm
+from patchline.demo.subscriber import Subscriber
+from patchline.demo.typed import CommandLine
+from simulators.fleet import CLIENTS, NINJAONE_BRANCH, NINJAONE_MAIN
+from simulators.ledger import ledger
+from simulators.plan import Plan
+from simulators.script import EVENING, MORNING, NIGHT, NOW
+from simulators.sender import Sender, Sent
+from simulators.witness import Polls
+
+QUIET_SECONDS: Final = 6.0
+"""Nothing was written for so long, and nothing waits: then all is done."""
+
+LONGEST_QUIET_WAIT_SECONDS: Final = 90.0
+COUNT_EVERY_SECONDS: Final = 1.0
+_TENANTS: Final = [ids.tenant_id(client.name) for client in CLIENTS]
+
+
+@dataclass(slots=True)
+class Stage:
+    """What one run works with, and how far it is."""
+
+    settings: Mapping[str, str]
+    plan: Plan
+    display: Display
+    rmm: SimulatedRmm
+    subscriber: Subscriber
+    lag: Lag
+    sent: list[Sent] = field(default_factory=list)
+    polls: dict[str, list[datetime]] = field(default_factory=dict)
+    behind: int | None = None
+
+    def counts(self) -> Counts:
+        """Return how far things are."""
+        seen = self.subscriber.seen
+        return Counts(
+            planned=len(self.plan.deliveries),
+            sent=len(self.sent),
+            accepted=sum(each.is_accepted for each in self.sent),
+            events=len(seen.events),
+            tickets=len(seen.tickets),
+            dead_letters=len(seen.letters),
+            lag=self.behind,
+        )
+
+
+async def run(
+    plan: Plan, settings: Mapping[str, str], *, patchline: CommandLine, send_seconds: float, display: Display
+) -> Outcome:
+    """Play the day against the stack that `settings` describe, and return what came of it."""
+    started = asyncio.get_running_loop().time()
+    async with _stage(plan, settings, display) as stage:
+        secrets = await _registered(stage, patchline)
+        await _morning_and_night(stage)
+        await _webhooks(stage, secrets, send_seconds)
+        await _evening(stage)
+        await _quiet(stage)
+    display.step("Compare everything with the simulator's ledger")
+    return await _outcome(stage, asyncio.get_running_loop().time() - started)
+
+
+@contextlib.asynccontextmanager
+async def _stage(plan: Plan, settings: Mapping[str, str], display: Display) -> AsyncIterator[Stage]:
+    """Set the stage: read the topics and count for as long as the block lasts."""
+    kafka, rmm_url = settings["PATCHLINE_KAFKA"], settings["PATCHLINE_SIMULATED_RMM_URL"]
+    stopping = asyncio.Event()
+    async with httpx.AsyncClient(base_url=rmm_url, timeout=30, trust_env=False) as client, Lag(kafka) as lag:
+        stage = Stage(settings, plan, display, SimulatedRmm(client), Subscriber(kafka), lag)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(stage.subscriber.run(stopping))
+            counting = tasks.create_task(_count(stage))
+            try:
+                yield stage
+            finally:
+                stopping.set()
+                counting.cancel()
+
+
+async def _count(stage: Stage) -> None:
+    while True:
+        stage.behind = await stage.lag.records()
+        stage.display.count(stage.counts())
+        await asyncio.sleep(COUNT_EVERY_SECONDS)
+
+
+async def _registered(stage: Stage, patchline: CommandLine) -> dict[str, str]:
+    stage.display.step("Load the catalog; add clients, sources, and whose devices are whose")
+    day = stage.plan.day
+    await stage.rmm.play(seed=day.seed, devices=len(day.devices), moment=MORNING)
+    home, rmm_url = Path(stage.settings["PATCHLINE_HOME"]), stage.settings["PATCHLINE_SIMULATED_RMM_URL"]
+    return await asyncio.to_thread(register, patchline, home=home, simulated_rmm=rmm_url)
+
+
+async def _morning_and_night(stage: Stage) -> None:
+    stage.display.step("Poll the RMM: on Patch Tuesday's morning, and on the night after the release")
+    for moment in (MORNING, NIGHT):
+        if moment is NIGHT:
+            await stage.rmm.set(NINJAONE_MAIN.name, moment=moment.isoformat(), mood="busy")
+            await stage.rmm.set(NINJAONE_BRANCH.name, moment=moment.isoformat())
+        if await stage.rmm.until_read(NINJAONE_MAIN.name, NINJAONE_BRANCH.name):
+            for source in (NINJAONE_MAIN, NINJAONE_BRANCH):
+                stage.polls.setdefault(source.full_name, []).append(moment)
+    await stage.rmm.set(NINJAONE_MAIN.name, mood="usual")
+    await stage.rmm.set(NINJAONE_BRANCH.name, mood="silent")
+
+
+async def _webhooks(stage: Stage, secrets: Mapping[str, str], seconds: float) -> None:
+    stage.display.step(f"Send {len(stage.plan.deliveries)} webhooks, with the ordinary dirt among them")
+    clock = moved_clock(float(stage.settings["PATCHLINE_CLOCK_OFFSET_SECONDS"]))
+    async with httpx.AsyncClient(base_url=stage.settings["PATCHLINE_GATEWAY_URL"], trust_env=False) as client:
+        sender = Sender(client, secrets, clock)
+        await sender.send_all(stage.plan.deliveries, seconds=seconds, on_sent=stage.sent.append)
+
+
+async def _evening(stage: Stage) -> None:
+    stage.display.step("Poll the RMM in the evening; one of its instances answers no more")
+    await stage.rmm.set(NINJAONE_MAIN.name, moment=EVENING.isoformat())
+    if await stage.rmm.until_read(NINJAONE_MAIN.name):
+        stage.polls[NINJAONE_MAIN.full_name].append(EVENING)
+
+
+async def _quiet(stage: Stage) -> None:
+    stage.display.step("Wait until all is quiet")
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LONGEST_QUIET_WAIT_SECONDS
+    while loop.time() < deadline:
+        if loop.time() - stage.subscriber.read_at >= QUIET_SECONDS and not await _is_waiting(stage):
+            return
+        await asyncio.sleep(0.5)
+    stage.display.say(f"not quiet after {LONGEST_QUIET_WAIT_SECONDS:.0f} s: compared as it is")
+
+
+async def _is_waiting(stage: Stage) -> bool:
+    """Return whether a record is not handled yet, or an act at the tracker not done."""
+    return await stage.lag.records() != 0 or await database.unfinished(stage.settings, _TENANTS) != 0
+
+
+async def _outcome(stage: Stage, seconds: float) -> Outcome:
+    settings = stage.settings
+    found = Found(
+        sent=stage.sent,
+        seen=stage.subscriber.seen,
+        stored=await database.stored(settings, _TENANTS),
+        issues=await tracker.issues(settings["PATCHLINE_TRACKER_URL"], _login(settings)),
+    )
+    polls: Polls = stage.polls
+    book = ledger(stage.plan, [each.delivery for each in stage.sent if each.is_accepted], polls, NOW)
+    return Outcome(
+        seed=stage.plan.day.seed,
+        devices=len(stage.plan.day.devices),
+        seconds=seconds,
+        desk_url=settings["PATCHLINE_TRACKER_URL"],
+        ledger=book,
+        found=found,
+        checks=judged(book, found),
+    )
+
+
+def _login(settings: Mapping[str, str]) -> tuple[str, str]:
+    return settings["PATCHLINE_TRACKER_USER"], Path(settings["PATCHLINE_TRACKER_PASSWORD_FILE"]).read_text().strip()
