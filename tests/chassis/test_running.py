@@ -81,7 +81,7 @@ def test_a_failing_part_stops_the_process_with_its_reason(fails: str, code: int,
 
 async def _listening(port: int) -> None:
     async with asyncio.timeout(10):
-        while not ports.is_open(port):  # noqa: ASYNC110 - another task's server, it sets no event
+        while not ports.is_open(port):
             await asyncio.sleep(0.02)
 
 

@@ -1,0 +1,116 @@
+"""`python -m bench`: every stage beside its floor, in one run, on the real parts; writes `build/reports/bench.json`."""
+
+import argparse
+import asyncio
+import os
+import sys
+import time
+
+from rich.console import Console
+
+from bench.report import FILE, Figure, at_least, at_most, show, write
+from bench.state import Place, state_stage
+from bench.thread import thread_stage
+from chassis.migrate import migrate, set_passwords
+from patchline.local import PartUnavailable, place
+from patchline.local.parts import LocalParts, PartSettings, started
+from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.stack.programs import Surroundings
+from patchline.stack.stack import Stack, StackSettings
+from patchline.topics import apply_declared
+
+console = Console()
+
+
+def main() -> int:
+    """Run the stages and return 1 if one misses its reach."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__, epilog="Example: python -m bench --rounds 3")
+    parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of stage and floor")
+    parser.add_argument("--only", choices=("accept", "state", "thread"), help="one stage alone")
+    chosen = parser.parse_args()
+    try:
+        figures = _run(chosen.rounds, chosen.only)
+    except PartUnavailable as error:
+        sys.stderr.write(f"bench: {error}\n")
+        return 3
+    write(figures)
+    show(figures, console)
+    console.print(f"written to {FILE}")
+    return 0 if all(each.ok is not False for each in figures) else 1
+
+
+def _run(rounds: int, only: str | None) -> list[Figure]:
+    figures: list[Figure] = []
+    if only in {None, "accept", "state"}:
+        with place.throwaway_home() as home, started(_parts(home, with_roundup=False), _say) as parts:
+            figures += asyncio.run(_stages(parts, rounds, only))
+    if only in {None, "thread"}:
+        with place.throwaway_home() as home:
+            figures += _thread(home)
+    return figures
+
+
+def _parts(home: "os.PathLike[str]", *, with_roundup: bool) -> PartSettings:
+    return PartSettings(
+        home=place.made(place.Path(home)),
+        cache=place.cache(os.environ),
+        kafka_port=0,
+        postgres_port=0,
+        roundup_port=0,
+        with_roundup=with_roundup,
+    )
+
+
+async def _stages(parts: LocalParts, rounds: int, only: str | None) -> list[Figure]:
+    await migrate(parts.database_url, SCHEMAS, say=lambda _line: None)
+    await set_passwords(parts.database_url, dict.fromkeys(LOGIN_ROLES, "bench"))
+    await apply_declared(parts.kafka_url)
+    figures: list[Figure] = []
+    if only != "state":
+        _say("stage: accept (bare ASGI app on the same server is the floor)")
+        from bench.accept import accept_stage  # noqa: PLC0415 - needs a load generator that other stages do not
+
+        measured = await accept_stage(kafka=parts.kafka_url, rounds=rounds)
+        figures.append(at_least("accept: signed webhook to 202, acks=all, one process", measured, 0.25))
+    if only != "accept":
+        _say("stage: state (bare unnest upsert of the same batches is the floor)")
+        figures += await _state(parts, rounds)
+    return figures
+
+
+async def _state(parts: LocalParts, rounds: int) -> list[Figure]:
+    around = Surroundings(
+        home=place.Path(), kafka="", database=parts.database_url, tracker_url="", tracker_user="", gateway_port=0,
+        health_port=0, simulator_port=0,
+    )  # fmt: skip
+    writer = around.role_url("inventory_writer").replace("inventory_writer@", "inventory_writer:bench@")
+    where = Place(kafka=parts.kafka_url, admin_dsn=parts.database_url, writer_dsn=writer)
+    measured = await state_stage(where, rounds=rounds)
+    changing, sustained = measured["changing"], measured["sustained"]
+    if not isinstance(changing, dict) or not isinstance(sustained, dict):
+        raise TypeError("state_stage returns two inner tables")
+    growth = sustained["resident_mib_late"] - sustained["resident_mib_early"]
+    return [
+        at_least("state: Kafka to PostgreSQL, ordinary day", measured, 0.15),
+        at_least("state: every event changes its asset", {"unit": "events/s", **changing}, 0.15),
+        at_most("state: resident memory after 200,000 events", sustained["resident_mib_late"], "MiB", 200),
+        at_most("state: growth from 20,000 to 200,000 events", growth, "MiB", 20),
+    ]
+
+
+def _thread(home: "os.PathLike[str]") -> list[Figure]:
+    _say("stage: thread (webhook to ticket, 50 events/s, 5 tickets/s)")
+    stack = Stack(StackSettings(parts=_parts(home, with_roundup=True), gateway_port=0, health_port=0, simulator_port=0))
+    stack.start(_say)
+    try:
+        return asyncio.run(thread_stage(stack))
+    finally:
+        stack.stop(_say)
+
+
+def _say(line: str) -> None:
+    console.print(f"[dim]{time.strftime('%H:%M:%S')}[/dim] {line}", highlight=False)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
