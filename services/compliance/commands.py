@@ -1,0 +1,248 @@
+"""`patchline catalog`, `patchline figures`, `patchline obligation`: what an operator loads and looks at."""
+
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+import asyncpg
+import typer
+
+from chassis import commands
+from chassis.clock import moved_clock
+from contracts.events.event import OsFamily, Severity, Tier
+from contracts.events.obligation import OUTSIDE_POPULATION, State
+from services.compliance import store_commands, store_commands_catalog
+from services.compliance.catalog.bundled import BUNDLED
+from services.compliance.catalog.document import CatalogDocument, CatalogRefused, document
+from services.compliance.policy import DEFAULT_1
+from services.compliance.rules_figures import FORMULA, Figure, Refused, Single, single_figure
+from services.compliance.zones import TZDATA
+
+catalog_app = typer.Typer(no_args_is_help=True, help="What vendors released for which product.")
+figures_app = typer.Typer(help="The partition and F-STRICT of each client, operating system, tier and severity.")
+obligation_app = typer.Typer(no_args_is_help=True, help="What each machine owes, and who says whether it has it.")
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+Client = Annotated[str | None, typer.Option(help="Only this client, by name.")]
+
+
+@catalog_app.command()
+def load(
+    file: Annotated[Path | None, typer.Argument(help="A catalog file; default: the one that comes along.")] = None,
+    *,
+    as_json: Json = False,
+) -> None:
+    """Make a catalog the newest; obligations follow it within seconds. Loading the same again changes nothing.
+
+    Example: patchline catalog load our-catalog.json
+    """
+    try:
+        found = document((file or BUNDLED).read_text(encoding="utf-8"))
+    except CatalogRefused as error:
+        commands.stop(str(error), commands.WRONG_USE)
+    except (OSError, UnicodeDecodeError) as error:
+        commands.stop(f"{file} cannot be read: {error}", commands.WRONG_USE)
+    commands.show([commands.run(_load(found))], title="Catalog", as_json=as_json)
+
+
+async def _load(found: CatalogDocument) -> dict[str, object]:
+    async with commands.operator() as connection, connection.transaction():
+        version, is_new = await store_commands_catalog.add(connection, found, _now())
+    return {"version": version, "is_new": is_new, **_size(found)}
+
+
+def _now() -> datetime:
+    return moved_clock(commands.command_settings().clock_offset_seconds)()
+
+
+def _size(found: CatalogDocument) -> dict[str, object]:
+    releases = [release for product in found.products for train in product.trains for release in train.releases]
+    return {
+        "name": found.name,
+        "products": len(found.products),
+        "requirements": sum(len(product.trains) for product in found.products),
+        "releases": len(releases),
+        "builds_unconfirmed": sum(1 for each in releases if each.fixed_build and not each.build_confirmed),
+    }
+
+
+@catalog_app.command()
+def status(*, as_json: Json = False) -> None:
+    """Show which catalog is the newest, whether obligations follow it, and what is parked for it or for inventory.
+
+    Example: patchline catalog status --json
+    """
+    row = commands.run(_status())
+    rows = [{"what": name, "value": value} for name, value in row.items()]
+    commands.show([row] if as_json else rows, title="Catalog", as_json=as_json)
+
+
+async def _status() -> dict[str, object]:
+    async with commands.operator() as connection, connection.transaction():
+        await store_commands.see_all_tenants(connection)
+        return await store_commands.status(connection)
+
+
+@figures_app.callback(invoke_without_command=True)
+def figures(
+    *,
+    client: Client = None,
+    os_family: Annotated[OsFamily | None, typer.Option("--os", help="Only this operating system.")] = None,
+    tier: Annotated[Tier | None, typer.Option(help="Only this tier.")] = None,
+    severity: Annotated[Severity | None, typer.Option(help="Only this band.")] = None,
+    single: Annotated[bool, typer.Option("--single", help="One figure; refused across what is never blended.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Show the partition and the headline of each cell, counted now.
+
+    Example: patchline figures --client "Northwind Dental" --os windows --tier server --single
+    """
+    found = commands.run(_figures(client, os_family=os_family, tier=tier, severity=severity))
+    if found is None:
+        commands.stop(f"there is no client called {client!r}; see: patchline client list", commands.NO)
+    now = _now()
+    rows = [_row(name, figure, now) for name, figure in found]
+    if not single:
+        _show_cells(rows, title="Figures", as_json=as_json)
+        return
+    match single_figure([figure for _, figure in found]):
+        case Refused() as refused:
+            if as_json:
+                refusal = {"refused": refused.why, "over": refused.over, "vector": rows}
+                sys.stdout.write(json.dumps(refusal, default=str, indent=2) + "\n")
+            else:
+                _show_cells(rows, title="Each figure", as_json=False)
+            commands.stop(refused.why, commands.NO)
+        case Single() as one:
+            answer = {"percent": _number(one), "population": one.population, "counts": _partition(one.counts)}
+            commands.show([answer | _versions(now)] if as_json else [answer], title="Figure", as_json=as_json)
+
+
+async def _figures(
+    client: str | None, *, os_family: OsFamily | None, tier: Tier | None, severity: Severity | None
+) -> list[tuple[str, Figure]] | None:
+    async with commands.operator() as connection, connection.transaction():
+        await store_commands.see_all_tenants(connection)
+        if client is not None and not await store_commands.is_client(connection, client):
+            return None
+        return await store_commands.figures(
+            connection, client=client, os_family=os_family, tier=tier, severity=severity
+        )
+
+
+def _row(client: str, figure: Figure, now: datetime) -> dict[str, object]:
+    return {
+        "client": client,
+        "os_family": figure.cell.os_family.value,
+        "tier": figure.cell.tier.value,
+        "severity": figure.cell.severity.value,
+        "population": figure.population,
+        "percent": _number(figure),
+        "counts": _partition(figure.counts),
+        "outside": {state.value: figure.counts[state] for state in State if state in OUTSIDE_POPULATION},
+        **_versions(now),
+    }
+
+
+def _number(figure: Figure | Single) -> float | None:
+    return None if figure.percent is None else float(figure.percent)
+
+
+def _partition(counts: Mapping[State, int]) -> dict[str, int]:
+    return {state.value: counts[state] for state in State if state not in OUTSIDE_POPULATION}
+
+
+def _versions(now: datetime) -> dict[str, object]:
+    return {"formula": FORMULA, "as_of": now, "as_known": now, "policy": DEFAULT_1.id, "tzdata": TZDATA}
+
+
+def _show_cells(rows: Sequence[Mapping[str, object]], *, title: str, as_json: bool) -> None:
+    if as_json:
+        commands.show(rows, title=title, as_json=True)
+        return
+    shown = [
+        {name: row[name] for name in ("client", "os_family", "tier", "severity", "population", "percent")}
+        | {name: _nonzero(row[name]) for name in ("counts", "outside")}
+        for row in rows
+    ]
+    commands.show(shown, title=title, as_json=False)
+
+
+def _nonzero(counts: object) -> str:
+    found = counts.items() if isinstance(counts, dict) else ()
+    return " · ".join(f"{state} {count}" for state, count in found if count)
+
+
+@obligation_app.command("list")
+def list_obligations(
+    *,
+    client: Client = None,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
+    as_json: Json = False,
+) -> None:
+    """List what machines owe, by client and machine.
+
+    Example: patchline obligation list --client "Northwind Dental" --state FAILED
+    """
+    rows = commands.run(_obligations(client, state, limit))
+    shown = [dict(row) for row in rows]
+    if not as_json:
+        shown = [{name: row[name] for name in FOR_PEOPLE} for row in shown]
+    commands.show(shown, title="Obligations", as_json=as_json)
+
+
+FOR_PEOPLE: Final = ("client", "hostname", "product", "train", "release", "state", "severity", "due_at", "why")
+"""The columns that fit a terminal; the rest is in the JSON."""
+
+
+async def _obligations(client: str | None, state: State | None, limit: int) -> list[asyncpg.Record]:
+    async with commands.operator() as connection, connection.transaction():
+        await store_commands.see_all_tenants(connection)
+        return await store_commands.obligations(connection, client=client, state=state, limit=limit)
+
+
+@obligation_app.command()
+def show(
+    machine: Annotated[str, typer.Argument(help="A hostname, or the id of an asset.")], *, as_json: Json = False
+) -> None:
+    """Show everything that is known of one machine's obligations: moments, transitions, witnesses.
+
+    Example: patchline obligation show NW-SRV-01
+    """
+    found = commands.run(_shown(machine))
+    if not found:
+        commands.stop(f"no obligation of {machine!r}; see: patchline obligation list", commands.NO)
+    if as_json:
+        sys.stdout.write(json.dumps(found, default=str, indent=2) + "\n")
+        return
+    for each in found:
+        about = each["obligation"]
+        title = f"{about['hostname'] or about['asset_id']}: {about['product']}, {about['train']}"
+        facts = [{"what": name, "value": value} for name, value in about.items() if name != "moments"]
+        facts += [{"what": name, "value": value} for name, value in about["moments"].items()]
+        commands.show(facts, title=title, as_json=False)
+        commands.show(each["history"], title="Transitions", as_json=False)
+        commands.show(each["witnesses"], title="Witnesses", as_json=False)
+
+
+async def _shown(machine: str) -> list[dict[str, Any]]:
+    async with commands.operator() as connection, connection.transaction():
+        await store_commands.see_all_tenants(connection)
+        return [
+            {
+                "obligation": dict(row),
+                "history": [
+                    dict(each)
+                    for each in await store_commands.history(connection, row["asset_id"], row["requirement_id"])
+                ],
+                "witnesses": [
+                    dict(each)
+                    for each in await store_commands.witnesses(connection, row["asset_id"], row["requirement_id"])
+                ],
+            }
+            for row in await store_commands.of_machine(connection, machine)
+        ]

@@ -1,0 +1,106 @@
+"""What follows from what is known: load all of it, decide, save, tell. Every way to a decision ends here."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, tzinfo
+from typing import TypeVar
+from uuid import UUID
+
+from chassis import outbox
+from chassis.postgres import Connection
+from contracts import topics
+from services.compliance import store_assets, store_evidence, store_obligations
+from services.compliance.rules_assets import Asset
+from services.compliance.rules_cause import Part, Scope
+from services.compliance.rules_known import Bench, Known, Outcome
+from services.compliance.rules_outcome import outcome
+from services.compliance.rules_rows import Device, Evidence
+from services.compliance.zones import zone_of
+
+T = TypeVar("T")
+
+
+async def evaluate(tx: Connection, assets: Mapping[UUID, Asset], scope: Scope, bench: Bench) -> Outcome:
+    """Decide everything in `scope` anew, save and publish what changed, and return it. `assets` are locked."""
+    known = await _known(tx, [assets[each] for each in scope.asset_ids if each in assets], scope)
+    after = outcome(known, scope, bench)
+    await _save(tx, after, bench)
+    await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(event.subject, event) for event in after.events])
+    return after
+
+
+async def _known(tx: Connection, assets: Iterable[Asset], scope: Scope) -> list[Known]:
+    """Return what is known of each asset; of an asset that is wholly in the scope, everything."""
+    every = list(assets)
+    devices = _grouped(await store_evidence.devices_of(tx, [each.asset_id for each in every]), _asset_of_device)
+    asset_by_device = {each.device_id: asset for asset, theirs in devices.items() for each in theirs}
+    evidence = _grouped(await _evidence(tx, devices, scope), lambda each: asset_by_device[each.device_id])
+    owed = await store_obligations.load(tx, scope.assets, scope.obligations)
+    obligations = _grouped(owed, lambda each: each.asset_id)
+    told = await store_obligations.load_failing(tx, scope.assets, scope.patches)
+    failing = _grouped(told, lambda each: each.asset_id)
+    zones = await store_assets.zones(tx, (each.tenant_id for each in every))
+    return [
+        Known(
+            asset=asset,
+            zone=_zone(zones.get(asset.tenant_id)),
+            devices={each.device_id: each for each in devices.get(asset.asset_id, ())},
+            evidence=evidence.get(asset.asset_id, []),
+            obligations={each.requirement_id: each for each in obligations.get(asset.asset_id, ())},
+            failing={each.patch_id: each for each in failing.get(asset.asset_id, ())},
+        )
+        for asset in every
+    ]
+
+
+def _grouped(items: Iterable[T], key: Callable[[T], UUID | None]) -> dict[UUID | None, list[T]]:
+    groups: dict[UUID | None, list[T]] = {}
+    for each in items:
+        groups.setdefault(key(each), []).append(each)
+    return groups
+
+
+def _asset_of_device(device: Device) -> UUID | None:
+    return device.asset_id
+
+
+def _zone(name: str | None) -> tzinfo:
+    return zone_of(name) or UTC  # names are checked when a client's record arrives
+
+
+async def _evidence(tx: Connection, devices: Mapping[UUID | None, list[Device]], scope: Scope) -> list[Evidence]:
+    """Return the evidence in the scope, each once; an asset's devices speak of the same requirement and patch."""
+    whole = [each.device_id for asset in scope.assets for each in devices.get(asset, ())]
+    found = await store_evidence.of_devices(tx, whole)
+    found += await store_evidence.of_requirements(tx, _by_device(devices, scope, scope.obligations))
+    if patches := _by_device(devices, scope, scope.patches):
+        found += (await store_evidence.load(tx, patches)).values()
+    return list({(each.device_id, each.name.id): each for each in found}.values())
+
+
+def _by_device(
+    devices: Mapping[UUID | None, list[Device]], scope: Scope, parts: Iterable[Part]
+) -> list[tuple[UUID, UUID]]:
+    return [
+        (each.device_id, part) for asset, part in parts if asset not in scope.assets for each in devices.get(asset, ())
+    ]
+
+
+async def _save(tx: Connection, after: Outcome, bench: Bench) -> None:
+    if after.assets:
+        await store_assets.save(tx, after.assets)
+    if after.resolved:
+        await store_evidence.resolve(tx, after.resolved)
+    if after.withdrawn:
+        await store_obligations.withdraw(tx, after.withdrawn)
+    if after.obligations:
+        await store_obligations.save(tx, after.obligations)
+    if after.transitions:
+        await store_obligations.append(
+            tx, after.transitions, recorded_at=bench.now, catalog=bench.catalog.version, policy=bench.policy.id
+        )
+    if after.witnesses:
+        await store_obligations.keep_witnesses(tx, after.witnesses)
+    if after.failing:
+        await store_obligations.save_failing(tx, after.failing)
+    if after.touched:
+        await store_obligations.touch(tx, after.touched)

@@ -1,0 +1,165 @@
+"""One batch folded: devices, assets and evidence, and the scope of what must be decided because of them.
+
+Locks are taken in one order everywhere: devices by id, then assets by id, then what belongs to those.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from chassis.postgres import Connection
+from contracts.envelope import Envelope
+from contracts.events.asset import AssetChanged
+from services.compliance import store_assets, store_evidence
+from services.compliance.evaluation import evaluate
+from services.compliance.news import FactNews, Patch
+from services.compliance.rules_assets import Asset, AssetNews, folded_asset
+from services.compliance.rules_cause import Scope, cause_of
+from services.compliance.rules_fold import DeviceRegisters, fold_device, fold_link, fold_patch
+from services.compliance.rules_known import Bench
+from services.compliance.rules_outcome import meaning
+from services.compliance.rules_rows import Device, Evidence
+
+Devices = Mapping[UUID, Device]
+PatchFact = tuple[Envelope, Patch]
+
+
+class Folding:
+    """Folds one batch inside its transaction."""
+
+    def __init__(self, tx: Connection, bench: Bench) -> None:
+        """Fold in `tx`, decide with `bench`."""
+        self._tx = tx
+        self._bench = bench
+        self._scope = Scope()
+
+    async def fold(self, facts: Sequence[FactNews], news: Sequence[AssetNews]) -> None:
+        """Fold facts that were not known before and news of inventory, then decide what they bear on."""
+        before = await store_evidence.lock_devices(self._tx, [*map(_told_of, facts), *_linked_by(news)])
+        after = _folded_devices(before, facts, news)
+        assets = await self._fold_assets(before, after, news)
+        self._scope_devices(before, after, facts, news)
+        changed = [after[each] for each in sorted(after) if after[each] != before[each]]
+        moved = {each.device_id for each in changed if each.tenant_id != before[each.device_id].tenant_id}
+        if changed:
+            await store_evidence.save_devices(self._tx, changed, moved=moved)
+        await self._fold_evidence(after, assets, facts)
+        await evaluate(self._tx, assets, self._scope, self._bench)
+
+    async def _fold_assets(self, before: Devices, after: Devices, news: Sequence[AssetNews]) -> dict[UUID, Asset]:
+        """Return the assets concerned, locked; those that the news changes decisively are decided as a whole."""
+        by_asset: dict[UUID, list[AssetNews]] = {}
+        for each in news:
+            by_asset.setdefault(each.asset_id, []).append(each)
+        if by_asset:
+            await store_assets.ensure(self._tx, {asset: theirs[0].tenant_id for asset, theirs in by_asset.items()})
+        linked = {each.asset_id for each in (*before.values(), *after.values()) if each.asset_id is not None}
+        assets = await store_assets.lock(self._tx, linked | by_asset.keys())
+        changed: list[Asset] = []
+        for asset_id, theirs in by_asset.items():
+            known, assets[asset_id] = assets[asset_id], folded_asset(assets[asset_id], theirs, self._bench.catalog)
+            if assets[asset_id] != known:
+                changed.append(assets[asset_id])
+            if assets[asset_id].decisive != known.decisive:
+                self._scope.add_asset(asset_id, cause_of(max(theirs, key=_sequence).event))
+        if changed:
+            await store_assets.save(self._tx, changed)
+        return assets
+
+    def _scope_devices(
+        self, before: Devices, after: Devices, facts: Sequence[FactNews], news: Sequence[AssetNews]
+    ) -> None:
+        """Decide whole assets whose device was scanned, booted or read, or that a device came to or left."""
+        for fact in facts:
+            asset_id = after[fact.device_id].asset_id
+            if asset_id is not None and _signs(before[fact.device_id]) != _signs(after[fact.device_id]):
+                self._scope.add_asset(asset_id, cause_of(fact.event))
+        for each in news:
+            if each.device_id is None:
+                continue
+            left, came_to = before[each.device_id].asset_id, after[each.device_id].asset_id
+            for asset_id in {left, came_to} - {None} if left != came_to else ():
+                if asset_id is not None:
+                    self._scope.add_asset(asset_id, cause_of(each.event))
+
+    async def _fold_evidence(self, devices: Devices, assets: Mapping[UUID, Asset], facts: Sequence[FactNews]) -> None:
+        """Fold and save what was said of patches; decide the obligations that it bears on."""
+        by_patch: dict[tuple[UUID, UUID], list[PatchFact]] = {}
+        for fact in facts:
+            if fact.patch is not None:
+                by_patch.setdefault((fact.device_id, fact.patch.name.id), []).append((fact.event, fact.patch))
+        if not by_patch:
+            return
+        before = await store_evidence.load(self._tx, by_patch.keys())
+        after: list[Evidence] = []
+        for key, theirs in by_patch.items():
+            known = before.get(key)
+            told = _folded_evidence(known, theirs, devices[key[0]])
+            asset = assets.get(devices[key[0]].asset_id or key[0])
+            if asset is not None:
+                named = meaning(asset, told, self._bench.catalog)
+                told = replace(told, requirement_id=named.requirement_id if named else None)
+                self._scope_evidence(asset.asset_id, known, told, theirs)
+            after.append(told)
+        await store_evidence.save(self._tx, after)
+
+    def _scope_evidence(
+        self, asset_id: UUID, known: Evidence | None, told: Evidence, facts: Iterable[PatchFact]
+    ) -> None:
+        cause = cause_of(max((event for event, _ in facts), key=lambda event: event.order))
+        was = known.requirement_id if known else None
+        if was is not None and was != told.requirement_id:
+            self._scope.add_asset(asset_id, cause)
+        if told.requirement_id is not None:
+            self._scope.add_obligation(asset_id, told.requirement_id, cause)
+        if was is None:
+            self._scope.add_patch(asset_id, told.name.id, cause)
+
+
+def _sequence(news: AssetNews) -> int:
+    return news.sequence
+
+
+def _told_of(fact: FactNews) -> Device:
+    return Device(device_id=fact.device_id, tenant_id=fact.tenant_id, source=fact.event.source, device=fact.told.device)
+
+
+def _linked_by(news: Iterable[AssetNews]) -> Iterable[Device]:
+    for each in news:
+        record = each.event.data
+        if isinstance(record, AssetChanged) and each.device_id is not None:
+            yield Device(device_id=each.device_id, tenant_id=each.tenant_id, source=record.source, device=record.device)
+
+
+def _folded_devices(before: Devices, facts: Iterable[FactNews], news: Iterable[AssetNews]) -> dict[UUID, Device]:
+    """Return the devices after the batch. A device is whose its source says, else whose asset it is."""
+    registers = {device_id: each.registers for device_id, each in before.items()}
+    for fact in facts:
+        registers[fact.device_id] = fold_device(registers[fact.device_id], fact.event, fact.tenant_id)
+    tenants: dict[UUID, UUID] = {}
+    for each in news:
+        if each.device_id is not None:
+            registers[each.device_id] = fold_link(registers[each.device_id], each.event, str(each.asset_id))
+            tenants[each.device_id] = each.tenant_id
+    return {
+        device_id: replace(
+            before[device_id],
+            registers=kept,
+            asset_id=UUID(kept.asset.id) if kept.asset else None,
+            tenant_id=UUID(kept.tenant.id) if kept.tenant else tenants.get(device_id, before[device_id].tenant_id),
+        )
+        for device_id, kept in registers.items()
+    }
+
+
+def _signs(device: Device) -> DeviceRegisters:
+    """Return what obligations depend on."""
+    return replace(device.registers, tenant=None, asset=None)
+
+
+def _folded_evidence(known: Evidence | None, facts: Sequence[PatchFact], device: Device) -> Evidence:
+    told = known or Evidence(device_id=device.device_id, tenant_id=device.tenant_id, name=facts[0][1].name)
+    registers = told.registers
+    for event, patch in facts:
+        registers = fold_patch(registers, event, patch.ref)
+    return replace(told, registers=registers, tenant_id=device.tenant_id)

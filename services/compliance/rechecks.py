@@ -1,0 +1,58 @@
+"""Assets decided anew because the catalog or a client's zone changed: a few at a time, so that no batch waits long."""
+
+import logging
+from typing import Final
+
+from chassis.platform import Platform
+from chassis.postgres import transaction
+from contracts import ids
+from services.compliance import store_assets, store_recheck
+from services.compliance.evaluation import evaluate
+from services.compliance.policy import Policy
+from services.compliance.rules_cause import SOURCE, Cause, Scope
+from services.compliance.rules_known import Bench
+from services.compliance.store_catalog import CatalogShelf
+
+log = logging.getLogger(__name__)
+
+MOST: Final = 200
+
+
+class Rechecks:
+    """Notices a loaded catalog, and works through the assets that are to be decided anew."""
+
+    def __init__(self, on: Platform, shelf: CatalogShelf, policy: Policy, *, most: int = MOST) -> None:
+        """Decide at most `most` assets in one transaction, by the clock of `on`."""
+        self._on = on
+        self._shelf = shelf
+        self._policy = policy
+        self._most = most
+
+    async def recheck(self) -> bool:
+        """Decide the next few assets anew, and return whether more are waiting."""
+        await self._notice_catalog()
+        now = self._on.clock()
+        async with transaction(self._on.pool) as tx:
+            seen = await store_recheck.peek(tx, self._most)
+            if not seen:
+                return False
+            catalog = await self._shelf.newest(tx)
+            assets = await store_assets.lock_free(tx, {each.asset_id for each in seen})
+            mine = [each for each in seen if each.asset_id in assets]
+            scope = Scope()
+            for each in mine:
+                scope.add_asset(each.asset_id, Cause(each.cause_at, each.cause_at, each.cause_id))
+            await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
+            await store_recheck.done(tx, mine)
+        self._on.relay.wake()
+        return bool(mine)
+
+    async def _notice_catalog(self) -> None:
+        """Let every asset be decided anew once for each version that was loaded."""
+        async with transaction(self._on.pool) as tx:
+            loaded = await store_recheck.newly_loaded(tx)
+            if loaded is None:
+                return
+            cause = ids.event_id_of_fields(SOURCE, "catalog.loaded", loaded.loaded_at, loaded.digest)
+            await store_recheck.of_all(tx, cause, loaded.loaded_at)
+        log.info("catalog loaded", extra={"version": loaded.version})

@@ -1,0 +1,99 @@
+"""Why something is decided anew, and the ids of what follows from it. Pure."""
+
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from contracts import ids
+from contracts.envelope import Envelope
+from contracts.events.event import Event
+from contracts.order import effective_at
+
+SOURCE: Final = "patchline/compliance"
+"""The CloudEvents source of what compliance publishes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """An event, a loaded catalog, or (`id` is `None`) a moment that passed."""
+
+    time: datetime
+    received: datetime
+    id: UUID | None = None
+    traceparent: str | None = None
+    correlation: str | None = None
+
+    @property
+    def order(self) -> tuple[datetime, str]:
+        """Return where it stands among causes: the latest one is named."""
+        return effective_at(self.time, self.received), str(self.id or "")
+
+
+def cause_of(event: Envelope) -> Cause:
+    """Return an event as a cause."""
+    return Cause(event.time, event.received, event.id, event.traceparent, event.correlation)
+
+
+def passed(at: datetime) -> Cause:
+    """Return the passing of a moment as a cause."""
+    return Cause(at, at)
+
+
+def envelope(cause: Cause, content: Event, *, asset_id: UUID, tenant_id: UUID, about: str) -> Envelope:
+    """Return what follows from `cause` for one part (`about`) of an asset; said again it is the same event."""
+    subject = f"{asset_id}/{about}"
+    return Envelope(
+        id=ids.timer_fact_id(subject, content.TYPE, cause.time)
+        if cause.id is None
+        else ids.fact_id(cause.id, content.TYPE, subject),
+        source=SOURCE,
+        subject=str(asset_id),
+        time=cause.time,
+        received=cause.received,
+        tenant=tenant_id,
+        causation=cause.id,
+        correlation=cause.correlation,
+        traceparent=cause.traceparent,
+        data=content,
+    )
+
+
+Part = tuple[UUID, UUID]
+"""An asset, and a requirement or patch of it."""
+
+
+@dataclass(slots=True)
+class Scope:
+    """What to decide anew, and why: whole assets, single obligations, single patches that no catalog knows."""
+
+    assets: dict[UUID, Cause] = field(default_factory=dict)
+    obligations: dict[Part, Cause] = field(default_factory=dict)
+    patches: dict[Part, Cause] = field(default_factory=dict)
+
+    def add_asset(self, asset_id: UUID, cause: Cause) -> None:
+        """Decide everything of an asset."""
+        self.assets[asset_id] = _latest([self.assets.get(asset_id), cause])
+
+    def add_obligation(self, asset_id: UUID, requirement_id: UUID, cause: Cause) -> None:
+        """Decide one obligation."""
+        part = asset_id, requirement_id
+        self.obligations[part] = _latest([self.obligations.get(part), cause])
+
+    def add_patch(self, asset_id: UUID, patch_id: UUID, cause: Cause) -> None:
+        """Look at one patch that no catalog knows."""
+        part = asset_id, patch_id
+        self.patches[part] = _latest([self.patches.get(part), cause])
+
+    @property
+    def asset_ids(self) -> list[UUID]:
+        """Return every asset concerned, sorted."""
+        return sorted({*self.assets, *(asset for asset, _ in self.obligations), *(asset for asset, _ in self.patches)})
+
+    def cause(self, part: Part) -> Cause:
+        """Return the latest cause to look at one part of an asset."""
+        return _latest([self.assets.get(part[0]), self.obligations.get(part), self.patches.get(part)])
+
+
+def _latest(causes: list[Cause | None]) -> Cause:
+    return max((cause for cause in causes if cause is not None), key=lambda cause: cause.order)

@@ -1,0 +1,105 @@
+"""Figures: the partition of a cell and its headline, and why nothing is ever blended. Pure."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import ROUND_DOWN, Decimal
+from typing import Final, Literal
+from uuid import UUID
+
+from contracts.events.event import OsFamily, Severity, Tier
+from contracts.events.obligation import OUTSIDE_POPULATION, State
+
+FORMULA: Final = "F-STRICT"
+_TENTH: Final = Decimal("0.1")
+_ALL: Final = Decimal("100.0")
+_HIGHEST_OF_NOT_ALL: Final = Decimal("99.9")
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Cell:
+    """What a figure is about: one client, one operating system, one tier, one band of severity."""
+
+    tenant_id: UUID
+    os_family: OsFamily
+    tier: Tier
+    severity: Severity
+
+    @property
+    def key(self) -> str:
+        """Return the record key on `compliance.figures`."""
+        return f"{self.tenant_id}/{self.os_family}/{self.tier}/{self.severity}"
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """How many obligations are in each state, all thirteen named; `percent` is F-STRICT, `None` for none."""
+
+    cell: Cell
+    counts: Mapping[State, int]
+
+    @property
+    def population(self) -> int:
+        """Return the sum of the ten states of the partition."""
+        return sum(count for state, count in self.counts.items() if state not in OUTSIDE_POPULATION)
+
+    @property
+    def percent(self) -> Decimal | None:
+        """Return the headline."""
+        return f_strict(self.counts[State.VERIFIED], self.population)
+
+
+def f_strict(verified: int, population: int) -> Decimal | None:
+    """Return verified / population in per cent, rounded down to 0.1; `None` for an empty population.
+
+    100.0 only when exactly all are verified. Source: design section 5.
+    """
+    if population == 0:
+        return None
+    if verified == population:
+        return _ALL
+    return min((Decimal(100) * verified / population).quantize(_TENTH, ROUND_DOWN), _HIGHEST_OF_NOT_ALL)
+
+
+def figure(cell: Cell, counts: Mapping[State, int]) -> Figure:
+    """Return the figure of a cell, with every state that it does not have as 0."""
+    return Figure(cell, {state: counts.get(state, 0) for state in State})
+
+
+@dataclass(frozen=True, slots=True)
+class Refused:
+    """A single figure over several cells of a kind that is never blended; the vector answers instead."""
+
+    over: tuple[Literal["clients", "operating systems", "tiers"], ...]
+    vector: tuple[Figure, ...]
+
+    @property
+    def why(self) -> str:
+        """Return the sentence for the one who asked."""
+        return f"one figure across {' and '.join(self.over)} says nothing about any of them; here is each"
+
+
+@dataclass(frozen=True, slots=True)
+class Single:
+    """One figure for one client, one operating system and one tier; its bands of severity are added up."""
+
+    population: int
+    counts: Mapping[State, int]
+    percent: Decimal | None
+
+
+def single_figure(figures: Sequence[Figure]) -> Single | Refused:
+    """Return the one figure over `figures`, or a refusal where they differ in what is never blended.
+
+    Source: design section 1, promise 5.
+    """
+    kinds: tuple[tuple[Literal["clients", "operating systems", "tiers"], int], ...] = (
+        ("clients", len({each.cell.tenant_id for each in figures})),
+        ("operating systems", len({each.cell.os_family for each in figures})),
+        ("tiers", len({each.cell.tier for each in figures})),
+    )
+    over = tuple(kind for kind, number in kinds if number > 1)
+    if over:
+        return Refused(over, tuple(figures))
+    counts = {state: sum(each.counts[state] for each in figures) for state in State}
+    population = sum(each.population for each in figures)
+    return Single(population, counts, f_strict(counts[State.VERIFIED], population))

@@ -1,0 +1,268 @@
+"""The states of the population, each found by its own rule; the first that finds something wins. Pure.
+
+The order of precedence is that of `FINDERS`; docs/patch-state.md is the same table for people.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Final
+
+from contracts.events.obligation import State
+from services.compliance.catalog.model import Release
+from services.compliance.rules_case import Case
+from services.compliance.rules_deadline import deadline
+from services.compliance.rules_proof import Proof, proofs
+from services.compliance.rules_views import ReleaseView, Saying
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """A state, why, since when what makes it true has been so, and who says it."""
+
+    state: State
+    why: str
+    since: datetime
+    release: Release | None = None
+    witnesses: tuple[Saying, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A case at one moment, with what follows from it at once. At least one release counts by then."""
+
+    case: Case
+    now: datetime
+
+    @cached_property
+    def views(self) -> tuple[ReleaseView, ...]:
+        """Return the releases that count by now: those that are out, and those that something was said of."""
+        return tuple(view for view in self.case.views if view.release.released_at <= self.now or view.is_evident)
+
+    @cached_property
+    def proofs(self) -> Mapping[str, Proof]:
+        """Return the proof of each release that has one."""
+        return proofs(self.case, self.views)
+
+    @cached_property
+    def unmet(self) -> tuple[ReleaseView, ...]:
+        """Return the releases that are not proven, in the order of release."""
+        return tuple(view for view in self.views if view.release.name not in self.proofs)
+
+    @cached_property
+    def top(self) -> ReleaseView:
+        """Return the newest unmet release that something was said of, else the newest unmet one."""
+        return next((view for view in reversed(self.unmet) if view.is_evident), self.unmet[-1])
+
+    @property
+    def has_newer_need(self) -> bool:
+        """Return whether a release newer than the top one is unmet: it is out, and nothing was said of it yet."""
+        return self.top is not self.unmet[-1]
+
+    def due_of(self, view: ReleaseView) -> datetime:
+        """Return the deadline of one release."""
+        window = self.case.policy.windows[self.case.asset.tier, view.release.severity]
+        return deadline(view.release.released_at, window, self.case.zone)
+
+    @cached_property
+    def due_at(self) -> datetime:
+        """Return the earliest deadline of what is lacking; of the newest release where nothing is."""
+        return min(self.due_of(view) for view in self.unmet or self.views[-1:])
+
+
+def finding(question: Question) -> Finding:
+    """Return the state of an obligation that is in the population, scans of any age believed."""
+    return next(found for find in FINDERS if (found := find(question)) is not None)
+
+
+def _verified(question: Question) -> Finding | None:
+    if question.unmet:
+        return None
+    proof = max((question.proofs[view.release.name] for view in question.views), key=lambda each: each.at)
+    return Finding(
+        state=State.VERIFIED,
+        why=f"proven: {told(proof.witnesses)}",
+        since=proof.at,
+        release=question.views[-1].release,
+        witnesses=proof.witnesses,
+    )
+
+
+def _failed(question: Question) -> Finding | None:
+    """Only the newest release that was tried counts: an older one that fails beside it is no news."""
+    tried = next((view for view in reversed(question.unmet) if view.is_worded), None)
+    if tried is None or tried.failed is None or not tried.has_failed:
+        return None
+    code = f" (code {tried.code})" if tried.code else ""
+    why = f"{told((tried.failed,))}{code}; no proof since"
+    return Finding(state=State.FAILED, why=why, since=tried.failed.at, release=tried.release, witnesses=(tried.failed,))
+
+
+def _contradicted(question: Question) -> Finding | None:
+    for disagree in (_claimed_but_listed, _claimed_but_below, _listed_but_there, _absent_but_below):
+        pair = disagree(question.case, question.top)
+        if pair is not None:
+            return Finding(
+                state=State.CONTRADICTED,
+                why=f"two witnesses disagree: {told(pair)}",
+                since=max(pair).at,
+                release=question.top.release,
+                witnesses=pair,
+            )
+    return None
+
+
+Pair = tuple[Saying, Saying]
+
+
+def _claimed_but_listed(case: Case, view: ReleaseView) -> Pair | None:
+    claim, listed = view.standing_claim, view.listed
+    if claim is None or listed is None or (shows_from := _shows_from(case, view, claim)) is None:
+        return None
+    return (claim, listed) if view.absent is None and listed.at > shows_from else None
+
+
+def _claimed_but_below(case: Case, view: ReleaseView) -> Pair | None:
+    claim, below = view.standing_claim, case.reading_below(view.release)
+    if claim is None or below is None or (shows_from := _shows_from(case, view, claim)) is None:
+        return None
+    return (claim, below) if below.at > claim.at and below.at >= shows_from else None
+
+
+def _listed_but_there(case: Case, view: ReleaseView) -> Pair | None:
+    there, listed = case.readings_at_least(view.release), view.listed
+    if not there or listed is None or view.absent is not None:
+        return None
+    return (there[-1], listed) if listed.at > there[-1].at else None
+
+
+def _absent_but_below(case: Case, view: ReleaseView) -> Pair | None:
+    absent, below = view.absent, case.reading_below(view.release)
+    if absent is None or below is None or view.is_worded or view.rejected or _waits(case, view.listed):
+        return None
+    return (absent, below) if below.at > absent.at else None
+
+
+def _shows_from(case: Case, view: ReleaseView, claim: Saying) -> datetime | None:
+    """Return from when on what was claimed must show: the first boot after it, or at once; `None`: not yet."""
+    if not view.release.reboot and not view.claim_awaits_boot:
+        return claim.at
+    boot = case.boot_after(claim.at)
+    return boot.at if boot else None
+
+
+def _pending_reboot(question: Question) -> Finding | None:
+    top = question.top
+    waiting = None if question.has_newer_need else _waiting(question.case, top)
+    if waiting is None:
+        return None
+    why = f"{told((waiting,))}; no boot since"
+    return Finding(state=State.PENDING_REBOOT, why=why, since=waiting.at, release=top.release, witnesses=(waiting,))
+
+
+def _waiting(case: Case, view: ReleaseView) -> Saying | None:
+    """Return the word by which the release takes effect at a restart only, if no boot has come since."""
+    claim = view.standing_claim
+    if claim is not None:
+        needs_boot = view.release.reboot or view.claim_awaits_boot
+        return claim if needs_boot and case.boot_after(claim.at) is None else _waits(case, claim)
+    if view.absent is None or view.is_worded or view.rejected:
+        return None
+    return _waits(case, view.listed)
+
+
+def _waits(case: Case, since: Saying | None) -> Saying | None:
+    """Return the device's own word that it waits for a restart, if it came after `since` and no boot came after it."""
+    pending = case.pending
+    if pending is None or (since is not None and pending.at < since.at):
+        return None
+    return pending if case.boot_after(pending.at) is None else None
+
+
+def _reported(question: Question) -> Finding | None:
+    case, top = question.case, question.top
+    if question.has_newer_need:
+        return None
+    half = top.standing_claim or _half_proof(case, top)
+    if half is None:
+        return None
+    why = f"{told((half,))}; no proof yet"
+    return Finding(state=State.REPORTED_UNVERIFIED, why=why, since=half.at, release=top.release, witnesses=(half,))
+
+
+def _half_proof(case: Case, view: ReleaseView) -> Saying | None:
+    """Return a witness that alone proves nothing: it vanished from the list, or a build was read without a scan."""
+    if view.taken_off is not None or not case.scans:
+        return None
+    absent = None if view.rejected or view.has_failed else view.absent
+    there = case.readings_at_least(view.release)
+    since_listed = bool(there) and (view.listed is None or there[-1].at > view.listed.at)
+    return absent or (there[0] if since_listed else None)
+
+
+def _missing(question: Question) -> Finding | None:
+    lacking = _lacking(question)
+    if lacking is None:
+        return None
+    why, witnesses = lacking
+    is_overdue = question.now >= question.due_at
+    starts = [question.due_at if is_overdue else question.unmet[0].release.released_at]
+    starts += [question.top.taken_off.at] if question.top.taken_off else []
+    return Finding(
+        state=State.MISSING_OVERDUE if is_overdue else State.MISSING_IN_SLA,
+        why=why,
+        since=max(starts),
+        release=question.unmet[-1].release,
+        witnesses=witnesses,
+    )
+
+
+def _lacking(question: Question) -> tuple[str, tuple[Saying, ...]] | None:
+    """Return why the newest unmet release is known to be lacking, and who says so; `None`: it is not known."""
+    case, newest = question.case, question.unmet[-1]
+    if question.top.taken_off is not None:
+        return told((question.top.taken_off,)), (question.top.taken_off,)
+    if not case.scans:
+        return None
+    listed = next((view.listed for view in reversed(question.unmet) if view.listing_sources and view.listed), None)
+    if listed is not None:
+        return told((listed,)), (listed,)
+    if newest.rejected is not None:
+        return f"{told((newest.rejected,))}; a rejection is no exception", (newest.rejected,)
+    if (below := case.reading_below(newest.release)) is not None:
+        return f"{told((below,))}, below {newest.release.name}", (below,)
+    scan = case.scans[-1]
+    if scan.at < newest.release.released_at:
+        return f"{newest.release.name} is newer than the last scan {moment(scan.at)}", (scan,)
+    return None
+
+
+def _unknown(question: Question) -> Finding:
+    case, newest = question.case, question.unmet[-1].release
+    why = "no scan has ever been seen"
+    if case.scans:
+        why = f"no scan has listed {newest.name} since its release, and no build was read that tells"
+    since = max(newest.released_at, case.asset.first_seen_at)
+    return Finding(state=State.UNKNOWN, why=why, since=since, release=newest, witnesses=case.scans[-1:])
+
+
+FINDERS: Final[tuple[Callable[[Question], Finding | None], ...]] = (
+    _verified,
+    _failed,
+    _contradicted,
+    _pending_reboot,
+    _reported,
+    _missing,
+    _unknown,
+)
+
+
+def told(witnesses: Iterable[Saying]) -> str:
+    """Return what witnesses say, in one line for people."""
+    return "; ".join(f"{each.saw} {moment(each.at)} ({each.source}, {each.method})" for each in witnesses)
+
+
+def moment(at: datetime) -> str:
+    """Return a moment for people: UTC, to the minute."""
+    return f"{at:%Y-%m-%d %H:%M}Z"

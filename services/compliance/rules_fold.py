@@ -1,0 +1,219 @@
+"""Registers: what one source has said of a device and of a patch on it, folded so that order does not matter. Pure.
+
+Each register keeps the fact with the largest order key of its kind, or the few largest. An event id is kept as text:
+the canonical spelling of a UUID sorts as its bytes do, so this is the one order of facts (contracts/order.py).
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Final, Literal, NamedTuple, TypeVar
+from uuid import UUID
+
+from contracts.envelope import Envelope
+from contracts.events import rmm
+from contracts.events.event import Method
+from contracts.order import effective_at
+
+WINDOW: Final = 8
+"""How many of the newest claims, boots and readings are kept: enough to tell what came between two of them."""
+
+
+class Mark(NamedTuple):
+    """When something was so, which fact says it, and how its source knew. Larger wins."""
+
+    at: datetime
+    event: str
+    method: str
+
+
+class Claim(NamedTuple):
+    """The deployer's word that the patch is on its way: installed, or installed but for a restart."""
+
+    at: datetime
+    event: str
+    method: str
+    kind: Literal["reported", "pending"]
+
+
+class Failure(NamedTuple):
+    """The deployer's word that it is not, with the vendor's result code."""
+
+    at: datetime
+    event: str
+    method: str
+    code: str | None
+
+
+class Approval(NamedTuple):
+    """A person's or a policy's decision."""
+
+    at: datetime
+    event: str
+    method: str
+    is_approved: bool
+
+
+class Naming(NamedTuple):
+    """How the newest fact describes the patch."""
+
+    at: datetime
+    event: str
+    method: str
+    title: str | None
+    severity: str
+
+
+class Reading(NamedTuple):
+    """What a device was read to run."""
+
+    at: datetime
+    event: str
+    method: str
+    build: str | None
+    version: str | None
+
+
+class Belonging(NamedTuple):
+    """Whose device it is, or which asset's, by the newest fact."""
+
+    at: datetime
+    event: str
+    method: str
+    id: str
+
+
+Stamped = Mark | Claim | Failure | Approval | Naming | Reading | Belonging
+M = TypeVar("M", Mark, Claim, Failure, Approval, Naming, Reading, Belonging)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PatchRegisters:
+    """What one source has said of one patch on one device. `failures` counts distinct facts, so fold each once."""
+
+    naming: Naming | None = None
+    first_listed: Mark | None = None
+    listed: Mark | None = None
+    unlisted: Mark | None = None
+    approval: Approval | None = None
+    claims: tuple[Claim, ...] = ()
+    failed: Failure | None = None
+    failures: int = 0
+    rolled_back: Mark | None = None
+
+    @property
+    def is_listed(self) -> bool:
+        """Return whether this source's newest word is that the patch is missing."""
+        return self.listed is not None and (self.unlisted is None or self.unlisted < self.listed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceRegisters:
+    """What one source has said of one device. `polled` is the last scan whose whole list was read.
+
+    `tenant` is whose it is by the source's word; `asset` is inventory's word, not the source's.
+    """
+
+    tenant: Belonging | None = None
+    asset: Belonging | None = None
+    scanned: Mark | None = None
+    polled: Mark | None = None
+    boots: tuple[Mark, ...] = ()
+    readings: tuple[Reading, ...] = ()
+    pending: Mark | None = None
+
+
+NO_WORD: Final = PatchRegisters()
+NO_SIGN: Final = DeviceRegisters()
+"""Registers before the first fact."""
+
+
+def later(kept: M | None, new: M) -> M:
+    """Return the one with the larger order key."""
+    return new if kept is None or kept[:2] < new[:2] else kept
+
+
+def newest(kept: tuple[M, ...], new: M) -> tuple[M, ...]:
+    """Return the `WINDOW` largest, in order; a repeated fact is kept once."""
+    if any(each.event == new.event for each in kept):
+        return kept
+    together = list(kept)
+    together.append(new)
+    together.sort(key=lambda each: each[:2])
+    return tuple(together[-WINDOW:])
+
+
+def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceRegisters:
+    """Return the device's registers after `event`, which may also be about a patch."""
+    told = event.data
+    at, id_ = effective_at(event.time, event.received), str(event.id)
+    method = told.method if isinstance(told, rmm.RmmEvent) else Method.WEBHOOK
+    kept = replace(kept, tenant=later(kept.tenant, Belonging(at, id_, method, str(tenant))))
+    match told:
+        case rmm.PatchScanCompleted():
+            seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
+            polled = later(kept.polled, seen) if method is Method.POLL else kept.polled
+            return replace(kept, scanned=later(kept.scanned, seen), polled=polled)
+        case rmm.PatchDetected() | rmm.PatchNoLongerListed():
+            seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
+            return replace(kept, scanned=later(kept.scanned, seen))
+        case rmm.DeviceBooted():
+            boots = newest(kept.boots, Mark(effective_at(told.booted_at, event.received), id_, method))
+            return replace(_read(kept, Reading(at, id_, method, told.os_build, None)), boots=boots)
+        case rmm.DeviceSeen() | rmm.DeviceUpdated():
+            return _read(kept, Reading(at, id_, method, told.facts.os_build, told.facts.os_version))
+        case rmm.PatchRebootPending(patch=None):
+            return replace(kept, pending=later(kept.pending, Mark(at, id_, method)))
+        case _:
+            return kept
+
+
+def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str) -> DeviceRegisters:
+    """Return the device's registers after inventory told, in `event`, which asset it is."""
+    at = effective_at(event.time, event.received)
+    return replace(kept, asset=later(kept.asset, Belonging(at, str(event.id), "inventory", asset_id)))
+
+
+def _read(kept: DeviceRegisters, reading: Reading) -> DeviceRegisters:
+    if reading.build is None and reading.version is None:
+        return kept
+    return replace(kept, readings=newest(kept.readings, reading))
+
+
+def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> PatchRegisters:
+    """Return the patch's registers after `event`."""
+    told = event.data
+    at, id_ = effective_at(event.time, event.received), str(event.id)
+    method = told.method if isinstance(told, rmm.RmmEvent) else Method.WEBHOOK
+    mark = Mark(at, id_, method)
+    kept = replace(kept, naming=_named(kept.naming, Naming(at, id_, method, ref.title, ref.severity)))
+    match told:
+        case rmm.PatchDetected():
+            seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
+            first = seen if kept.first_listed is None or seen < kept.first_listed else kept.first_listed
+            return replace(kept, listed=later(kept.listed, seen), first_listed=first)
+        case rmm.PatchNoLongerListed():
+            seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
+            return replace(kept, unlisted=later(kept.unlisted, seen))
+        case rmm.PatchApproved() | rmm.PatchRejected():
+            is_approved = isinstance(told, rmm.PatchApproved)
+            return replace(kept, approval=later(kept.approval, Approval(at, id_, method, is_approved)))
+        case rmm.PatchInstallReported():
+            return replace(kept, claims=newest(kept.claims, Claim(at, id_, method, "reported")))
+        case rmm.PatchRebootPending():
+            return replace(kept, claims=newest(kept.claims, Claim(at, id_, method, "pending")))
+        case rmm.PatchInstallFailed(code=code):
+            failed = later(kept.failed, Failure(at, id_, method, code))
+            return replace(kept, failed=failed, failures=kept.failures + 1)
+        case rmm.PatchRolledBack():
+            return replace(kept, rolled_back=later(kept.rolled_back, mark))
+        case _:
+            return kept
+
+
+def _named(kept: Naming | None, new: Naming) -> Naming:
+    """Return the newest description; one that has a title is better than any that has none."""
+    if kept is None:
+        return new
+    if (new.title is None) != (kept.title is None):
+        return kept if new.title is None else new
+    return later(kept, new)

@@ -1,0 +1,75 @@
+"""What a vendor's patch is known by, and what may be folded at all. Pure."""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+from uuid import UUID, uuid5
+
+from contracts import ids
+from contracts.envelope import Envelope
+from contracts.events import rmm
+
+EARLIEST: Final = datetime(1970, 1, 1, tzinfo=UTC)
+LATEST: Final = datetime(2200, 1, 1, tzinfo=UTC)
+"""Moments outside cannot be computed with; the gateway lets none through."""
+
+
+@dataclass(frozen=True, slots=True)
+class PatchName:
+    """A patch as events about it name it: `KB5050009`, or the vendor's product and patch id."""
+
+    id: UUID
+    patch: str
+    kb: str | None
+    product: str | None
+
+
+def patch_name(ref: rmm.PatchRef) -> PatchName:
+    """Return what `ref` is known by. A KB is one patch whoever lists it; other ids only mean something in a product."""
+    if ref.kb is not None:
+        return PatchName(_patch_id("kb", ref.kb), f"KB{ref.kb}", ref.kb, None)
+    return PatchName(_patch_id("patch", ref.product or "", ref.patch), ref.patch, None, ref.product)
+
+
+def _patch_id(*parts: str) -> UUID:
+    return uuid5(ids.NAMESPACE, json.dumps(["patch", *parts], ensure_ascii=False, separators=(",", ":")))
+
+
+def patch_of(told: rmm.RmmEvent) -> rmm.PatchRef | None:
+    """Return the patch that an event is about; `None`: it is about the device."""
+    match told:
+        case (
+            rmm.PatchDetected(patch=patch)
+            | rmm.PatchNoLongerListed(patch=patch)
+            | rmm.PatchApproved(patch=patch)
+            | rmm.PatchRejected(patch=patch)
+            | rmm.PatchInstallReported(patch=patch)
+            | rmm.PatchInstallFailed(patch=patch)
+            | rmm.PatchRolledBack(patch=patch)
+            | rmm.PatchRebootPending(patch=patch)
+        ):
+            return patch
+        case _:
+            return None
+
+
+def moment_of(told: rmm.RmmEvent) -> datetime | None:
+    """Return when what is told was so, where the event says it apart from its own time."""
+    match told:
+        case rmm.PatchScanCompleted() | rmm.PatchDetected() | rmm.PatchNoLongerListed():
+            return told.scanned_at
+        case rmm.DeviceBooted():
+            return told.booted_at
+        case _:
+            return None
+
+
+def unusable(event: Envelope) -> str | None:
+    """Return why an RMM event can never be folded; `None`: it can."""
+    if event.tenant is None:
+        return "ce_tenantid: the header is missing, so the evidence would belong to nobody"
+    moments = [("ce_time", event.time), ("ce_receivedtime", event.received)]
+    if isinstance(event.data, rmm.RmmEvent) and (at := moment_of(event.data)) is not None:
+        moments.append(("scanned_at or booted_at", at))
+    return next((f"{name}: no possible moment" for name, at in moments if not EARLIEST <= at < LATEST), None)

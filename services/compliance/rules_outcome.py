@@ -1,0 +1,189 @@
+"""What follows for an asset from all that is known of it: its obligations, and what is told of their changes. Pure."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from uuid import UUID
+
+from contracts.events.event import Event
+from contracts.events.obligation import State
+from services.compliance.catalog.model import Catalog, Named, Requirement
+from services.compliance.rules import Decision, decide
+from services.compliance.rules_assets import Asset, reselected, view_of
+from services.compliance.rules_case import Case, SourceDevice
+from services.compliance.rules_cause import Part, Scope, envelope
+from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
+from services.compliance.rules_rows import Evidence, Obligation, obligation
+from services.compliance.rules_told import catalogued, failure_repeated, state_changed, uncatalogued_changed
+from services.compliance.rules_uncatalogued import Failing, is_news, present
+from services.compliance.rules_views import Saying, SourcePatch
+
+
+def meaning(asset: Asset, evidence: Evidence, catalog: Catalog) -> Named | None:
+    """Return what a vendor's patch is on this asset; `None`: the catalog does not tell."""
+    return catalog.meant(catalog.named(evidence.name.kb, evidence.names), product=asset.product, tier=asset.tier)
+
+
+def outcome(every: Iterable[Known], scope: Scope, bench: Bench) -> Outcome:
+    """Return what follows for all assets of the scope, in the order of `every`."""
+    out = Outcome()
+    obligations, patches = _parts(scope.obligations), _parts(scope.patches)
+    for known in every:
+        asset_id = known.asset.asset_id
+        judge = _Judge(known, scope, bench, out)
+        judge.judge(obligations.get(asset_id, set()), patches.get(asset_id, set()))
+    return out
+
+
+def _parts(keys: Iterable[Part]) -> dict[UUID, set[UUID]]:
+    by_asset: dict[UUID, set[UUID]] = {}
+    for asset_id, part in keys:
+        by_asset.setdefault(asset_id, set()).add(part)
+    return by_asset
+
+
+class _Judge:
+    """Judges one asset and adds what follows to `out`."""
+
+    def __init__(self, known: Known, scope: Scope, bench: Bench, out: Outcome) -> None:
+        self._known = known
+        self._scope = scope
+        self._bench = bench
+        self._out = out
+        self._is_whole = known.asset.asset_id in scope.assets
+        self._asset = reselected(known.asset, bench.catalog) if self._is_whole else known.asset
+        self._patches: dict[UUID, list[SourcePatch]] = {}
+        self._parked: dict[UUID, list[Evidence]] = {}
+        self._resolved: dict[UUID, UUID] = {}
+
+    def judge(self, obligations: set[UUID], patches: set[UUID]) -> None:
+        """Judge these parts, or all there are where the whole asset is in the scope."""
+        if self._asset != self._known.asset:
+            self._out.assets.append(self._asset)
+        self._resolve()
+        catalog = self._bench.catalog
+        owed = {each for product in self._asset.products_seen for each in catalog.trains_of(product)}
+        owed |= self._patches.keys()
+        if self._is_whole:
+            obligations = {*owed, *self._known.obligations}
+            patches = {*self._parked, *self._known.failing}
+        for patch_id in sorted(patches):
+            self._patch(patch_id)
+        for requirement_id in sorted(obligations):
+            self._obligation(requirement_id, is_owed=requirement_id in owed)
+
+    def _resolve(self) -> None:
+        """Sort the evidence by what it means on this asset."""
+        for each in self._known.evidence:
+            named = meaning(self._asset, each, self._bench.catalog)
+            requirement_id = named.requirement_id if named else None
+            if requirement_id != each.requirement_id:
+                self._out.resolved.append(replace(each, requirement_id=requirement_id))
+            if named is None:
+                self._parked.setdefault(each.name.id, []).append(each)
+                continue
+            source = self._known.devices[each.device_id].source
+            patch = SourcePatch(source, named.release, each.registers)
+            self._patches.setdefault(named.requirement_id, []).append(patch)
+            self._resolved[each.name.id] = named.requirement_id
+
+    def _patch(self, patch_id: UUID) -> None:
+        """Tell what became of a patch that no catalog knows, or did not know before."""
+        told = self._known.failing.get(patch_id)
+        if patch_id not in self._parked:
+            if told is not None and told.requirement_id is None and patch_id in self._resolved:
+                self._catalogued(told, self._bench.catalog.requirements[self._resolved[patch_id]])
+            return
+        parked = self._parked[patch_id]
+        now = present([each.registers for each in parked], is_removed=self._asset.gone_at is not None)
+        if not is_news(told, now):
+            return
+        name = parked[0].name
+        failing = Failing(
+            asset_id=self._asset.asset_id,
+            patch_id=patch_id,
+            tenant_id=self._asset.tenant_id,
+            patch=name.patch,
+            kb=name.kb,
+            product=name.product,
+            failing=now.failing,
+            failures=now.failures,
+        )
+        self._out.failing.append(failing)
+        self._tell(uncatalogued_changed(self._asset, failing, now), part=patch_id)
+
+    def _catalogued(self, told: Failing, requirement: Requirement) -> None:
+        self._out.failing.append(replace(told, failing=False, requirement_id=requirement.id))
+        self._tell(catalogued(told, requirement), part=told.patch_id)
+
+    def _obligation(self, requirement_id: UUID, *, is_owed: bool) -> None:
+        before = self._known.obligations.get(requirement_id)
+        requirement = self._bench.catalog.requirements.get(requirement_id)
+        if requirement is None or not is_owed:
+            if before is not None:
+                self._withdraw(before, is_known=requirement is not None)
+            return
+        decision = decide(self._case(requirement), self._bench.now)
+        after = obligation(self._asset, requirement, decision)
+        if after == before:
+            return
+        self._out.obligations.append(after)
+        self._out.witnesses += [Heard(after, saying) for saying in decision.witnesses]
+        if before is not None and before.tenant_id != after.tenant_id:
+            self._leave(before)
+            before = None
+        self._changed(before, after, decision)
+
+    def _case(self, requirement: Requirement) -> Case:
+        return Case(
+            asset=view_of(self._asset, now=self._bench.now),
+            requirement=requirement,
+            policy=self._bench.policy,
+            zone=self._known.zone,
+            devices=[SourceDevice(each.source, each.registers) for each in self._known.devices.values()],
+            patches=self._patches.get(requirement.id, ()),
+        )
+
+    def _changed(self, before: Obligation | None, after: Obligation, decision: Decision) -> None:
+        """Tell a change of state, or that what had failed failed again; let changed cells be counted anew."""
+        if before is None or before.state != after.state:
+            self._transition(before, after, decision.witnesses)
+        elif after.state is State.FAILED and after.failures > before.failures:
+            self._tell(failure_repeated(self._asset, after), part=after.requirement_id)
+        if before is None or (before.cell, before.state) != (after.cell, after.state):
+            self._out.touched |= {after.cell} if before is None else {before.cell, after.cell}
+
+    def _withdraw(self, before: Obligation, *, is_known: bool) -> None:
+        """Let go of an obligation that nothing makes any more: the catalog has it no longer, or names mean another."""
+        state = State.NOT_APPLICABLE if is_known else State.OUT_OF_SCOPE
+        why = "what was said means another product" if is_known else f"not in catalog {self._bench.catalog.label}"
+        after = replace(before, state=state, why=why, due_at=None, next_change_at=None)
+        self._out.withdrawn.append(before)
+        self._out.touched.add(before.cell)
+        self._transition(before, after, ())
+
+    def _leave(self, before: Obligation) -> None:
+        """Tell the client that it was with until now; the obligation itself goes on at another."""
+        after = replace(before, state=State.NOT_APPLICABLE, why="the asset belongs to another client now")
+        self._out.touched.add(before.cell)
+        self._transition(before, after, (), about=f"{before.requirement_id}/{before.tenant_id}")
+
+    def _transition(
+        self, before: Obligation | None, after: Obligation, witnesses: Sequence[Saying], about: str | None = None
+    ) -> None:
+        cause = self._scope.cause((self._asset.asset_id, after.requirement_id))
+        changed = state_changed(self._asset, before, after, witnesses)
+        event = envelope(
+            cause,
+            changed,
+            asset_id=after.asset_id,
+            tenant_id=after.tenant_id,
+            about=about or str(after.requirement_id),
+        )
+        self._out.events.append(event)
+        self._out.transitions.append(Transition(event, before.state if before else None, after, cause.id))
+
+    def _tell(self, content: Event, *, part: UUID) -> None:
+        cause = self._scope.cause((self._asset.asset_id, part))
+        asset = self._asset
+        event = envelope(cause, content, asset_id=asset.asset_id, tenant_id=asset.tenant_id, about=str(part))
+        self._out.events.append(event)

@@ -1,0 +1,103 @@
+"""The rows that evidence and decisions are kept in, as values. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from contracts.events.event import OsFamily, Severity, Tier
+from contracts.events.obligation import State
+from services.compliance.catalog.model import Requirement
+from services.compliance.rules import Decision
+from services.compliance.rules_assets import Asset
+from services.compliance.rules_figures import Cell
+from services.compliance.rules_fold import NO_SIGN, NO_WORD, DeviceRegisters, PatchRegisters
+from services.compliance.rules_names import PatchName
+
+LONGEST_WHY: Final = 2000
+"""What an event's text takes, less some; only names at their longest come near."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Device:
+    """What one source says of one device. `asset_id`: `None` while inventory has not told of it."""
+
+    device_id: UUID
+    tenant_id: UUID
+    source: str
+    device: str
+    asset_id: UUID | None = None
+    registers: DeviceRegisters = NO_SIGN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """What one source says of one patch on one device. `requirement_id`: `None` while it is parked."""
+
+    device_id: UUID
+    tenant_id: UUID
+    name: PatchName
+    requirement_id: UUID | None = None
+    registers: PatchRegisters = NO_WORD
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return what the vendor calls it: its id, then its title."""
+        title = self.registers.naming.title if self.registers.naming else None
+        return (self.name.patch, title) if title else (self.name.patch,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Obligation:
+    """One asset, one requirement, and how it stands. `moments` are written as ISO 8601."""
+
+    asset_id: UUID
+    requirement_id: UUID
+    tenant_id: UUID
+    product: str
+    train: str
+    os_family: OsFamily
+    tier: Tier
+    severity: Severity
+    state: State
+    why: str
+    since_at: datetime
+    release: str | None
+    clock_started_at: datetime | None
+    due_at: datetime | None
+    next_change_at: datetime | None
+    verified_at: datetime | None
+    failures: int
+    code: str | None
+    moments: Mapping[str, str]
+
+    @property
+    def cell(self) -> Cell:
+        """Return the cell that counts it."""
+        return Cell(self.tenant_id, self.os_family, self.tier, self.severity)
+
+
+def obligation(asset: Asset, requirement: Requirement, decision: Decision) -> Obligation:
+    """Return the row of a decision."""
+    return Obligation(
+        asset_id=asset.asset_id,
+        requirement_id=requirement.id,
+        tenant_id=asset.tenant_id,
+        product=requirement.product.name,
+        train=requirement.train,
+        os_family=asset.os_family,
+        tier=asset.tier,
+        severity=decision.severity,
+        state=decision.state,
+        why=decision.why[:LONGEST_WHY],
+        since_at=decision.since,
+        release=decision.release,
+        clock_started_at=decision.clock_started_at,
+        due_at=decision.due_at,
+        next_change_at=decision.next_change_at,
+        verified_at=decision.verified_at,
+        failures=decision.failures,
+        code=decision.code,
+        moments={name: at.isoformat() for name, at in decision.moments.items()},
+    )

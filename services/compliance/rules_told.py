@@ -1,0 +1,81 @@
+"""The events in which changes of obligations are told. Pure."""
+
+from collections.abc import Sequence
+
+from contracts.events.event import Method
+from contracts.events.obligation import (
+    ObligationFailureRepeated,
+    ObligationStateChanged,
+    PatchCatalogued,
+    UncataloguedFailureChanged,
+    Witness,
+)
+from services.compliance.catalog.model import Requirement
+from services.compliance.rules_assets import Asset
+from services.compliance.rules_rows import Obligation
+from services.compliance.rules_uncatalogued import Failing, Present
+from services.compliance.rules_views import Saying
+
+
+def state_changed(
+    asset: Asset, before: Obligation | None, after: Obligation, witnesses: Sequence[Saying]
+) -> ObligationStateChanged:
+    """Return the news that an obligation moved between states."""
+    return ObligationStateChanged(
+        label=asset.label,
+        requirement=str(after.requirement_id),
+        product=after.product,
+        train=after.train,
+        release=after.release,
+        severity=after.severity,
+        before=before.state if before else None,
+        state=after.state,
+        why=after.why,
+        failures=after.failures,
+        code=after.code,
+        due_at=after.due_at,
+        witnesses=tuple(
+            Witness(source=each.source, method=Method(each.method), saw=each.saw, at=each.at) for each in witnesses
+        ),
+    )
+
+
+def failure_repeated(asset: Asset, after: Obligation) -> ObligationFailureRepeated:
+    """Return the news that what had failed failed again."""
+    return ObligationFailureRepeated(
+        label=asset.label,
+        requirement=str(after.requirement_id),
+        product=after.product,
+        train=after.train,
+        release=after.release,
+        severity=after.severity,
+        failures=after.failures,
+        code=after.code,
+    )
+
+
+def uncatalogued_changed(asset: Asset, failing: Failing, now: Present) -> UncataloguedFailureChanged:
+    """Return the news that a patch which no catalog knows fails, fails again, or fails no longer."""
+    return UncataloguedFailureChanged(
+        label=asset.label,
+        patch=failing.patch,
+        kb=failing.kb,
+        product=failing.product,
+        title=now.title,
+        severity=now.severity,
+        failing=now.failing,
+        failures=now.failures,
+        code=now.code,
+    )
+
+
+def catalogued(told: Failing, requirement: Requirement) -> PatchCatalogued:
+    """Return the news that what failed uncatalogued belongs to a requirement."""
+    return PatchCatalogued(
+        patch=told.patch,
+        kb=told.kb,
+        product=told.product,
+        requirement=str(requirement.id),
+        requirement_product=requirement.product.name,
+        requirement_train=requirement.train,
+    )

@@ -1,0 +1,102 @@
+"""The newest catalog, read once and kept while it is the newest."""
+
+from typing import Final, LiteralString
+from uuid import UUID
+
+from chassis.postgres import Connection
+from contracts.events.event import OsFamily, Severity
+from services.compliance.catalog.model import (
+    EMPTY,
+    Catalog,
+    Named,
+    Product,
+    Reads,
+    Release,
+    Requirement,
+    Selector,
+    requirement,
+)
+from services.compliance.catalog.numbers import numbers
+
+SHARE: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.catalog', 0))"
+NEWEST: Final[LiteralString] = "SELECT version, name FROM catalog_version ORDER BY version DESC LIMIT 1"
+PRODUCTS: Final[LiteralString] = """
+    SELECT product, os_family, for_servers, reads, line, selectors
+    FROM catalog_product
+    WHERE version = $1
+    ORDER BY position
+"""
+RELEASES: Final[LiteralString] = """
+    SELECT requirement_id, product, train, release, released_at, catalogued_at, severity, fixed_build, reboot,
+           supersedes
+    FROM catalog_requirement JOIN catalog_release USING (version, requirement_id)
+    WHERE version = $1
+"""
+PATCHES: Final[LiteralString] = """
+    SELECT scheme, name, product, requirement_id, release FROM catalog_patch WHERE version = $1 ORDER BY product
+"""
+
+
+class CatalogShelf:
+    """Holds the newest catalog of one process."""
+
+    def __init__(self) -> None:
+        """Hold the empty catalog until the first look."""
+        self._catalog = EMPTY
+
+    async def newest(self, tx: Connection) -> Catalog:
+        """Return the newest catalog; no other can be loaded until the transaction ends.
+
+        So every decision made with an older one is committed before the next version is there, and whoever decides
+        anew because of it sees them all.
+        """
+        await tx.execute(SHARE)
+        row = await tx.fetchrow(NEWEST)
+        if row is not None and row["version"] != self._catalog.version:
+            self._catalog = await _read(tx, row["version"], row["name"])
+        return self._catalog
+
+
+async def _read(tx: Connection, version: int, name: str) -> Catalog:
+    products = [
+        Product(
+            name=row["product"],
+            os_family=OsFamily(row["os_family"]),
+            for_servers=row["for_servers"],
+            reads=Reads(row["reads"]),
+            line=row["line"],
+            selectors=tuple(Selector(**each) for each in row["selectors"]),
+        )
+        for row in await tx.fetch(PRODUCTS, version)
+    ]
+    patches: dict[tuple[str, str], tuple[Named, ...]] = {}
+    for row in await tx.fetch(PATCHES, version):
+        key = row["scheme"], row["name"]
+        patches[key] = (*patches.get(key, ()), Named(row["requirement_id"], row["product"], row["release"]))
+    return Catalog(
+        version=version,
+        name=name,
+        products=products,
+        requirements=await _requirements(tx, version, {each.name: each for each in products}),
+        patches=patches,
+    )
+
+
+async def _requirements(tx: Connection, version: int, product_by_name: dict[str, Product]) -> list[Requirement]:
+    releases: dict[tuple[UUID, str, str], list[Release]] = {}
+    for row in await tx.fetch(RELEASES, version):
+        releases.setdefault((row["requirement_id"], row["product"], row["train"]), []).append(
+            Release(
+                name=row["release"],
+                released_at=row["released_at"],
+                catalogued_at=row["catalogued_at"],
+                severity=Severity(row["severity"]),
+                fixed=numbers(row["fixed_build"]) or None,
+                reboot=row["reboot"],
+                supersedes=frozenset(row["supersedes"]),
+            )
+        )
+    return [
+        requirement(id_, product_by_name[product], train, of_train)
+        for (id_, product, train), of_train in sorted(releases.items(), key=lambda item: item[0])
+    ]

@@ -1,0 +1,242 @@
+"""Obligations, their history and witnesses, failures that no catalog knows, and the cells to count anew."""
+
+from collections.abc import Collection, Iterable, Sequence
+from datetime import datetime
+from typing import Final, LiteralString
+from uuid import UUID
+
+import asyncpg
+
+from chassis.postgres import Connection
+from contracts.events.event import OsFamily, Severity, Tier
+from contracts.events.obligation import State
+from services.compliance.rules_cause import Part
+from services.compliance.rules_figures import Cell
+from services.compliance.rules_known import Heard, Transition
+from services.compliance.rules_rows import Obligation
+from services.compliance.rules_uncatalogued import Failing
+
+OF_ASSETS: Final[LiteralString] = """
+    SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments
+    FROM obligation
+    WHERE asset_id = ANY($1::uuid[])
+"""
+OF_PARTS: Final[LiteralString] = """
+    SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments
+    FROM obligation
+    WHERE (asset_id, requirement_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+"""
+
+
+async def load(tx: Connection, asset_ids: Collection[UUID], parts: Collection[Part]) -> list[Obligation]:
+    """Return all obligations of these assets, and these single ones. The assets are locked."""
+    rows = await tx.fetch(OF_ASSETS, list(asset_ids)) if asset_ids else []
+    if parts:
+        rows += await tx.fetch(OF_PARTS, [asset for asset, _ in parts], [requirement for _, requirement in parts])
+    return [_obligation(row) for row in rows]
+
+
+def _obligation(row: asyncpg.Record) -> Obligation:
+    return Obligation(
+        asset_id=row["asset_id"],
+        requirement_id=row["requirement_id"],
+        tenant_id=row["tenant_id"],
+        product=row["product"],
+        train=row["train"],
+        os_family=OsFamily(row["os_family"]),
+        tier=Tier(row["tier"]),
+        severity=Severity(row["severity"]),
+        state=State(row["state"]),
+        why=row["why"],
+        since_at=row["since_at"],
+        release=row["release"],
+        clock_started_at=row["clock_started_at"],
+        due_at=row["due_at"],
+        next_change_at=row["next_change_at"],
+        verified_at=row["verified_at"],
+        failures=row["failures"],
+        code=row["code"],
+        moments=row["moments"],
+    )
+
+
+SAVE: Final[LiteralString] = """
+    INSERT INTO obligation (asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why,
+                            since_at, release, clock_started_at, due_at, next_change_at, verified_at, failures, code,
+                            moments)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                         $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[],
+                         $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[],
+                         $19::jsonb[])
+    ON CONFLICT (asset_id, requirement_id) DO UPDATE
+    SET tenant_id = excluded.tenant_id, os_family = excluded.os_family, tier = excluded.tier,
+        severity = excluded.severity, state = excluded.state, why = excluded.why, since_at = excluded.since_at,
+        release = excluded.release, clock_started_at = excluded.clock_started_at, due_at = excluded.due_at,
+        next_change_at = excluded.next_change_at, verified_at = excluded.verified_at, failures = excluded.failures,
+        code = excluded.code, moments = excluded.moments
+"""
+
+
+async def save(tx: Connection, obligations: Sequence[Obligation]) -> None:
+    """Save obligations of locked assets."""
+    rows = sorted(obligations, key=lambda each: (each.asset_id, each.requirement_id))
+    await tx.execute(
+        SAVE,
+        [each.asset_id for each in rows],
+        [each.requirement_id for each in rows],
+        [each.tenant_id for each in rows],
+        [each.product for each in rows],
+        [each.train for each in rows],
+        [each.os_family for each in rows],
+        [each.tier for each in rows],
+        [each.severity for each in rows],
+        [each.state for each in rows],
+        [each.why for each in rows],
+        [each.since_at for each in rows],
+        [each.release for each in rows],
+        [each.clock_started_at for each in rows],
+        [each.due_at for each in rows],
+        [each.next_change_at for each in rows],
+        [each.verified_at for each in rows],
+        [each.failures for each in rows],
+        [each.code for each in rows],
+        [each.moments for each in rows],
+    )
+
+
+WITHDRAW: Final[LiteralString] = """
+    DELETE FROM obligation
+    WHERE (asset_id, requirement_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+"""
+
+
+async def withdraw(tx: Connection, obligations: Sequence[Obligation]) -> None:
+    """Let go of obligations that nothing makes any more; their history stays."""
+    await tx.execute(WITHDRAW, [each.asset_id for each in obligations], [each.requirement_id for each in obligations])
+
+
+APPEND: Final[LiteralString] = """
+    INSERT INTO obligation_history (event_id, asset_id, requirement_id, tenant_id, before, state, why, release,
+                                    severity, due_at, failures, occurred_at, caused_by, recorded_at, catalog, policy)
+    SELECT changed.*, $14, $15, $16
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::text[], $10::timestamptz[], $11::integer[], $12::timestamptz[], $13::uuid[]) AS changed
+    ON CONFLICT (event_id) DO NOTHING
+"""
+
+
+async def append(
+    tx: Connection, transitions: Sequence[Transition], *, recorded_at: datetime, catalog: int, policy: str
+) -> None:
+    """Keep what changed: when it was so, when we knew, and by which catalog and policy it was judged."""
+    await tx.execute(
+        APPEND,
+        [each.told.id for each in transitions],
+        [each.after.asset_id for each in transitions],
+        [each.after.requirement_id for each in transitions],
+        [each.told.tenant for each in transitions],
+        [each.before for each in transitions],
+        [each.after.state for each in transitions],
+        [each.after.why for each in transitions],
+        [each.after.release for each in transitions],
+        [each.after.severity for each in transitions],
+        [each.after.due_at for each in transitions],
+        [each.after.failures for each in transitions],
+        [each.after.since_at for each in transitions],
+        [each.caused_by for each in transitions],
+        recorded_at,
+        catalog,
+        policy,
+    )
+
+
+KEEP_WITNESSES: Final[LiteralString] = """
+    INSERT INTO witness (asset_id, requirement_id, event_id, saw, tenant_id, source, method, at)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[],
+                         $8::timestamptz[])
+    ON CONFLICT (asset_id, requirement_id, event_id, saw) DO NOTHING
+"""
+
+
+async def keep_witnesses(tx: Connection, witnesses: Iterable[Heard]) -> None:
+    """Keep who said what about which obligation, once each."""
+    rows = sorted(witnesses, key=lambda each: (each.obligation.asset_id, each.obligation.requirement_id, each.saying))
+    await tx.execute(
+        KEEP_WITNESSES,
+        [each.obligation.asset_id for each in rows],
+        [each.obligation.requirement_id for each in rows],
+        [UUID(each.saying.event) for each in rows],
+        [each.saying.saw for each in rows],
+        [each.obligation.tenant_id for each in rows],
+        [each.saying.source for each in rows],
+        [each.saying.method for each in rows],
+        [each.saying.at for each in rows],
+    )
+
+
+TOUCH: Final[LiteralString] = """
+    INSERT INTO figure_touched (tenant_id, os_family, tier, severity)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
+"""
+
+
+async def touch(tx: Connection, cells: Iterable[Cell]) -> None:
+    """Let these cells be counted anew."""
+    rows = sorted(cells)
+    await tx.execute(
+        TOUCH,
+        [each.tenant_id for each in rows],
+        [each.os_family for each in rows],
+        [each.tier for each in rows],
+        [each.severity for each in rows],
+    )
+
+
+FAILING_OF_ASSETS: Final[LiteralString] = """
+    SELECT asset_id, patch_id, tenant_id, patch, kb, product, failing, failures, requirement_id
+    FROM uncatalogued_failure
+    WHERE asset_id = ANY($1::uuid[])
+"""
+FAILING_OF_PARTS: Final[LiteralString] = """
+    SELECT asset_id, patch_id, tenant_id, patch, kb, product, failing, failures, requirement_id
+    FROM uncatalogued_failure
+    WHERE (asset_id, patch_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+"""
+
+
+async def load_failing(tx: Connection, asset_ids: Collection[UUID], parts: Collection[Part]) -> list[Failing]:
+    """Return what was told of uncatalogued failures of these assets, and of these single ones."""
+    rows = await tx.fetch(FAILING_OF_ASSETS, list(asset_ids)) if asset_ids else []
+    if parts:
+        rows += await tx.fetch(FAILING_OF_PARTS, [asset for asset, _ in parts], [patch for _, patch in parts])
+    return [Failing(**dict(row)) for row in rows]
+
+
+SAVE_FAILING: Final[LiteralString] = """
+    INSERT INTO uncatalogued_failure (asset_id, patch_id, tenant_id, patch, kb, product, failing, failures,
+                                      requirement_id)
+    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::boolean[],
+                         $8::integer[], $9::uuid[])
+    ON CONFLICT (asset_id, patch_id) DO UPDATE
+    SET tenant_id = excluded.tenant_id, failing = excluded.failing, failures = excluded.failures,
+        requirement_id = excluded.requirement_id
+"""
+
+
+async def save_failing(tx: Connection, failing: Sequence[Failing]) -> None:
+    """Save what is told of uncatalogued failures."""
+    rows = sorted(failing, key=lambda each: (each.asset_id, each.patch_id))
+    await tx.execute(
+        SAVE_FAILING,
+        [each.asset_id for each in rows],
+        [each.patch_id for each in rows],
+        [each.tenant_id for each in rows],
+        [each.patch for each in rows],
+        [each.kb for each in rows],
+        [each.product for each in rows],
+        [each.failing for each in rows],
+        [each.failures for each in rows],
+        [each.requirement_id for each in rows],
+    )
