@@ -13,8 +13,9 @@ from services.gateway.rules_translate import Seat, Told, Unowned, envelope
 PARK: Final[LiteralString] = """
     INSERT INTO parked (event_id, source, device, organisation, site, effective_at, received_at, reason, type, headers,
                         event, recorded_at)
-    SELECT t.*, $12 FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[],
-                                $7::timestamptz[], $8::text[], $9::text[], $10::text[], $11::text[])
+    SELECT event_id, source, device, organisation, site, effective_at, received_at, reason, type, headers, event, $12
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+                $8::text[], $9::text[], $10::text[], $11::text[])
         WITH ORDINALITY AS t (event_id, source, device, organisation, site, effective_at, received_at, reason, type,
                               headers, event, place)
     ORDER BY place

@@ -23,7 +23,7 @@ PAGE_SIZE: Final = 500
 MOST_PAGES: Final = 20_000
 """A cursor that never ends is a fault of the vendor's, not a reason to ask for ever."""
 
-POLICY: Final = Policy(calls_per_second=5, burst=5, timeout_seconds=30)
+POLICY: Final = Policy(calls_per_second=10, burst=20, timeout_seconds=30)
 """Rate limits are not published: modest."""
 
 LONGEST_WAIT_SECONDS: Final = 120.0
@@ -47,6 +47,7 @@ class NinjaOneApi:
         url: str,
         client_id: str,
         client_secret: str,
+        policy: Policy = POLICY,
         transport: httpx.AsyncBaseTransport | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -55,7 +56,7 @@ class NinjaOneApi:
         Raises:
             WrongSetting: `url` is no address that may be called.
         """
-        self._outbound = Outbound(url, POLICY, transport=transport)
+        self._outbound = Outbound(url, policy, transport=transport)
         self._client_id = client_id
         self._client_secret = client_secret
         self._sleep = sleep
