@@ -34,4 +34,6 @@ TRANSIENT: Final = (MayWorkLater, asyncpg.PostgresError, asyncpg.InterfaceError,
 
 def may_work_later(error: BaseException) -> bool:
     """Return whether trying the same thing again in a while makes sense."""
+    if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
+        return False  # asyncpg itself cannot encode the value (a date out of range, a lone surrogate): never will
     return isinstance(error, TRANSIENT) and not isinstance(error, BROKEN_DATA)

@@ -4,7 +4,6 @@ import json
 import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from typing import Final, LiteralString
 
 from chassis.postgres import Connection
@@ -51,11 +50,13 @@ async def enqueue_sequenced(tx: Connection, topic: Topic, keyed: Sequence[tuple[
     rows = await tx.fetch(DRAW, names, [counts[aggregate] for aggregate in aggregates])
     last = {row["aggregate"]: row["sequence"] for row in rows}
     drawn = {key: last[f"{topic.name}/{key}"] - counts[key] for key in aggregates}
-    numbered: list[tuple[str, Envelope]] = []
+    numbered: list[Message] = []
     for key, envelope in keyed:
         drawn[key] += 1
-        numbered.append((key, replace(envelope, sequence=drawn[key])))
-    return await enqueue_keyed(tx, topic, numbered)
+        message = encode(envelope, key)
+        message.headers.append(("ce_sequence", str(drawn[key]).encode()))
+        numbered.append(message)
+    return await enqueue_messages(tx, topic.name, numbered)
 
 
 async def enqueue_messages(tx: Connection, topic: str, messages: Sequence[Message]) -> int:

@@ -1,11 +1,12 @@
 """One process from start to drain: parts run side by side; SIGTERM stops them stage by stage and exits 0."""
 
 import asyncio
+import gc
 import logging
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol
+from typing import Final, Protocol
 
 import uvloop
 
@@ -14,6 +15,10 @@ from chassis.errors import NeverWorks
 from chassis.settings import Settings
 
 log = logging.getLogger(__name__)
+
+GARBAGE_THRESHOLDS: Final = (50_000, 20, 100)
+"""A batch is tens of thousands of objects that live until its commit. With Python's own thresholds the collector walks
+over all of them again and again: a third of the time of a state consumer, measured."""
 
 
 class Part(Protocol):
@@ -72,6 +77,8 @@ class _Running:
 def run_process(process: str, settings: Settings, build: Callable[[], Awaitable[None]]) -> None:
     """Run one process to its end: exit code 0 after a drain, 2 for what a person must mend, 1 for anything else."""
     telemetry.start(process, log_level=settings.log_level, trace_ratio=settings.trace_ratio)
+    gc.freeze()
+    gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_awaited(build))

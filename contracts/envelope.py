@@ -7,10 +7,11 @@ compacted topic removes the record: so an event of a type in `_NULL_VALUE` trave
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from typing import Final
 from uuid import UUID
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from contracts.errors import UndecodableEvent, UnknownEventType
 from contracts.events import BY_TYPE, asset
@@ -21,8 +22,8 @@ Headers = Sequence[tuple[str, bytes]]
 
 _NULL_VALUE: Final = frozenset({asset.AssetRemoved.TYPE})
 _SCHEMA_PREFIX: Final = "urn:patchline:schema:"
-_CONTENT_TYPE: Final = ("content-type", b"application/json")
-_SPEC_VERSION: Final = ("ce_specversion", b"1.0")
+_usual_uuid: Final = TypeAdapter(UUID).validator.validate_python
+"""Reads the usual spellings in a fifth of the time that `UUID` takes, which reads a few more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,15 +65,12 @@ def encode(envelope: Envelope, key: str | None = None) -> Message:
     """Return the record for `envelope`. `key` defaults to its subject."""
     type_ = envelope.data.TYPE
     headers = [
-        _SPEC_VERSION,
-        _CONTENT_TYPE,
+        *_headers_of_type(type_),
         ("ce_id", str(envelope.id).encode()),
         ("ce_source", envelope.source.encode()),
-        ("ce_type", type_.encode()),
         ("ce_subject", envelope.subject.encode()),
         ("ce_time", _written(envelope.time)),
         ("ce_receivedtime", _written(envelope.received)),
-        ("ce_dataschema", f"{_SCHEMA_PREFIX}{type_}".encode()),
     ]
     optional = {
         "ce_tenantid": envelope.tenant,
@@ -85,6 +83,16 @@ def encode(envelope: Envelope, key: str | None = None) -> Message:
     headers += [(name, str(value).encode()) for name, value in optional.items() if value is not None]
     value = None if type_ in _NULL_VALUE else envelope.data.model_dump_json(exclude_none=True).encode()
     return Message(key=(key or envelope.subject).encode(), headers=headers, value=value)
+
+
+@cache
+def _headers_of_type(type_: str) -> tuple[tuple[str, bytes], ...]:
+    return (
+        ("ce_specversion", b"1.0"),
+        ("content-type", b"application/json"),
+        ("ce_type", type_.encode()),
+        ("ce_dataschema", f"{_SCHEMA_PREFIX}{type_}".encode()),
+    )
 
 
 def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelope:
@@ -134,7 +142,7 @@ def described(error: ValidationError) -> str:
 
 
 def _written(at: datetime) -> bytes:
-    return at.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z").encode()
+    return f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z".encode()
 
 
 def _text(header: dict[str, bytes], name: str) -> str:
@@ -147,10 +155,16 @@ def _text(header: dict[str, bytes], name: str) -> str:
 
 
 def _uuid(header: dict[str, bytes], name: str) -> UUID:
+    text = _text(header, name)
     try:
-        return UUID(_text(header, name))
-    except UndecodableEvent:
-        raise
+        return _usual_uuid(text)  # type: ignore[no-any-return]  # a validator does not say what it makes
+    except ValidationError:
+        return _unusual_uuid(text, name)
+
+
+def _unusual_uuid(text: str, name: str) -> UUID:
+    try:
+        return UUID(text)
     except ValueError as error:
         raise UndecodableEvent(f"{name}: not a UUID") from error
 

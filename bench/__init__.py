@@ -1,0 +1,1 @@
+"""How fast the stages are, each beside its floor, measured in the same run."""

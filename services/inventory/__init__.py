@@ -1,0 +1,7 @@
+"""Inventory: which machines there are and who they are.
+
+Owns: one record per asset, folded field by field from what the RMMs say; the history of what they said.
+Reads: `rmm.events`, `clients`. Writes: `inventory.assets`. Decides nothing about patches.
+Read in this order: `app` (wiring) -> `handlers` (load, decide, save) -> `rules_facts` (what an event says), `rules`
+(the fold), `rules_labels` (tier, OS family, ePHI), `rules_news` (what is told) -> `store` (SQL) -> `commands`.
+"""

@@ -1,0 +1,41 @@
+"""How the inventory process is put together."""
+
+from datetime import timedelta
+
+from pydantic import Field
+
+from chassis.consumer import BatchConsumer
+from chassis.platform import platform
+from chassis.running import run_until_stopped
+from chassis.settings import Settings
+from contracts import topics
+from contracts.envelope import decode
+from services.inventory.handlers import Clients, DeviceEvents
+
+GROUP = "inventory"
+
+
+class InventorySettings(Settings):
+    """What inventory needs beyond what every process needs."""
+
+    seen_quiet_seconds: float = Field(
+        default=3600, ge=0, description="a device that was only seen again is published at most this often"
+    )
+    batch_records: int = Field(default=1000, ge=1, le=10_000, description="records that share one transaction")
+
+
+async def run(settings: InventorySettings) -> None:
+    """Run inventory until it is told to stop."""
+    async with platform(settings, "inventory") as on:
+        devices = BatchConsumer(
+            group=GROUP,
+            topics=[topics.RMM_EVENTS],
+            decode=decode,
+            handler=DeviceEvents(quiet=timedelta(seconds=settings.seen_quiet_seconds)),
+            on=on,
+            max_records=settings.batch_records,
+        )
+        clients = BatchConsumer(
+            group=f"{GROUP}-clients", topics=[topics.CLIENTS], decode=decode, handler=Clients(), on=on
+        )
+        await run_until_stopped([[devices, clients], [on.relay, on.health]], drain_seconds=settings.drain_seconds)

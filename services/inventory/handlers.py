@@ -1,0 +1,65 @@
+"""What inventory does with a batch: load the assets, fold the facts in, save, remember, announce."""
+
+from datetime import timedelta
+
+from chassis import outbox
+from chassis.batch import Batch
+from chassis.postgres import Connection
+from contracts import topics
+from contracts.envelope import Envelope
+from contracts.events.client import ClientChanged
+from services.inventory import rules, store
+from services.inventory.rules_facts import ABOUT_DEVICE, Fact, Unusable, by_asset, fact
+from services.inventory.rules_news import news
+
+
+class DeviceEvents:
+    """Folds what the RMMs say about devices into assets."""
+
+    def __init__(self, *, quiet: timedelta) -> None:
+        """Publish an asset that changed, and one that was only seen again once `quiet` has passed since."""
+        self._quiet = quiet
+
+    async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
+        """Save the assets as they are after the batch, keep what was said, announce what changed.
+
+        History holds what is said about devices themselves. Patch and alert events are ten to a hundred times as many;
+        compliance keeps each with both its times, and folding one again changes nothing, so none is lost or doubled.
+        """
+        told = _told(batch)
+        facts = by_asset(each for each, _ in told)
+        kept = await store.load_for_update(tx, facts)
+        steps = [rules.step(each, kept.get(each), theirs, quiet=self._quiet) for each, theirs in facts.items()]
+        await store.save(tx, steps)
+        about_devices = [each for each in told if type(each[0].event.data) in ABOUT_DEVICE]
+        await store.append_history(tx, about_devices, batch.recorded_at)
+        events = [news(step.after, step.why) for step in steps if step.why]
+        await outbox.enqueue_sequenced(tx, topics.ASSETS, [(event.subject, event) for event in events])
+
+
+def _told(batch: Batch[Envelope]) -> list[tuple[Fact, str]]:
+    """Return what the batch says, each with its JSON; records that can never be folded are refused."""
+    told: list[tuple[Fact, str]] = []
+    for item in batch.items:
+        match fact(item.value):
+            case Unusable(reason):
+                batch.refuse(item, reason)
+            case usable:
+                told.append((usable, (item.record.value or b"").decode()))
+    return told
+
+
+class Clients:
+    """Keeps a copy of what the clients are called."""
+
+    async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
+        """Keep the newest name of each client."""
+        names: list[store.ClientName] = []
+        for item in batch.items:
+            event = item.value
+            match event.data:
+                case ClientChanged(name=name) if event.tenant is not None and event.sequence is not None:
+                    names.append(store.ClientName(event.tenant, name, event.sequence))
+                case _:
+                    batch.refuse(item, f"ce_type: a {event.data.TYPE} without client and sequence is no client record")
+        await store.keep_clients(tx, names)

@@ -1,0 +1,116 @@
+"""The fold: an asset is, field by field, the word of the newest fact, in whatever order the facts arrive."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import cast
+from uuid import UUID
+
+from services.inventory.rules_facts import Fact
+from services.inventory.rules_fields import FIELDS, Field, Said
+from services.inventory.rules_stamp import NEVER, Stamp
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asset:
+    """The newest word on each field, the stamps of the facts that set them, and when its source spoke of it at all."""
+
+    asset_id: UUID
+    source: str
+    device: str
+    said: Said
+    stamps: Mapping[Field, Stamp]
+    first_seen_at: datetime
+    last_seen_at: datetime
+
+    @property
+    def is_removed(self) -> bool:
+        """Return whether the vendor deleted the device and has not enrolled it again since."""
+        return self.said["removed_at"] is not None
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """An asset as it is stored: what `last_seen_at` was when it was last published, and how often it was written."""
+
+    asset: Asset
+    announced_seen_at: datetime
+    revision: int
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What some facts did to an asset. `why` is the fact that the news is about; `None`: there is no news."""
+
+    before: Kept | None
+    after: Asset
+    why: Fact | None
+
+    @property
+    def is_touch(self) -> bool:
+        """Return whether the asset was seen again and nothing else: the most common step by far."""
+        return (
+            self.before is not None
+            and self.after.said is self.before.asset.said
+            and self.after.first_seen_at == self.before.asset.first_seen_at
+        )
+
+
+def step(asset_id: UUID, before: Kept | None, facts: Sequence[Fact], *, quiet: timedelta) -> Step:
+    """Return what `facts`, at least one, do to an asset. A device that was only seen again is news after `quiet`."""
+    after = folded(asset_id, before.asset if before else None, facts)
+    return Step(before, after, _why(before, after, facts, quiet))
+
+
+def folded(asset_id: UUID, before: Asset | None, facts: Sequence[Fact]) -> Asset:
+    """Return the asset after `facts`, at least one, were heard too. Their order and repetition do not matter."""
+    said, stamps = _said(before, facts)
+    moments = [each.effective_at for each in facts]
+    if before is not None:
+        moments += (before.first_seen_at, before.last_seen_at)
+    return Asset(
+        asset_id=asset_id,
+        source=facts[0].event.source,
+        device=facts[0].device,
+        said=said,
+        stamps=stamps,
+        first_seen_at=min(moments),
+        last_seen_at=max(moments),
+    )
+
+
+def _said(before: Asset | None, facts: Sequence[Fact]) -> tuple[Said, Mapping[Field, Stamp]]:
+    """Return the newest words and their stamps; the very same words as before where none changed."""
+    said = cast("dict[Field, object]", {**before.said} if before else {**dict.fromkeys(FIELDS), "tags": ()})
+    stamps = {**before.stamps} if before else {}
+    newest = max(stamps.values(), default=NEVER)
+    for each in facts:
+        if each.stamp > newest:  # the common case: newer than all that is known
+            newer, newest = each.said, each.stamp
+        else:
+            newer = {field: word for field, word in each.said.items() if stamps.get(field, NEVER) < each.stamp}
+        stamps.update(dict.fromkeys(newer, each.stamp))
+        said.update(newer)
+    return (before.said if before and said == before.said else cast("Said", said)), stamps
+
+
+def _why(before: Kept | None, after: Asset, facts: Sequence[Fact], quiet: timedelta) -> Fact | None:
+    """Return the newest fact that changed the record; if it was only seen again, the newest, once `quiet` has passed.
+
+    A removed asset has no news: its record is gone from the topic, and stays so until the device is enrolled again.
+    """
+    if before is None:
+        return max(facts, key=_stamp)
+    known = before.asset
+    if known.is_removed and after.is_removed:
+        return None
+    if after.said is not known.said:
+        newest = max(after.stamps[field] for field in FIELDS if after.said[field] != known.said[field])
+        return next(each for each in facts if each.stamp == newest)
+    if after.first_seen_at != known.first_seen_at:
+        return min(facts, key=_stamp)
+    return max(facts, key=_stamp) if after.last_seen_at - before.announced_seen_at >= quiet else None
+
+
+def _stamp(each: Fact) -> Stamp:
+    return each.stamp

@@ -1,0 +1,57 @@
+"""What inventory tells the others about an asset."""
+
+from typing import Final
+
+from contracts import ids
+from contracts.envelope import Envelope
+from contracts.events.asset import AssetChanged, AssetRemoved
+from services.inventory.rules import Asset
+from services.inventory.rules_facts import Fact
+from services.inventory.rules_labels import labels_of
+
+SOURCE: Final = "patchline/inventory"
+"""The CloudEvents source of what inventory publishes."""
+
+
+def news(asset: Asset, why: Fact) -> Envelope:
+    """Return the record of `asset`, whole, as an event of the time of its cause; a removed one's takes it away."""
+    subject = str(asset.asset_id)
+    told = AssetRemoved() if asset.is_removed else _record(asset, subject)
+    cause = why.event
+    return Envelope(
+        id=ids.fact_id(cause.id, told.TYPE, subject),
+        source=SOURCE,
+        subject=subject,
+        time=cause.time,
+        received=cause.received,
+        tenant=asset.said["tenant_id"],  # not the cause's: a late event of a former client changes no owner
+        causation=cause.id,
+        correlation=cause.correlation,
+        traceparent=cause.traceparent,
+        data=told,
+    )
+
+
+def _record(asset: Asset, subject: str) -> AssetChanged:
+    said = asset.said
+    labels = labels_of(said)
+    return AssetChanged(
+        asset=subject,
+        source=asset.source,
+        device=asset.device,
+        hostname=said["hostname"],
+        os_family=labels.os_family.value,
+        os_name=said["os_name"],
+        os_version=said["os_version"],
+        os_build=said["os_build"],
+        tier=labels.tier.value,
+        owner=said["owner"],
+        location=said["location"],
+        serial=said["serial"],
+        ephi=labels.ephi.value,
+        tags=said["tags"],
+        online=said["online"],
+        first_seen_at=asset.first_seen_at,
+        last_seen_at=asset.last_seen_at,
+        last_boot_at=said["last_boot_at"],
+    )

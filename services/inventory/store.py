@@ -1,0 +1,238 @@
+"""Assets, their history and the clients' names in PostgreSQL: one statement per batch."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final, LiteralString, cast
+from uuid import UUID
+
+import asyncpg
+
+from chassis.errors import MayWorkLater
+from chassis.postgres import Connection
+from services.inventory.rules import Asset, Kept, Step
+from services.inventory.rules_facts import Fact
+from services.inventory.rules_fields import FIELDS, Said
+from services.inventory.rules_labels import Basis, labels_of
+from services.inventory.rules_stamp import packed, unpacked
+
+TAG_SEPARATOR: Final = "\x1f"
+"""PostgreSQL's unnest takes no array of arrays, so tags travel as one text. No tag has this character: see rules."""
+
+
+class AssetMovedOn(MayWorkLater):
+    """Another consumer made or wrote an asset of this batch since it was loaded; loading it again gives the truth."""
+
+
+LOAD: Final[LiteralString] = """
+    SELECT asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps,
+           tenant_id, hostname, CASE WHEN os_family_from = $2 THEN os_family END, os_name, os_version, os_build,
+           CASE WHEN tier_from = $2 THEN tier END, owner, location, serial, tags,
+           CASE WHEN ephi_from = $2 THEN ephi END, online, last_boot_at, removed_at
+    FROM asset
+    WHERE asset_id = ANY($1::uuid[])
+    ORDER BY asset_id
+    FOR UPDATE
+"""
+
+
+async def load_for_update(tx: Connection, asset_ids: Iterable[UUID]) -> dict[UUID, Kept]:
+    """Return those of the assets that there are, by id, locked until the transaction ends."""
+    return {row[0]: _kept(row) for row in await tx.fetch(LOAD, sorted(asset_ids, key=_number), Basis.STATED)}
+
+
+def _number(asset_id: UUID) -> int:
+    return asset_id.int
+
+
+def _kept(row: asyncpg.Record) -> Kept:
+    asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps, *said = row
+    by_field = dict(zip(FIELDS, said, strict=True))
+    by_field["tags"] = tuple(by_field["tags"])
+    asset = Asset(
+        asset_id=asset_id,
+        source=source,
+        device=device,
+        said=cast("Said", by_field),
+        stamps=unpacked(stamps),
+        first_seen_at=first_seen_at,
+        last_seen_at=last_seen_at,
+    )
+    return Kept(asset, announced_seen_at, revision)
+
+
+TOUCH: Final[LiteralString] = """
+    UPDATE asset
+    SET last_seen_at = seen.last_seen_at, announced_seen_at = seen.announced_seen_at,
+        revision = seen.revision, stamps = seen.stamps
+    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bytea[])
+        AS seen (asset_id, last_seen_at, announced_seen_at, revision, stamps)
+    WHERE asset.asset_id = seen.asset_id AND asset.revision = seen.revision - 1
+"""
+
+
+SAVE: Final[LiteralString] = """
+    INSERT INTO asset (
+        asset_id, tenant_id, source, device, hostname, os_family, os_family_from, os_name, os_version, os_build,
+        tier, tier_from, owner, location, serial, tags, ephi, ephi_from, online, last_boot_at, removed_at,
+        first_seen_at, last_seen_at, announced_seen_at, revision, stamps
+    )
+    SELECT asset_id, tenant_id, source, device, hostname, os_family, os_family_from, os_name, os_version, os_build,
+           tier, tier_from, owner, location, serial, string_to_array(tags, $27), ephi, ephi_from, online, last_boot_at,
+           removed_at, first_seen_at, last_seen_at, announced_seen_at, revision, stamps
+    FROM unnest(
+        $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
+        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[],
+        $18::text[], $19::boolean[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[],
+        $24::timestamptz[], $25::bigint[], $26::bytea[]
+    ) AS fresh (
+        asset_id, tenant_id, source, device, hostname, os_family, os_family_from, os_name, os_version, os_build,
+        tier, tier_from, owner, location, serial, tags, ephi, ephi_from, online, last_boot_at, removed_at,
+        first_seen_at, last_seen_at, announced_seen_at, revision, stamps
+    )
+    ON CONFLICT (asset_id) DO UPDATE
+    SET tenant_id = excluded.tenant_id, hostname = excluded.hostname,
+        os_family = excluded.os_family, os_family_from = excluded.os_family_from, os_name = excluded.os_name,
+        os_version = excluded.os_version, os_build = excluded.os_build,
+        tier = excluded.tier, tier_from = excluded.tier_from,
+        owner = excluded.owner, location = excluded.location, serial = excluded.serial, tags = excluded.tags,
+        ephi = excluded.ephi, ephi_from = excluded.ephi_from, online = excluded.online,
+        last_boot_at = excluded.last_boot_at, removed_at = excluded.removed_at,
+        first_seen_at = excluded.first_seen_at, last_seen_at = excluded.last_seen_at,
+        announced_seen_at = excluded.announced_seen_at, revision = excluded.revision, stamps = excluded.stamps
+    WHERE asset.revision = excluded.revision - 1
+"""
+
+
+async def save(tx: Connection, steps: Iterable[Step]) -> None:
+    """Write the assets, each one revision further than it was loaded; one that was only seen again in few columns.
+
+    Raises:
+        AssetMovedOn: one of them is not at the revision before; nothing of the batch may be committed.
+    """
+    in_order = sorted(steps, key=_asset_number)
+    touches = [each for each in in_order if each.is_touch]
+    changes = [each for each in in_order if not each.is_touch]
+    if touches:
+        _all_written(await tx.execute(TOUCH, *touched(touches)), len(touches))
+    if changes:
+        _all_written(await tx.execute(SAVE, *saved(changes)), len(changes))
+
+
+def _asset_number(step: Step) -> int:
+    return step.after.asset_id.int
+
+
+def _all_written(tag: str, count: int) -> None:
+    if tag.rpartition(" ")[2] != str(count):
+        raise AssetMovedOn(f"{tag} of {count} assets: another consumer wrote one of them")
+
+
+def touched(steps: Iterable[Step]) -> list[object]:
+    """Return the arguments of `TOUCH`: one sequence per column."""
+    return list(zip(*((step.after.asset_id, *_state(step)) for step in steps), strict=True))
+
+
+def saved(steps: Iterable[Step]) -> list[object]:
+    """Return the arguments of `SAVE`: one sequence per column, and what joins the tags."""
+    return [*zip(*(_row(step.after) + _state(step) for step in steps), strict=True), TAG_SEPARATOR]
+
+
+def _state(step: Step) -> tuple[object, ...]:
+    seen_at = step.after.last_seen_at
+    if step.before is None:
+        return seen_at, seen_at, 1, packed(step.after.stamps)
+    announced_seen_at = seen_at if step.why else step.before.announced_seen_at
+    return seen_at, announced_seen_at, step.before.revision + 1, packed(step.after.stamps)
+
+
+def _row(asset: Asset) -> tuple[object, ...]:
+    said = asset.said
+    labels = labels_of(said)
+    return (
+        asset.asset_id,
+        said["tenant_id"],
+        asset.source,
+        asset.device,
+        said["hostname"],
+        labels.os_family.value,
+        labels.os_family.basis,
+        said["os_name"],
+        said["os_version"],
+        said["os_build"],
+        labels.tier.value,
+        labels.tier.basis,
+        said["owner"],
+        said["location"],
+        said["serial"],
+        TAG_SEPARATOR.join(said["tags"]),
+        labels.ephi.value,
+        labels.ephi.basis,
+        said["online"],
+        said["last_boot_at"],
+        said["removed_at"],
+        asset.first_seen_at,
+    )
+
+
+APPEND: Final[LiteralString] = """
+    INSERT INTO device_fact (
+        event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, recorded_at, facts
+    )
+    SELECT event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, $10, facts::jsonb
+    FROM unnest(
+        $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[],
+        $8::timestamptz[], $9::text[]
+    ) AS said (event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, facts)
+    ON CONFLICT (event_id) DO NOTHING
+"""
+
+
+async def append_history(tx: Connection, told: Iterable[tuple[Fact, str]], recorded_at: datetime) -> None:
+    """Keep facts for ever, each with the JSON that it came as; one that is there stays as it was first recorded."""
+    rows = [
+        (
+            fact.event.id,
+            fact.event.source,
+            fact.device,
+            fact.event.tenant,
+            fact.event.data.TYPE,
+            fact.event.time,
+            fact.event.received,
+            fact.effective_at,
+            facts_json,
+        )
+        for fact, facts_json in sorted(told, key=_event_number)
+    ]
+    if rows:
+        await tx.execute(APPEND, *zip(*rows, strict=True), recorded_at)
+
+
+def _event_number(told: tuple[Fact, str]) -> int:
+    return told[0].event.id.int
+
+
+@dataclass(frozen=True, slots=True)
+class ClientName:
+    """What a client is called, as of one change of its record."""
+
+    tenant_id: UUID
+    name: str
+    sequence: int
+
+
+KEEP_CLIENTS: Final[LiteralString] = """
+    INSERT INTO client (tenant_id, name, sequence)
+    SELECT DISTINCT ON (tenant_id) tenant_id, name, sequence
+    FROM unnest($1::uuid[], $2::text[], $3::bigint[]) AS fresh (tenant_id, name, sequence)
+    ORDER BY tenant_id, sequence DESC
+    ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name, sequence = excluded.sequence
+    WHERE client.sequence < excluded.sequence
+"""
+
+
+async def keep_clients(tx: Connection, clients: Iterable[ClientName]) -> None:
+    """Keep the newest name of each client; an older record or a repeat changes nothing."""
+    rows = [(client.tenant_id, client.name, client.sequence) for client in clients]
+    if rows:
+        await tx.execute(KEEP_CLIENTS, *zip(*rows, strict=True))
