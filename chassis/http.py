@@ -46,11 +46,19 @@ class Refused(NeverWorks):
 class Unavailable(MayWorkLater):
     """The other side did not answer, or asked to be left alone for a while."""
 
-    def __init__(self, reason: str, *, retry_after_seconds: float | None = None, ambiguous: bool = False) -> None:
-        """Say why; `ambiguous` means that a write may have happened all the same."""
+    def __init__(
+        self,
+        reason: str,
+        *,
+        retry_after_seconds: float | None = None,
+        ambiguous: bool = False,
+        limited: bool = False,
+    ) -> None:
+        """Say why; `ambiguous`: a write may have happened all the same, `limited`: it was not even looked at."""
         super().__init__(reason)
         self.retry_after_seconds = retry_after_seconds
         self.ambiguous = ambiguous
+        self.limited = limited
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,7 +68,7 @@ class Policy:
     calls_per_second: float = 20
     burst: int = 20
     timeout_seconds: float = 10
-    read_attempts: int = 3
+    attempts: int = 3
     breaker_failures: int = 5
     breaker_seconds: float = 15
 
@@ -151,7 +159,8 @@ class Outbound:
     ) -> httpx.Response:
         """Call `path` below the pinned address and return the answer if it is a 2xx.
 
-        Reads are tried again by themselves; writes never are: whoever writes must look first.
+        Reads are tried again by themselves; writes only after a 429, which says that they were not looked at. After
+        anything else whoever writes must look first.
 
         Raises:
             Refused: any other answer below 500 but 408, 425 and 429.
@@ -162,11 +171,9 @@ class Outbound:
         )
         if request.url.host != self.host:
             raise Refused(0, f"{request.url.host} is not {self.host}, the pinned host")
-        if method not in READS:
-            return await self._once(request)
         async for attempt in stamina.retry_context(
-            on=_again_after,
-            attempts=self._policy.read_attempts,
+            on=_read_again_after if method in READS else _write_again_after,
+            attempts=self._policy.attempts,
             wait_initial=0.1,
             wait_max=LONGEST_SHORT_WAIT_SECONDS,
             wait_jitter=0.1,
@@ -200,6 +207,7 @@ class Outbound:
                 f"{self.host}: HTTP {status}: {_one_line(response.text)}",
                 retry_after_seconds=retry_after(response.headers.get("retry-after"), datetime.now(UTC)),
                 ambiguous=status >= 500 and request.method not in READS,
+                limited=status == 429,
             )
         self._note("refused", started)
         raise Refused(status, response.text)
@@ -213,13 +221,18 @@ class Outbound:
         METERS.record(Duration.OUTBOUND, time.monotonic() - started, host=self.host)
 
 
-def _again_after(error: Exception) -> bool | float:
+def _read_again_after(error: Exception) -> bool | float:
     """Return whether a read is tried again, or the seconds that the server asked for first."""
     if not isinstance(error, Unavailable):
         return False
     if error.retry_after_seconds is None:
         return True
     return error.retry_after_seconds if error.retry_after_seconds <= LONGEST_SHORT_WAIT_SECONDS else False
+
+
+def _write_again_after(error: Exception) -> bool | float:
+    """Return whether a write is sent again: only if the server says that it took no notice of it."""
+    return _read_again_after(error) if isinstance(error, Unavailable) and error.limited else False
 
 
 def _one_line(text: str) -> str:

@@ -161,7 +161,7 @@ async def test_a_read_is_tried_again_and_succeeds() -> None:
 
 async def test_a_read_gives_up_after_its_attempts_and_is_never_ambiguous() -> None:
     calls = Sequence(503)
-    async with outbound(calls, Policy(read_attempts=2, breaker_failures=99, calls_per_second=1000)) as calling:
+    async with outbound(calls, Policy(attempts=2, breaker_failures=99, calls_per_second=1000)) as calling:
         with pytest.raises(Unavailable) as caught:
             await calling.call("GET", "/tickets")
 
@@ -175,6 +175,24 @@ async def test_a_read_waits_a_short_retry_after_by_itself() -> None:
         await calling.call("GET", "/tickets")
 
     assert 1.0 <= time.monotonic() - started < 2.0
+
+
+async def test_a_limited_write_waits_a_short_retry_after_by_itself() -> None:
+    calls = Sequence(429, 201, headers={"retry-after": "0.1"})
+    async with outbound(calls) as calling:
+        answer = await calling.call("POST", "/tickets")
+
+    assert (answer.status_code, calls.calls) == (201, 2)
+
+
+@pytest.mark.parametrize("statuses", [(503, 201), (429, 500, 201), (408, 201)])
+async def test_a_write_that_may_have_happened_is_never_sent_again(statuses: tuple[int, ...]) -> None:
+    calls = Sequence(*statuses, headers={"retry-after": "0.1"})
+    async with outbound(calls) as calling:
+        with pytest.raises(Unavailable):
+            await calling.call("POST", "/tickets")
+
+    assert calls.calls == len(statuses) - 1
 
 
 async def test_a_read_does_not_wait_a_long_retry_after() -> None:
@@ -289,7 +307,7 @@ def test_only_one_call_goes_through_a_half_open_breaker() -> None:
 @pytest.mark.parametrize("status", [400, 404, 429])
 async def test_an_answer_of_any_kind_closes_the_breaker(status: int) -> None:
     calls = Sequence(500, status, 500, status, 500, status)
-    async with outbound(calls, Policy(breaker_failures=2, calls_per_second=1000)) as calling:
+    async with outbound(calls, Policy(breaker_failures=2, calls_per_second=1000, attempts=1)) as calling:
         for _ in range(6):
             with pytest.raises((Refused, Unavailable)):
                 await calling.call("POST", "/tickets")

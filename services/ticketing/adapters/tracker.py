@@ -1,0 +1,75 @@
+"""What a tracker must be able to do, and the ways in which it can say no."""
+
+from typing import Protocol
+
+from chassis.errors import MayWorkLater, NeverWorks
+from services.ticketing.records import Draft, Note, TicketRef
+
+
+class ReservationUsed(MayWorkLater):
+    """The one-time link was used or has expired: look whether it made the ticket."""
+
+
+class ChangedMeanwhile(MayWorkLater):
+    """A person changed the ticket between our look and our act. Nothing was written: look again."""
+
+
+class NotAsWritten(NeverWorks):
+    """The tracker accepted a write and shows something else: a person must look, and a second try would do harm."""
+
+
+class Tracker(Protocol):
+    """A ticket system. Every write is read back before it counts as done.
+
+    All raise `chassis.http.Refused` for what will never work and `chassis.http.Unavailable` for what may work later;
+    `ambiguous` tells that a write may have happened all the same.
+    """
+
+    async def find(self, key: str) -> list[TicketRef]:
+        """Return the tickets that carry our `key`, oldest first."""
+        ...
+
+    async def reserve(self) -> str | None:
+        """Return a token that creates one ticket and no second one; `None` where the tracker has no such thing."""
+        ...
+
+    async def create(self, draft: Draft, reservation: str | None) -> TicketRef:
+        """Create a ticket and return it as read back.
+
+        Raises:
+            ReservationUsed: `reservation` was used before, or is too old.
+            NotAsWritten: the tracker dropped our key, or the client.
+        """
+        ...
+
+    async def has_note(self, ref: TicketRef, marker: str) -> bool:
+        """Return whether the ticket carries the note with this marker."""
+        ...
+
+    async def append(self, ref: TicketRef, note: Note) -> None:
+        """Add a note and leave the status alone.
+
+        Raises:
+            ChangedMeanwhile: a person opened or closed the ticket since `ref` was found.
+        """
+        ...
+
+    async def resolve(self, ref: TicketRef, note: Note) -> None:
+        """Close the ticket with a note.
+
+        Raises:
+            ChangedMeanwhile: a person opened or closed the ticket since `ref` was found.
+        """
+        ...
+
+    async def reopen(self, ref: TicketRef, note: Note) -> None:
+        """Open the ticket again with a note.
+
+        Raises:
+            ChangedMeanwhile: a person opened or closed the ticket since `ref` was found.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Close the connections."""
+        ...

@@ -1,0 +1,86 @@
+"""What becomes of tickets, as events: published only after the tracker was read back."""
+
+from typing import Final, TypedDict, assert_never
+
+from chassis import outbox
+from chassis.postgres import Connection
+from contracts import ids, topics
+from contracts.envelope import Envelope
+from contracts.events.ticket import (
+    TicketAppended,
+    TicketEvent,
+    TicketOpened,
+    TicketParked,
+    TicketReopened,
+    TicketResolved,
+)
+from services.ticketing.records import Act, Intent, Plan, Ticket
+
+SOURCE: Final = "patchline/ticketing"
+TEXT_CHARACTERS: Final = 2048
+
+
+class Named(TypedDict):
+    """What every event says of its ticket."""
+
+    ticket: str
+    kind: str
+    subject: str
+    generation: int
+    external: str | None
+
+
+def done(ticket: Ticket, plan: Plan, intent: Intent) -> TicketEvent | None:
+    """Return what to say of an act that was read back; `None` for a mere look."""
+    match intent.act:
+        case Act.OPEN:
+            return TicketOpened(**named(ticket), title=plan.title, devices=plan.devices)
+        case Act.APPEND if not plan.text:
+            return None
+        case Act.APPEND:
+            return TicketAppended(**named(ticket), devices=plan.devices, failures=plan.failures)
+        case Act.RESOLVE:
+            return TicketResolved(**named(ticket))
+        case Act.REOPEN:
+            return TicketReopened(**named(ticket), why=intent.why[:TEXT_CHARACTERS])
+        case _:
+            assert_never(intent.act)
+
+
+def parked(ticket: Ticket, reason: str) -> TicketParked:
+    """Return what to say of an act that the tracker refused."""
+    return TicketParked(**named(ticket), reason=reason[:TEXT_CHARACTERS])
+
+
+def closed_by_person(ticket: Ticket) -> TicketResolved:
+    """Return what to say of a ticket that was found closed, or gone, although we did not close it."""
+    return TicketResolved(**named(ticket), by_person=True)
+
+
+def named(ticket: Ticket) -> Named:
+    """Return what every event says of its ticket."""
+    return Named(
+        ticket=ticket.key,
+        kind=ticket.matter.kind,
+        subject=ticket.matter.subject,
+        generation=ticket.generation,
+        external=ticket.external,
+    )
+
+
+async def publish(tx: Connection, event: TicketEvent, intent: Intent) -> None:
+    """Publish with the caller's transaction what became of `intent`. A ticket can be parked more than once."""
+    about = f"{intent.marker}/{intent.attempts}" if isinstance(event, TicketParked) else intent.ticket
+    envelope = Envelope(
+        id=ids.fact_id(intent.cause.event_id, event.TYPE, about),
+        source=SOURCE,
+        subject=intent.ticket,
+        time=intent.cause.occurred_at,
+        received=intent.cause.received_at,
+        tenant=intent.tenant,
+        causation=intent.cause.event_id,
+        correlation=intent.cause.correlation,
+        traceparent=intent.cause.traceparent,
+        data=event,
+    )
+    await outbox.enqueue_sequenced(tx, topics.TICKETS, [(intent.ticket, envelope)])

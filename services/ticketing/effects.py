@@ -1,0 +1,195 @@
+"""One act outside, so that it happens once: look up by our key, act, read back, record."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import assert_never
+
+from chassis.clock import Clock
+from chassis.http import Unavailable
+from chassis.postgres import Pool, transaction
+from chassis.relay import Relay
+from chassis.telemetry import METERS, Count, Duration
+from services.ticketing import (
+    announcements,
+    rules_effects,
+    rules_fold,
+    rules_text,
+    store_acts,
+    store_intents,
+    store_save,
+)
+from services.ticketing.adapters.tracker import ChangedMeanwhile, Tracker
+from services.ticketing.records import Act, Draft, Intent, Note, Plan, Ticket, TicketRef
+from services.ticketing.rules_effects import Known, Step
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Work:
+    """A leased intent with its ticket and the words to say."""
+
+    intent: Intent
+    ticket: Ticket
+    plan: Plan
+
+
+class Effects:
+    """Carries out intents at one tracker."""
+
+    def __init__(self, *, pool: Pool, tracker: Tracker, clock: Clock, relay: Relay, settle: timedelta) -> None:
+        """Expect what was written to be visible to a look-up after `settle` at the latest."""
+        self._pool = pool
+        self._tracker = tracker
+        self._clock = clock
+        self._relay = relay
+        self._settle = settle
+
+    async def carry_out(self, intent: Intent) -> None:
+        """Bring one leased intent as far as it goes now.
+
+        Raises:
+            LostLease: someone else has it.
+            NeverWorks: the tracker refuses; park it.
+            MayWorkLater: postpone it.
+        """
+        work = await self._prepare(intent)
+        refs = await self._tracker.find(work.ticket.key)
+        ref = rules_effects.chosen(refs)
+        if ref is not None and len(refs) > 1:
+            await self._report_duplicates(work, ref, refs)
+        known = await self._known(work, ref)
+        match rules_effects.next_step(work.intent.act, rules_effects.sight_of(ref), known):
+            case Step.WRITE:
+                await self._record(work, await self._write(work, ref))
+            case Step.RECORD if ref is not None:
+                await self._record(work, ref)
+            case Step.WAIT | Step.RECORD:
+                await self._wait(work)
+            case Step.BY_PERSON:
+                await self._record_closure(work)
+            case step:
+                assert_never(step)
+
+    async def _prepare(self, intent: Intent) -> Work:
+        """Fix the words, unless words were fixed that may have been said."""
+        async with transaction(self._pool) as tx:
+            around = await store_acts.load_surroundings(tx, intent)
+            fresh = around.intent
+            plan = around.plan if fresh.acted_at is not None else None
+            if plan is None:
+                plan = rules_text.plan(
+                    around.ticket, around.listings, intent=fresh, about=around.about, client=around.client
+                )
+                await store_acts.fix_plan(tx, fresh, plan)
+        return Work(intent=fresh, ticket=around.ticket, plan=plan)
+
+    async def _known(self, work: Work, ref: TicketRef | None) -> Known:
+        now, acted_at, looked_at = self._clock(), work.intent.acted_at, work.ticket.looked_at
+        is_marked = (
+            acted_at is not None
+            and ref is not None
+            and work.intent.act is not Act.OPEN
+            and await self._tracker.has_note(ref, work.intent.marker)
+        )
+        return Known(
+            acted=acted_at is not None,
+            marked=is_marked,
+            settled=acted_at is None or now - acted_at >= self._settle,
+            just_seen=looked_at is not None and now - looked_at < self._settle,
+            has_words=bool(work.plan.text),
+        )
+
+    async def _write(self, work: Work, ref: TicketRef | None) -> TicketRef:
+        """Act, having noted first that we may have; what certainly did not happen is forgotten again."""
+        reservation = work.intent.reservation
+        if work.intent.act is Act.OPEN and reservation is None:
+            reservation = await self._tracker.reserve()
+        await store_intents.begin_write(self._pool, work.intent, reservation=reservation, now=self._clock())
+        try:
+            return await self._act(work, ref, reservation)
+        except ChangedMeanwhile:
+            await store_intents.forget_write(self._pool, work.intent)
+            raise
+        except Unavailable as error:
+            if not error.ambiguous:
+                await store_intents.forget_write(self._pool, work.intent)
+            raise
+
+    async def _act(self, work: Work, ref: TicketRef | None, reservation: str | None) -> TicketRef:
+        plan, note = work.plan, Note(marker=work.intent.marker, text=work.plan.text)
+        match work.intent.act, ref:
+            case (Act.OPEN, _):
+                draft = Draft(
+                    key=work.ticket.key,
+                    title=plan.title,
+                    text=plan.text,
+                    company=plan.company,
+                    severity=plan.severity,
+                    marker=work.intent.marker,
+                )
+                return await self._tracker.create(draft, reservation)
+            case (Act.APPEND, TicketRef()):
+                await self._tracker.append(ref, note)
+                return ref
+            case (Act.RESOLVE, TicketRef()):
+                await self._tracker.resolve(ref, note)
+                return replace(ref, is_open=False)
+            case (Act.REOPEN, TicketRef()):
+                await self._tracker.reopen(ref, note)
+                return replace(ref, is_open=True)
+            case _:
+                raise LookupError(f"{work.intent.marker}: there is no ticket to {work.intent.act}")
+
+    async def _record(self, work: Work, ref: TicketRef) -> None:
+        """Note what the tracker shows now, and publish it."""
+        now, intent, plan = self._clock(), work.intent, work.plan
+        event = announcements.done(replace(work.ticket, external=ref.id), plan, intent)
+        async with transaction(self._pool) as tx:
+            await store_acts.lock_ticket(tx, work.ticket.key)
+            await store_intents.finish(tx, intent, outcome="done" if event is not None else "looked", now=now)
+            open_at = now if ref.is_open else None
+            await store_acts.save_seen(tx, work.ticket.key, external=ref.id, title=plan.title, open_at=open_at)
+            await store_acts.save_told(tx, work.ticket.key, plan.told)
+            if event is not None:
+                await announcements.publish(tx, event, intent)
+        self._relay.wake()
+        METERS.add(Count.EFFECTS, kind=intent.act, outcome="done" if event is not None else "looked")
+        METERS.record(Duration.EFFECT, (now - intent.cause.received_at).total_seconds(), kind=intent.act)
+
+    async def _wait(self, work: Work) -> None:
+        """Look again later: what was written may not show yet."""
+        until = self._clock() + timedelta(seconds=rules_effects.look_again_seconds(work.intent.attempts))
+        reason = "the answer to the last write was lost; looking until it must show"
+        await store_intents.postpone(self._pool, work.intent, until=until, reason=reason)
+        METERS.add(Count.EFFECTS, kind=work.intent.act, outcome="uncertain")
+
+    async def _record_closure(self, work: Work) -> None:
+        """Believe the person who closed the ticket; what failed since opens the next generation."""
+        now, key = self._clock(), work.ticket.key
+        async with transaction(self._pool) as tx:
+            before = await store_acts.load_desk_of(tx, key)
+            await store_intents.finish(tx, work.intent, outcome="closed by a person", now=now)
+            after = rules_fold.closed_by_person(before, key, cause=work.intent.cause, now=now)
+            await store_save.save(tx, before, after, now=now)
+            await announcements.publish(tx, announcements.closed_by_person(work.ticket), work.intent)
+        self._relay.wake()
+        METERS.add(Count.EFFECTS, kind=work.intent.act, outcome="closed by a person")
+
+    async def _report_duplicates(self, work: Work, kept: TicketRef, refs: Sequence[TicketRef]) -> None:
+        """Say once, on the ticket that is kept, which others have its key. Nothing is created, closed or deleted."""
+        others = [ref.id for ref in refs if ref.id != kept.id and ref.id not in work.ticket.duplicates]
+        for other in others:
+            log.warning("two tickets of one key", extra={"ticket": work.ticket.key, "kept": kept.id, "other": other})
+            METERS.add(Count.EFFECTS, kind=work.intent.act, outcome="duplicate")
+            note = Note(
+                marker=f"{work.ticket.key}/duplicate/{other}",
+                text=f"Ticket {other} has the same key as this one, {work.ticket.key}. Only this one is kept up to "
+                f"date: please merge {other} into it.",
+            )
+            if not await self._tracker.has_note(kept, note.marker):
+                await self._tracker.append(kept, note)
+        if others:
+            await store_acts.add_duplicates(self._pool, work.ticket.key, others)

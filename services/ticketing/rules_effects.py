@@ -1,0 +1,129 @@
+"""What to do at the tracker after the look-up, whose turn it is, and how long to wait. Pure."""
+
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, NamedTuple
+from uuid import UUID
+
+from services.ticketing.records import Act, TicketRef
+
+FIRST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 300.0
+FIRST_LOOK_SECONDS: Final = 0.5
+LONGEST_LOOK_SECONDS: Final = 5.0
+
+
+class Sight(StrEnum):
+    """What the look-up by our key found."""
+
+    ABSENT = "absent"
+    OPEN = "open"
+    CLOSED = "closed"
+
+
+class Step(StrEnum):
+    """What comes next: write, or record what is there already, or wait until an answer that was lost must show."""
+
+    WRITE = "write"
+    RECORD = "record"
+    WAIT = "wait"
+    BY_PERSON = "a person closed it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What we know besides the look-up.
+
+    `acted`: a write may have happened, its answer was lost. `marked`: the ticket has this act's note. `settled`: what
+    was written at that moment would be seen by now. `just_seen`: the ticket was seen so lately that a search which
+    lags behind may not find it. `has_words`: there is something to say.
+    """
+
+    acted: bool = False
+    marked: bool = False
+    settled: bool = True
+    just_seen: bool = False
+    has_words: bool = True
+
+
+def sight_of(ref: TicketRef | None) -> Sight:
+    """Return what was found."""
+    if ref is None:
+        return Sight.ABSENT
+    return Sight.OPEN if ref.is_open else Sight.CLOSED
+
+
+def next_step(act: Act, sight: Sight, known: Known) -> Step:
+    """Return what to do for `act`. A ticket that is closed or gone although we did not do it: a person did."""
+    may_still_show = known.acted and not known.settled
+    match act, sight:
+        case (Act.OPEN, Sight.ABSENT):
+            return Step.WAIT if may_still_show else Step.WRITE
+        case (Act.OPEN, Sight.OPEN | Sight.CLOSED):
+            return Step.RECORD
+        case (_, Sight.ABSENT):
+            return Step.WAIT if known.just_seen else Step.BY_PERSON
+        case _ if known.marked:
+            return Step.RECORD
+        case (Act.APPEND, Sight.OPEN) if not known.has_words:
+            return Step.RECORD
+        case (Act.APPEND, Sight.CLOSED):
+            return Step.BY_PERSON
+        case (Act.RESOLVE, Sight.CLOSED):
+            return Step.WAIT if may_still_show else Step.BY_PERSON
+        case _:
+            return Step.WAIT if may_still_show else Step.WRITE
+
+
+def chosen(refs: Sequence[TicketRef]) -> TicketRef | None:
+    """Return the ticket to keep of several with one key, given oldest first: the oldest that is open, else the oldest.
+
+    A technician who sees two closes one of them, and it need not be the newer one.
+    """
+    return next((ref for ref in refs if ref.is_open), refs[0] if refs else None)
+
+
+def pause_seconds(attempts: int) -> float:
+    """Return how long to leave an act alone after its `attempts`-th failure: each time twice as long."""
+    return min(FIRST_PAUSE_SECONDS * 2.0 ** min(attempts - 1, 16), LONGEST_PAUSE_SECONDS)
+
+
+def hold_seconds(asked_seconds: float, limits_in_a_row: int) -> float:
+    """Return how long to leave a tracker alone that asked for it, having met its limit so often in a row."""
+    longer = asked_seconds * 2.0 ** min(max(limits_in_a_row - 1, 0), 16)
+    return max(asked_seconds, min(longer, LONGEST_PAUSE_SECONDS))
+
+
+def look_again_seconds(attempts: int) -> float:
+    """Return how long to wait before looking again for a write whose answer was lost."""
+    return min(FIRST_LOOK_SECONDS * 2.0 ** min(attempts - 1, 16), LONGEST_LOOK_SECONDS)
+
+
+class Due(NamedTuple):
+    """An intent that a worker may take."""
+
+    tenant: UUID
+    ticket: str
+    number: int
+
+
+def fair_turns(
+    due: Sequence[Due], *, served: Mapping[UUID, int], busy: Mapping[UUID, int], slots: int, most_per_tenant: int
+) -> list[Due]:
+    """Return at most `slots` of `due`, given in order for each tenant: one for each tenant in turn.
+
+    Whoever was `served` longest ago comes first (a counter; absent: never). `busy` has the acts under way: with them
+    no tenant gets more than `most_per_tenant`.
+    """
+    by_tenant: defaultdict[UUID, list[Due]] = defaultdict(list)
+    for each in due:
+        by_tenant[each.tenant].append(each)
+    under_way = Counter(busy)
+    rounds = [
+        (round_number, served.get(tenant, 0), tenant, each)
+        for tenant, mine in by_tenant.items()
+        for round_number, each in enumerate(mine[: max(most_per_tenant - under_way[tenant], 0)])
+    ]
+    return [each for *_, each in sorted(rounds)[: max(slots, 0)]]

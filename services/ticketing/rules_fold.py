@@ -1,0 +1,192 @@
+"""A whole batch of facts folded over what is kept: which tickets, listings and intents there are afterwards. Pure."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from services.ticketing import rules
+from services.ticketing.records import About, Cause, Listing, MatterKey, Standing, Ticket
+from services.ticketing.rules import Finding, Move
+from services.ticketing.rules_desk import Clerk, Desk
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalogued:
+    """The catalog came to know a patch that failed on one device: from now on its failure belongs to `home`.
+
+    `about` has the requirement's words. On another device the same patch may turn out to be another requirement.
+    """
+
+    cause: Cause
+    matter: MatterKey
+    home: MatterKey
+    asset: str
+    sequence: int
+    about: About
+
+
+Fact = Finding | Catalogued
+
+
+def folded(before: Desk, facts: Iterable[Fact], *, now: datetime, look_every: timedelta) -> Desk:
+    """Return the desk after `facts`, in their order; `before` is left as it is.
+
+    `look_every` is how often a ticket is looked at for nothing but repeats.
+    """
+    fold = _Fold(Clerk(before.copy(), now), look_every)
+    for fact in facts:
+        match fact:
+            case Finding():
+                fold.judge(fact)
+            case Catalogued():
+                fold.link(fact)
+            case _:
+                assert_never(fact)
+    return fold.clerk.desk
+
+
+def closed_by_person(before: Desk, key: str, *, cause: Cause, now: datetime) -> Desk:
+    """Return the desk after a person closed ticket `key`: what failed since goes to the next generation.
+
+    `before` has all listings of the ticket, and the matter whose newest ticket it is, if there is one.
+    """
+    clerk = Clerk(before.copy(), now)
+    was_open = rules.is_open(before.tickets[key])
+    clerk.close(key)
+    owners = sorted(each for each, matter in before.matters.items() if matter.ticket == key)
+    news = [(asset, listing) for asset, listing in before.listings_of(key) if rules.has_news(listing)]
+    if owners and news and was_open:
+        home = owners[-1]  # the requirement, where it adopted the ticket of an unknown patch
+        following = clerk.open_next(home, before.matters[home].about, cause)
+        for owner in owners[:-1]:
+            clerk.follow(owner, following.key)
+        for asset, listing in news:
+            _move_listing(clerk, asset, listing, old=key, new=following.key)
+    return clerk.desk
+
+
+@dataclass(slots=True)
+class _Fold:
+    clerk: Clerk
+    look_every: timedelta
+
+    def judge(self, finding: Finding) -> None:
+        """Do to the newest ticket what one finding asks for; a late or repeated one changes nothing."""
+        desk = self.clerk.desk
+        if not self._is_newest(finding.matter, finding.asset, Standing(finding.sequence, finding.state)):
+            return
+        ticket = desk.newest_ticket(finding.matter)
+        if ticket is None:
+            self._without_ticket(finding)
+        else:
+            self._with_ticket(ticket, desk.listings.get((ticket.key, finding.asset)), finding)
+
+    def _without_ticket(self, finding: Finding) -> None:
+        if rules.move(None, None, finding) is Move.OPEN:
+            ticket = self.clerk.open_next(finding.matter, finding.about, finding.cause)
+            self.clerk.put_on(ticket.key, finding.asset, _listing_of(finding, self.clerk.now))
+
+    def _with_ticket(self, ticket: Ticket, listing: Listing | None, finding: Finding) -> None:
+        match rules.move(ticket.state, listing, finding):
+            case Move.NOTHING:
+                return
+            case Move.OPEN:
+                following = self.clerk.open_next(finding.matter, finding.about, finding.cause)
+                self.clerk.put_on(following.key, finding.asset, _listing_of(finding, self.clerk.now))
+            case Move.LIST:
+                self.clerk.put_on(ticket.key, finding.asset, _listing_of(finding, self.clerk.now))
+                self.clerk.tell(ticket.key, finding.cause, why=_undoing(listing, finding))
+            case Move.COUNT:
+                self._count(ticket, listing, finding)
+            case Move.CLEAR:
+                self._clear(ticket, finding)
+            case Move.REOPEN:
+                self.clerk.put_on(ticket.key, finding.asset, _listing_of(finding, self.clerk.now))
+                self.clerk.reopen(ticket.key, finding.cause, why=_undoing(listing, finding))
+            case move:
+                assert_never(move)
+
+    def _count(self, ticket: Ticket, listing: Listing | None, finding: Finding) -> None:
+        """Count a repeat. The tracker is told at some counts, and otherwise only looked at now and then."""
+        fresh = _listing_of(finding, self.clerk.now)
+        before = listing or fresh
+        self.clerk.desk.listings[ticket.key, finding.asset] = replace(
+            before,
+            label=fresh.label,
+            failures=fresh.failures,
+            code=fresh.code or before.code,
+            release=fresh.release,
+        )
+        due_at = max(self.clerk.now, (ticket.looked_at or ticket.created_at) + self.look_every)
+        if rules.is_worth_a_note(before.noted_failures or 0, fresh.failures):
+            due_at = self.clerk.now
+        self.clerk.tell(ticket.key, finding.cause, not_before=due_at)
+
+    def _clear(self, ticket: Ticket, finding: Finding) -> None:
+        self.clerk.take_off(ticket.key, finding.asset, cleared_as=finding.state, release=finding.about.release)
+        if self.clerk.desk.tickets[ticket.key].failing == 0:
+            self.clerk.resolve(ticket.key, finding.cause)
+
+    def link(self, fact: Catalogued) -> None:
+        """Let a device's failure go on as the requirement's: in the same ticket if possible, never in two."""
+        desk = self.clerk.desk
+        if not self._is_newest(fact.matter, fact.asset, Standing(fact.sequence, "CATALOGUED")):
+            return
+        ticket = desk.newest_ticket(fact.matter)
+        listing = None if ticket is None else desk.listings.get((ticket.key, fact.asset))
+        if ticket is None or listing is None or listing.cleared_as is not None or not rules.is_open(ticket):
+            return
+        current = desk.newest_ticket(fact.home)
+        named = f"{fact.about.product}, {fact.about.train}"
+        if current is not None and rules.is_open(current):
+            self._continue(fact, listing, old=ticket, new=current)
+        elif ticket.adopted_by is None:
+            self.clerk.adopt(fact.home, fact.about, ticket.key)
+            why = f"The catalog knows this patch now: {named}. This ticket stays the one for it."
+            self.clerk.tell(ticket.key, fact.cause, why=why)
+        else:
+            self._continue(fact, listing, old=ticket, new=self.clerk.open_next(fact.home, fact.about, fact.cause))
+
+    def _continue(self, fact: Catalogued, listing: Listing, *, old: Ticket, new: Ticket) -> None:
+        """Take a device from one ticket to another, unless both are the same."""
+        if old.key == new.key:
+            return
+        _move_listing(self.clerk, fact.asset, listing, old=old.key, new=new.key)
+        self.clerk.tell(new.key, fact.cause)
+        if self.clerk.desk.tickets[old.key].failing == 0:
+            why = f"The catalog knows this patch now: it continues in ticket {new.external or new.key}."
+            self.clerk.resolve(old.key, fact.cause, why=why)
+
+    def _is_newest(self, matter: MatterKey, asset: str, standing: Standing) -> bool:
+        """Keep the newest word on a device and return whether this is it."""
+        known = self.clerk.desk.standings.get((matter, asset))
+        if known is not None and standing.sequence <= known.sequence:
+            return False
+        self.clerk.desk.standings[matter, asset] = standing
+        return True
+
+
+def _move_listing(clerk: Clerk, asset: str, listing: Listing, *, old: str, new: str) -> None:
+    clerk.take_off(old, asset, cleared_as=rules.MOVED, release=listing.release)
+    there = clerk.desk.listings.get((new, asset))
+    if there is None or there.cleared_as is not None:
+        clerk.put_on(new, asset, replace(listing, checked_failures=0))
+
+
+def _listing_of(finding: Finding, now: datetime) -> Listing:
+    return Listing(
+        label=finding.label,
+        failures=finding.failures,
+        listed_at=now,
+        release=finding.about.release,
+        code=finding.code,
+    )
+
+
+def _undoing(listing: Listing | None, finding: Finding) -> str:
+    """Return the sentence for a proof that was undone; nothing to say for any other device."""
+    if not rules.is_undone(listing, finding):
+        return ""
+    name = finding.label.hostname or finding.label.device
+    return f"{name} was proven good and is not any more: {finding.state}."

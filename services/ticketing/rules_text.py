@@ -1,0 +1,152 @@
+"""What tickets say to a technician: plain sentences, the devices, what to do, ids to look things up by. Pure."""
+
+from collections.abc import Sequence
+from typing import Final, assert_never
+
+from services.ticketing import rules
+from services.ticketing.records import About, Act, Client, Intent, Kind, Listing, Plan, Ticket, Told
+
+TITLE_CHARACTERS: Final = 200
+MOST_DEVICES: Final = 50
+"""A note names so many devices of a kind; the rest are counted."""
+
+MEANINGS: Final = {
+    "0x80070005": "access denied",
+    "0x80070070": "the disk is full",
+    "0x80070643": "fatal error during installation",
+    "0x80073712": "the component store is damaged",
+    "0x800f0922": "the installers failed, often for want of room on the system reserved partition",
+    "0x80240034": "the update could not be downloaded",
+    "0x8024402c": "a proxy's or server's name could not be resolved",
+}
+"""Codes of Windows Update that technicians meet most. Source: Microsoft, "Windows Update error codes by component"."""
+
+CLEARED: Final = {
+    "VERIFIED": "proven installed",
+    "EXCEPTED": "excepted",
+    "NOT_APPLICABLE": "the patch does not apply to it",
+    "OUT_OF_SCOPE": "out of scope",
+    "RETIRED": "retired",
+    rules.NO_LONGER_FAILING: "no longer failing",
+    rules.MOVED: "continues in another ticket",
+}
+
+TO_DO: Final = """What to do:
+1. Read the error code in the RMM's log of the device; restart the device once if it is due.
+2. Mend the cause (disk space, pending restart, damaged update component), then let the RMM install it again.
+3. Leave the ticket open: it is resolved by itself once each device is proven good. A report of success is no proof."""
+
+
+def plan(
+    ticket: Ticket, listings: Sequence[tuple[str, Listing]], *, intent: Intent, about: About, client: Client
+) -> Plan:
+    """Return the words of `intent`, and which of the listed devices (by asset) they tell."""
+    title = ticket.title or title_of(ticket.matter.kind, about, client.name)
+    text = _text(ticket, listings, intent=intent, title=title)
+    return Plan(
+        title=title,
+        text=text,
+        company=client.company,
+        severity=about.severity,
+        devices=ticket.failing,
+        failures=sum(listing.failures for _, listing in listings),
+        told=tuple(_told(asset, listing, has_words=bool(text)) for asset, listing in listings),
+    )
+
+
+def title_of(kind: Kind, about: About, client: str) -> str:
+    """Return the title of a ticket: the patch, then whose devices it fails on."""
+    match kind:
+        case Kind.PATCH_FAILED:
+            patch = " ".join(part for part in (about.product, about.train, about.release) if part)
+        case Kind.FAILED_UNCATALOGUED:
+            named = about.title or (f"KB{about.kb}" if about.kb else about.patch)
+            patch = " ".join(part for part in (named, f"({about.product})" if about.product else None) if part)
+            patch = f"{patch}, not in the catalog"
+        case _:
+            assert_never(kind)
+    return one_line(f"{patch}: update fails at {client}")[:TITLE_CHARACTERS]
+
+
+def one_line(text: str) -> str:
+    """Return a vendor's or customer's text as one line without control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())
+
+
+def _told(asset: str, listing: Listing, *, has_words: bool) -> Told:
+    return Told(
+        asset=asset,
+        failures=listing.failures,
+        noted=has_words and (_is_new(listing) or _is_counted(listing)),
+        cleared=has_words and listing.cleared_as is not None,
+    )
+
+
+def _is_new(listing: Listing) -> bool:
+    return listing.cleared_as is None and listing.noted_failures is None
+
+
+def _is_counted(listing: Listing) -> bool:
+    """Return whether the ticket lists the device already, with a count that is worth telling again."""
+    noted = listing.noted_failures
+    return listing.cleared_as is None and noted is not None and rules.is_worth_a_note(noted, listing.failures)
+
+
+def _text(ticket: Ticket, listings: Sequence[tuple[str, Listing]], *, intent: Intent, title: str) -> str:
+    new = sorted(_device(asset, each) for asset, each in listings if _is_new(each))
+    counted = sorted(_device(asset, each) for asset, each in listings if _is_counted(each))
+    cleared = sorted(_cleared(each) for _, each in listings if each.cleared_as is not None and not each.noted_cleared)
+    match intent.act:
+        case Act.OPEN:
+            parts = [f"{title}.", intent.why, _block("Devices", new), _block("Already cleared", cleared), TO_DO]
+        case Act.APPEND if not (intent.why or new or counted):
+            return ""
+        case Act.APPEND:
+            blocks = [_block("Failing too", new), _block("Still failing", counted), _block("Cleared", cleared)]
+            parts = [intent.why, *blocks, _count_of(ticket)]
+        case Act.REOPEN:
+            parts = ["Open again.", intent.why, _block("Devices", new), _count_of(ticket)]
+        case Act.RESOLVE:
+            parts = [intent.why or "No device on this ticket is failing any more.", _block("Cleared", cleared)]
+        case _:
+            assert_never(intent.act)
+    return "\n\n".join(part for part in (*parts, _reference(ticket, intent)) if part)
+
+
+def _count_of(ticket: Ticket) -> str:
+    return f"Failing on this ticket now: {ticket.failing}."
+
+
+def _block(heading: str, lines: Sequence[str]) -> str:
+    if not lines:
+        return ""
+    more = [f"- and {len(lines) - MOST_DEVICES} more"] if len(lines) > MOST_DEVICES else []
+    return "\n".join([f"{heading} ({len(lines)}):", *lines[:MOST_DEVICES], *more])
+
+
+def _device(asset: str, listing: Listing) -> str:
+    label = listing.label
+    times = "once" if listing.failures == 1 else f"{listing.failures} times"
+    failed = f"failed {times}" if listing.failures else "not proven installed"
+    code = f", code {_code(listing.code)}" if listing.code else ""
+    where = f"{label.source}, device {label.device}, asset {asset}"
+    return one_line(f"- {_name(listing)} ({label.os_family}, {label.tier}): {failed}{code}. {where}")
+
+
+def _code(code: str) -> str:
+    meaning = MEANINGS.get(code.lower())
+    return f"{code} ({meaning})" if meaning else code
+
+
+def _cleared(listing: Listing) -> str:
+    state = listing.cleared_as or ""
+    return one_line(f"- {_name(listing)}: {CLEARED.get(state, state)}")
+
+
+def _name(listing: Listing) -> str:
+    return listing.label.hostname or f"device {listing.label.device}"
+
+
+def _reference(ticket: Ticket, intent: Intent) -> str:
+    subject = {Kind.PATCH_FAILED: "requirement", Kind.FAILED_UNCATALOGUED: "patch"}[ticket.matter.kind]
+    return f"Reference: ticket {ticket.key}, {subject} {one_line(ticket.matter.subject)}, event {intent.cause.event_id}"

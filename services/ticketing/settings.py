@@ -1,0 +1,41 @@
+"""Settings of the ticketing process, besides those of every process."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from chassis.errors import WrongSetting
+from chassis.settings import Settings
+
+
+class TicketingSettings(Settings):
+    """Where tickets go, and how gently. Each name is an environment variable with the prefix `PATCHLINE_`."""
+
+    tracker_kind: Literal["roundup"] = "roundup"
+    tracker_url: str = Field(description="the tracker's page, https or on this machine")
+    tracker_origin: str | None = Field(default=None, description="the tracker's own idea of its address, if another")
+    tracker_user: str = "patchline"
+    tracker_password_file: Path = Field(description="file that holds that user's password")
+    tracker_open_status: str = "unread"
+    tracker_resolved_status: str = "resolved"
+    tracker_closed_statuses: str = Field(default="resolved,done-cbb", description="what counts as closed, by commas")
+    tracker_calls_per_second: float = Field(default=50, gt=0)
+    tracker_burst: int = Field(default=50, ge=1)
+    tracker_timeout_seconds: float = Field(default=5, gt=0, le=60, description="of one call")
+    tracker_settle_seconds: float = Field(default=15, gt=0, description="until a lost write must show in a search")
+    tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")
+    ticket_look_seconds: float = Field(default=30, ge=0, description="a ticket is looked at so often for repeats")
+
+    @property
+    def tracker_password(self) -> SecretStr:
+        """Return the tracker's password.
+
+        Raises:
+            WrongSetting: its file cannot be read.
+        """
+        try:
+            return SecretStr(self.tracker_password_file.read_text().strip())
+        except OSError as error:
+            file = self.tracker_password_file
+            raise WrongSetting(f"PATCHLINE_TRACKER_PASSWORD_FILE: {file}: {error.strerror}") from error

@@ -1,0 +1,205 @@
+"""Whose turn it is: leases intents fairly between tenants, several at once, and decides what a failure means."""
+
+import asyncio
+import logging
+import time
+from collections import Counter
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Final
+from uuid import UUID
+
+from chassis.clock import Clock
+from chassis.errors import BROKEN_DATA, TRANSIENT, MayWorkLater, NeverWorks, may_work_later
+from chassis.health import Progress
+from chassis.http import Unavailable
+from chassis.postgres import Pool, transaction
+from chassis.relay import Relay
+from chassis.telemetry import METERS, Count
+from services.ticketing import announcements, rules_effects, rules_text, store, store_intents
+from services.ticketing.adapters.tracker import ChangedMeanwhile, ReservationUsed
+from services.ticketing.effects import Effects
+from services.ticketing.records import Intent
+from services.ticketing.store_intents import LostLease
+
+log = logging.getLogger(__name__)
+
+IDLE_SECONDS: Final = 0.25
+DATABASE_PAUSE_SECONDS: Final = 1.0
+CHANGED_PAUSE_SECONDS: Final = 0.2
+REASON_CHARACTERS: Final = 500
+
+BUGS: Final = (*BROKEN_DATA, ArithmeticError, AssertionError, AttributeError, LookupError, TypeError, ValueError)
+"""What one ticket's own words can set off in our code: that ticket is parked, the others go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How many acts run at once, and for how long. No act outlives its lease."""
+
+    slots: int = 8
+    most_per_tenant: int = 4
+    deadline_seconds: float = 12
+    lease_seconds: float = 20
+
+
+class Worker:
+    """Carries out intents until told to stop. `wake` it after each commit; it looks by itself every quarter second."""
+
+    name = "tickets"
+
+    def __init__(
+        self, *, pool: Pool, effects: Effects, clock: Clock, progress: Progress, relay: Relay, limits: Limits
+    ) -> None:
+        """Share the process's parts."""
+        self._pool = pool
+        self._effects = effects
+        self._clock = clock
+        self._progress = progress
+        self._relay = relay
+        self._limits = limits
+        self._woken = asyncio.Event()
+        self._busy: Counter[UUID] = Counter()
+        self._served: dict[UUID, int] = {}
+        self._turns = 0
+        self._held_until = 0.0
+        self._probing = False
+        self._limits_in_a_row = 0
+
+    def wake(self) -> None:
+        """Look for intents now."""
+        self._woken.set()
+
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Carry out intents until `stopping`; those under way are finished."""
+        async with asyncio.TaskGroup() as tasks:
+            while not stopping.is_set():
+                self._progress.beat(self.name)
+                self._woken.clear()
+                intents = await self._taken()
+                for intent in intents:
+                    tasks.create_task(self._carry_out(intent))
+                if not intents:
+                    await self._idle(stopping)
+
+    async def _idle(self, stopping: asyncio.Event) -> None:
+        waits = [asyncio.ensure_future(self._woken.wait()), asyncio.ensure_future(stopping.wait())]
+        try:
+            await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    async def _taken(self) -> list[Intent]:
+        """Lease what there is room for, and return it."""
+        slots = (1 if self._probing else self._limits.slots) - self._busy.total()
+        if slots <= 0 or time.monotonic() < self._held_until:
+            return []
+        now = self._clock()
+        try:
+            due = await store_intents.load_due(self._pool, now, per_tenant=self._limits.most_per_tenant)
+            turns = rules_effects.fair_turns(
+                due,
+                served=self._served,
+                busy=self._busy,
+                slots=slots,
+                most_per_tenant=self._limits.most_per_tenant,
+            )
+            until = now + timedelta(seconds=self._limits.lease_seconds)
+            intents = await store_intents.lease(self._pool, turns, now=now, until=until) if turns else []
+        except TRANSIENT as error:
+            log.warning("cannot look for intents", extra={"reason": str(error) or type(error).__name__})
+            self._hold(DATABASE_PAUSE_SECONDS)
+            return []
+        for intent in intents:
+            self._turns += 1
+            self._served[intent.tenant] = self._turns
+            self._busy[intent.tenant] += 1
+        return intents
+
+    def _hold(self, seconds: float) -> None:
+        """Take nothing for a while, then one alone, until one succeeds: the tracker is the same for all."""
+        self._held_until = max(self._held_until, time.monotonic() + seconds)
+        self._probing = True
+
+    def _hold_for(self, error: Unavailable, seconds: float) -> None:
+        """Leave the tracker alone as long as it asks.
+
+        While the one that is tried alone meets its limit too, the wait doubles: there must be room for a whole act in
+        the end, not for its first call again and again.
+        """
+        if error.limited and time.monotonic() >= self._held_until:
+            self._limits_in_a_row += 1
+        self._hold(rules_effects.hold_seconds(seconds, self._limits_in_a_row))
+
+    async def _carry_out(self, intent: Intent) -> None:
+        try:
+            async with asyncio.timeout(self._limits.deadline_seconds):
+                await self._effects.carry_out(intent)
+            self._probing, self._limits_in_a_row = False, 0
+        except LostLease as error:
+            log.info("left to another worker", extra={"reason": str(error)})
+        except (NeverWorks, *BUGS, *TRANSIENT) as error:
+            await self._note_failure(intent, error)
+        finally:
+            self._busy[intent.tenant] -= 1
+            self.wake()
+
+    async def _note_failure(self, intent: Intent, error: Exception) -> None:
+        try:
+            if may_work_later(error):
+                await self._postpone(intent, error)
+            else:
+                await self._park(intent, error)
+        except LostLease as lost:
+            log.info("left to another worker", extra={"reason": str(lost)})
+        except TRANSIENT as again:
+            log.warning("cannot note a failure; its lease will end", extra={"reason": str(again)})
+            self._hold(DATABASE_PAUSE_SECONDS)
+
+    async def _postpone(self, intent: Intent, error: Exception) -> None:
+        seconds = _pause_seconds(error, intent.attempts)
+        if isinstance(error, Unavailable) and error.retry_after_seconds is not None:
+            self._hold_for(error, seconds)
+        until = self._clock() + timedelta(seconds=seconds)
+        reason = _reason(error)
+        if isinstance(error, ReservationUsed):
+            await store_intents.drop_reservation(self._pool, intent, until=until, reason=reason)
+        else:
+            await store_intents.postpone(self._pool, intent, until=until, reason=reason)
+        METERS.add(Count.EFFECTS, kind=intent.act, outcome="postponed")
+        log.info(
+            "tried again later",
+            extra={"ticket": intent.ticket, "act": intent.act, "seconds": seconds, "reason": reason},
+        )
+
+    async def _park(self, intent: Intent, error: Exception) -> None:
+        """Leave an act to a person: `patchline ticket list` shows it, `patchline ticket retry` tries it again."""
+        reason = _reason(error)
+        async with transaction(self._pool) as tx:
+            tickets = await store.load_tickets(tx, [intent.ticket])
+            await store_intents.park(tx, intent, reason)
+            await announcements.publish(tx, announcements.parked(tickets[intent.ticket], reason), intent)
+        self._relay.wake()
+        METERS.add(Count.EFFECTS, kind=intent.act, outcome="parked")
+        bug = None if isinstance(error, NeverWorks) else error
+        log.error("parked", exc_info=bug, extra={"ticket": intent.ticket, "act": intent.act, "reason": reason})
+
+
+def _pause_seconds(error: Exception, attempts: int) -> float:
+    """Return how long to leave an act alone after `error`: a lost answer is looked for soon, an outage waited out."""
+    match error:
+        case ChangedMeanwhile():
+            return CHANGED_PAUSE_SECONDS
+        case Unavailable(retry_after_seconds=float() as seconds):
+            return seconds
+        case Unavailable(ambiguous=True) | ReservationUsed() | TimeoutError():
+            return rules_effects.look_again_seconds(attempts)
+        case _:
+            return rules_effects.pause_seconds(attempts)
+
+
+def _reason(error: Exception) -> str:
+    """Return one line for the person who looks at what is stuck."""
+    text = str(error) if isinstance(error, NeverWorks | MayWorkLater) else f"{type(error).__name__}: {error}"
+    return rules_text.one_line(text)[:REASON_CHARACTERS]

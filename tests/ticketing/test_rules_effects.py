@@ -1,0 +1,176 @@
+"""What comes after the look-up, whose turn it is, and how long to wait."""
+
+from collections import Counter
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services.ticketing.records import Act, TicketRef
+from services.ticketing.rules_effects import (
+    Due,
+    Known,
+    Sight,
+    Step,
+    chosen,
+    fair_turns,
+    hold_seconds,
+    look_again_seconds,
+    next_step,
+    pause_seconds,
+    sight_of,
+)
+
+FRESH = Known()
+SILENT = Known(has_words=False)
+JUST_SEEN = Known(just_seen=True)
+LOST = Known(acted=True, settled=False)
+LOST_LONG_AGO = Known(acted=True, settled=True)
+SHOWN = Known(acted=True, marked=True, settled=False)
+
+TABLE = [
+    # open
+    (Act.OPEN, Sight.ABSENT, FRESH, Step.WRITE, "nothing there yet"),
+    (Act.OPEN, Sight.ABSENT, LOST, Step.WAIT, "the answer was lost, it may still show"),
+    (Act.OPEN, Sight.ABSENT, LOST_LONG_AGO, Step.WRITE, "the answer was lost, it never showed"),
+    (Act.OPEN, Sight.OPEN, FRESH, Step.RECORD, "someone made it with our key"),
+    (Act.OPEN, Sight.OPEN, LOST, Step.RECORD, "the answer was lost, it is there"),
+    (Act.OPEN, Sight.CLOSED, LOST, Step.RECORD, "it is there, and a person closed it already"),
+    # append
+    (Act.APPEND, Sight.OPEN, FRESH, Step.WRITE, "something to say"),
+    (Act.APPEND, Sight.OPEN, SILENT, Step.RECORD, "nothing to say: it was a look"),
+    (Act.APPEND, Sight.OPEN, LOST, Step.WAIT, "the note may still show"),
+    (Act.APPEND, Sight.OPEN, LOST_LONG_AGO, Step.WRITE, "the note never showed"),
+    (Act.APPEND, Sight.OPEN, SHOWN, Step.RECORD, "the note is there"),
+    (Act.APPEND, Sight.CLOSED, FRESH, Step.BY_PERSON, "a person closed it"),
+    (Act.APPEND, Sight.CLOSED, SILENT, Step.BY_PERSON, "a person closed it, seen by a look"),
+    (Act.APPEND, Sight.CLOSED, SHOWN, Step.RECORD, "the note is there, closed afterwards"),
+    (Act.APPEND, Sight.ABSENT, FRESH, Step.BY_PERSON, "a person deleted it"),
+    (Act.APPEND, Sight.ABSENT, JUST_SEEN, Step.WAIT, "the search may lag"),
+    # resolve
+    (Act.RESOLVE, Sight.OPEN, FRESH, Step.WRITE, "to be closed"),
+    (Act.RESOLVE, Sight.OPEN, LOST, Step.WAIT, "it may still close"),
+    (Act.RESOLVE, Sight.OPEN, LOST_LONG_AGO, Step.WRITE, "it never closed"),
+    (Act.RESOLVE, Sight.CLOSED, FRESH, Step.BY_PERSON, "a person was first"),
+    (Act.RESOLVE, Sight.CLOSED, SHOWN, Step.RECORD, "we closed it, the answer was lost"),
+    (Act.RESOLVE, Sight.CLOSED, LOST, Step.WAIT, "closed, our note may still show"),
+    (Act.RESOLVE, Sight.CLOSED, LOST_LONG_AGO, Step.BY_PERSON, "closed, but never with our note"),
+    (Act.RESOLVE, Sight.ABSENT, FRESH, Step.BY_PERSON, "a person deleted it"),
+    # reopen
+    (Act.REOPEN, Sight.CLOSED, FRESH, Step.WRITE, "to be opened again"),
+    (Act.REOPEN, Sight.CLOSED, LOST, Step.WAIT, "it may still open"),
+    (Act.REOPEN, Sight.CLOSED, LOST_LONG_AGO, Step.WRITE, "it never opened"),
+    (Act.REOPEN, Sight.OPEN, FRESH, Step.WRITE, "a person opened it: say why it is right"),
+    (Act.REOPEN, Sight.OPEN, SHOWN, Step.RECORD, "we opened it, the answer was lost"),
+    (Act.REOPEN, Sight.ABSENT, FRESH, Step.BY_PERSON, "a person deleted it"),
+]
+
+
+@pytest.mark.parametrize(
+    ("act", "sight", "known", "expected"),
+    [pytest.param(*row[:4], id=f"{row[0].value}, {row[1].value}: {row[4]}") for row in TABLE],
+)
+def test_after_the_look_up(act: Act, sight: Sight, known: Known, expected: Step) -> None:
+    assert next_step(act, sight, known) is expected
+
+
+@pytest.mark.parametrize("act", Act)
+@pytest.mark.parametrize("sight", Sight)
+def test_nothing_is_written_while_a_lost_write_may_still_show(act: Act, sight: Sight) -> None:
+    assert next_step(act, sight, LOST) is not Step.WRITE
+
+
+def ref(number: str, *, is_open: bool) -> TicketRef:
+    return TicketRef(id=number, is_open=is_open)
+
+
+@pytest.mark.parametrize(
+    ("refs", "kept", "sight"),
+    [
+        pytest.param([], None, Sight.ABSENT, id="none"),
+        pytest.param([ref("4", is_open=True)], "4", Sight.OPEN, id="one"),
+        pytest.param([ref("4", is_open=True), ref("9", is_open=True)], "4", Sight.OPEN, id="the oldest"),
+        pytest.param([ref("4", is_open=False), ref("9", is_open=True)], "9", Sight.OPEN, id="one was closed as double"),
+        pytest.param([ref("4", is_open=False), ref("9", is_open=False)], "4", Sight.CLOSED, id="both closed"),
+    ],
+)
+def test_of_several_tickets_with_one_key_the_oldest_open_one_is_kept(
+    refs: list[TicketRef], kept: str | None, sight: Sight
+) -> None:
+    best = chosen(refs)
+
+    assert (best.id if best else None) == kept
+    assert sight_of(best) is sight
+
+
+A, B, C = sorted(uuid4() for _ in range(3))
+
+
+def due(tenant: UUID, count: int) -> list[Due]:
+    return [Due(tenant, f"{tenant}-{number}", 1) for number in range(count)]
+
+
+def test_each_tenant_gets_a_turn_before_any_gets_a_second() -> None:
+    turns = fair_turns([*due(A, 9), *due(B, 1), *due(C, 2)], served={}, busy={}, slots=5, most_per_tenant=4)
+
+    assert Counter(turn.tenant for turn in turns) == {A: 2, B: 1, C: 2}
+    assert {turn.tenant for turn in turns[:3]} == {A, B, C}
+
+
+def test_whoever_was_served_longest_ago_comes_first() -> None:
+    turns = fair_turns(
+        [*due(A, 1), *due(B, 1), *due(C, 1)], served={A: 3, B: 1, C: 2}, busy={}, slots=2, most_per_tenant=4
+    )
+
+    assert [turn.tenant for turn in turns] == [B, C]
+
+
+def test_a_tenant_whose_acts_hang_leaves_slots_to_the_others() -> None:
+    turns = fair_turns([*due(A, 9), *due(B, 1)], served={}, busy={A: 4}, slots=4, most_per_tenant=4)
+
+    assert [turn.tenant for turn in turns] == [B]
+
+
+def test_the_longest_due_of_a_tenant_comes_first() -> None:
+    mine = due(A, 3)
+
+    assert fair_turns(mine, served={}, busy={}, slots=2, most_per_tenant=4) == mine[:2]
+
+
+@given(
+    backlog=st.dictionaries(st.sampled_from([A, B, C]), st.integers(1, 30)),
+    busy=st.dictionaries(st.sampled_from([A, B, C]), st.integers(0, 8)),
+    slots=st.integers(0, 10),
+)
+def test_turns_keep_within_the_slots_and_leave_none_empty(
+    backlog: dict[UUID, int], busy: dict[UUID, int], slots: int
+) -> None:
+    waiting = [each for tenant, count in backlog.items() for each in due(tenant, count)]
+
+    turns = fair_turns(waiting, served={}, busy=busy, slots=slots, most_per_tenant=4)
+
+    possible = sum(min(count, max(4 - busy.get(tenant, 0), 0)) for tenant, count in backlog.items())
+    assert len(turns) == len(set(turns)) == min(slots, possible)
+
+
+def test_pauses_double_up_to_five_minutes() -> None:
+    assert [pause_seconds(attempts) for attempts in (1, 2, 3, 9, 10_000)] == [1, 2, 4, 256, 300]
+
+
+@pytest.mark.parametrize(
+    ("asked", "in_a_row", "expected"),
+    [
+        pytest.param(3, 0, 3, id="no limit, an outage"),
+        pytest.param(3, 1, 3, id="a limit"),
+        pytest.param(3, 3, 12, id="the third in a row"),
+        pytest.param(3, 99, 300, id="at most five minutes"),
+        pytest.param(900, 5, 900, id="but never less than asked"),
+    ],
+)
+def test_a_limit_that_is_met_again_and_again_is_given_more_room(asked: float, in_a_row: int, expected: float) -> None:
+    assert hold_seconds(asked, in_a_row) == expected
+
+
+def test_a_lost_write_is_looked_for_every_few_seconds() -> None:
+    assert [look_again_seconds(attempts) for attempts in (1, 2, 3, 10_000)] == [0.5, 1, 2, 5]
