@@ -4,6 +4,7 @@ import sys
 from typing import Final
 
 from chassis.commands import WRONG_USE, stop
+from chassis.errors import WrongSetting
 
 PROCESSES: Final = ("accept", "translate", "poll")
 
@@ -19,7 +20,10 @@ def main(arguments: list[str]) -> None:
             from services.gateway.poll_app import main as run  # noqa: PLC0415
         case _:
             stop(f"which process? python -m services.gateway {'|'.join(PROCESSES)}", WRONG_USE)
-    run()
+    try:
+        run()
+    except WrongSetting as error:
+        stop(str(error), WRONG_USE)
 
 
 if __name__ == "__main__":

@@ -18,17 +18,22 @@ from contracts.raw import RawDelivery, headers_of
 from services.gateway import answers, verification
 from services.gateway.answers import Answer
 from services.gateway.known_sources import KnownSources
-from services.gateway.raw_writer import Outcome, RawWriter
+from services.gateway.raw_batch import Outcome
+from services.gateway.raw_writer import RawWriter
 from services.gateway.sources import Source
 from services.gateway.verification import Refused
 
-LARGEST_BODY_BYTES: Final = 1_048_576
-LONGEST_UPLOAD_SECONDS: Final = 10.0
-HELD_BYTES: Final = 64 * 1024 * 1024
-"""How much of bodies that are still arriving may be held at once, whoever sends them."""
-
 _WEBHOOK_PATH: Final = re.compile(r"/webhooks/rmm/[^/]+/[^/]+")
 _TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+@dataclass(frozen=True, slots=True)
+class Uploads:
+    """What a body may be: how large, how slow, and how much of all that still arrive is held at once."""
+
+    largest_bytes: int = 1_048_576
+    longest_seconds: float = 10.0
+    held_bytes: int = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +44,21 @@ class Gone:
 class Door:
     """Accepts deliveries. An ASGI app; `count` tells the metrics what it answered."""
 
-    def __init__(self, *, sources: KnownSources, writer: RawWriter, clock: Clock, trace_ratio: float) -> None:
+    def __init__(
+        self,
+        *,
+        sources: KnownSources,
+        writer: RawWriter,
+        clock: Clock,
+        trace_ratio: float,
+        uploads: Uploads = Uploads(),
+    ) -> None:
         """Believe `sources`, store through `writer`."""
         self._sources = sources
         self._writer = writer
         self._clock = clock
         self._trace_ratio = trace_ratio
+        self._uploads = uploads
         self._held_bytes = 0
         self._answered: Counter[tuple[str, str]] = Counter()
 
@@ -110,11 +124,11 @@ class Door:
             return Gone()
         body: bytes = message.get("body", b"")
         if not message.get("more_body", False):
-            return body if len(body) <= LARGEST_BODY_BYTES else answers.TOO_LARGE
-        if int(headers.get(b"content-length", b"0")) > LARGEST_BODY_BYTES:
+            return body if len(body) <= self._uploads.largest_bytes else answers.TOO_LARGE
+        if int(headers.get(b"content-length", b"0")) > self._uploads.largest_bytes:
             return answers.TOO_LARGE
         try:
-            async with asyncio.timeout(LONGEST_UPLOAD_SECONDS):
+            async with asyncio.timeout(self._uploads.longest_seconds):
                 return await self._rest_of(body, receive)
         except TimeoutError:
             return answers.TOO_SLOW
@@ -132,9 +146,9 @@ class Door:
                 pieces.append(piece)
                 size += len(piece)
                 self._held_bytes += len(piece)
-                if size > LARGEST_BODY_BYTES:
+                if size > self._uploads.largest_bytes:
                     return answers.TOO_LARGE
-                if self._held_bytes > HELD_BYTES:
+                if self._held_bytes > self._uploads.held_bytes:
                     return answers.NOT_DURABLE
                 if not message.get("more_body", False):
                     return b"".join(pieces)

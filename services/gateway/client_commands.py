@@ -9,7 +9,7 @@ from pydantic import ValidationError
 
 from chassis import commands, outbox
 from chassis.postgres import Connection
-from contracts.envelope import described
+from contracts.envelope import Envelope, described
 from contracts.ids import tenant_id
 from contracts.topics import CLIENTS
 from services.gateway import clients, sources, store_clients, store_sources
@@ -66,6 +66,7 @@ def add_client(
 
 async def _add(client: Client) -> None:
     at = now()
+    event = _announcement(client, at)
     async with operating(client.tenant) as tx:
         if not await store_clients.add(tx, client, at):
             first_name = await store_clients.name_of(tx, client.tenant) or client.name
@@ -74,7 +75,7 @@ async def _add(client: Client) -> None:
                 + ("" if first_name == client.name else f": the client {first_name!r} was first added under it"),
                 commands.NO,
             )
-        await _publish(tx, client, at)
+        await _publish(tx, event)
 
 
 @client_app.command("change")
@@ -107,8 +108,9 @@ async def _change(name: str, change: ClientChange) -> Client:
         if after.name != before.name and await store_clients.load_for_update(tx, after.name) is not None:
             commands.stop(f"the name {after.name!r} is taken", commands.NO)
         if after != before:
+            event = _announcement(after, at)
             await store_clients.save(tx, after, at)
-            await _publish(tx, after, at)
+            await _publish(tx, event)
     return after
 
 
@@ -220,12 +222,15 @@ async def _known_mappings(tx: Connection, place: Place) -> list[Mapping]:
     return await store_clients.mappings_of_place(tx, place.source_id, place.organisation, place.site)
 
 
-async def _publish(tx: Connection, client: Client, at: datetime) -> None:
+def _announcement(client: Client, at: datetime) -> Envelope:
     try:
-        event = clients.changed(client, at)
+        return clients.changed(client, at)
     except ValidationError as error:
         commands.stop(described(error), commands.WRONG_USE)
-    await outbox.enqueue_sequenced(tx, CLIENTS, [(str(client.tenant), event)])
+
+
+async def _publish(tx: Connection, event: Envelope) -> None:
+    await outbox.enqueue_sequenced(tx, CLIENTS, [(event.subject, event)])
 
 
 async def _client(tx: Connection, name: str) -> Client:

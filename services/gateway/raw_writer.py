@@ -10,8 +10,7 @@ import logging
 import time
 from collections import deque
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
-from enum import StrEnum
+from dataclasses import dataclass
 from typing import Any, Final
 
 from aiokafka import AIOKafkaProducer
@@ -20,31 +19,15 @@ from aiokafka.errors import KafkaError
 from chassis.health import Progress
 from chassis.telemetry import METERS, Count, Duration
 from contracts.topics import RAW_MAX_BYTES, Topic
+from services.gateway.raw_batch import BATCH_BYTES, HEADERS_BYTES, Batch, Outcome, RecordHeaders
 
 log = logging.getLogger(__name__)
-
-RecordHeaders = list[tuple[str, bytes]]
-
-BATCH_BYTES: Final = 524_288
-"""A batch grows to this; a larger record travels alone."""
-
-HEADERS_BYTES: Final = 1024
-"""More than a record's headers and framing take."""
 
 FILLING_SECONDS: Final = 0.05
 RETRY_SECONDS: Final = 0.5
 STOP_SECONDS: Final = 3.0
 REQUEST_TIMEOUT_MS: Final = 5_000
 RETRY_BACKOFF_MS: Final = 50
-
-
-class Outcome(StrEnum):
-    """What became of a record."""
-
-    WRITTEN = "accepted"
-    LATE = "kafka_late"  # not acknowledged within the budget: it may still arrive
-    REFUSED = "kafka_refused"
-    FULL = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,27 +37,6 @@ class Limits:
     budget_seconds: float = 0.8
     waiting_bytes: int = 64 * 1024 * 1024
     batches_on_their_way: int = 2
-
-
-@dataclass(slots=True, eq=False)
-class _Batch:
-    born_at: float
-    records: list[tuple[RecordHeaders, bytes]] = field(default_factory=list)
-    waiting: list[asyncio.Future[Outcome]] = field(default_factory=list)
-    size_bytes: int = 0
-    partition: int | None = None
-    timer: asyncio.TimerHandle | None = None
-    is_late: bool = False
-    was_refused: bool = False
-
-    def settle(self, outcome: Outcome) -> None:
-        """Answer everyone who still waits for this batch."""
-        if self.timer is not None:
-            self.timer.cancel()
-        waiting, self.waiting = self.waiting, []
-        for one in waiting:
-            if not one.done():
-                one.set_result(outcome)
 
 
 class RawWriter:
@@ -91,10 +53,10 @@ class RawWriter:
         self._producer: Any = None
         self._broken = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
-        self._queue: deque[_Batch] = deque()
-        self._busy: dict[int, _Batch] = {}
+        self._queue: deque[Batch] = deque()
+        self._busy: dict[int, Batch] = {}
         self._work: set[asyncio.Task[None]] = set()
-        self._is_silent = False
+        self._trouble = False
         self._on_their_way = 0
         self._waiting_bytes = 0
         self._last_partition = -1
@@ -140,14 +102,17 @@ class RawWriter:
             loop.call_soon(self._pump)
         return await waiting
 
-    def _filling(self, size: int, loop: asyncio.AbstractEventLoop) -> _Batch:
+    def _filling(self, size: int, loop: asyncio.AbstractEventLoop) -> Batch:
         now = loop.time()
         last = self._queue[-1] if self._queue else None
         if last is None or last.size_bytes + size > BATCH_BYTES or now - last.born_at > FILLING_SECONDS:
-            last = _Batch(now)
-            last.timer = loop.call_later(self._limits.budget_seconds, self._expire, last)
+            last = Batch(now)
+            self._watch(last, loop)
             self._queue.append(last)
         return last
+
+    def _watch(self, batch: Batch, loop: asyncio.AbstractEventLoop) -> None:
+        batch.timer = loop.call_at(batch.born_at + self._limits.budget_seconds, self._expire, batch)
 
     def _pump(self) -> None:
         self._is_pump_due = False
@@ -172,7 +137,7 @@ class RawWriter:
         self._last_partition = next((each for each in free if each > self._last_partition), free[0])
         return self._last_partition
 
-    async def _send(self, producer: Any, batch: _Batch, partition: int) -> None:
+    async def _send(self, producer: Any, batch: Batch, partition: int) -> None:
         started = time.monotonic()
         builder = producer.create_batch()
         for headers, value in batch.records:
@@ -182,29 +147,32 @@ class RawWriter:
             acknowledged = await producer.send_batch(builder, self._topic, partition=partition)
             await acknowledged
         except KafkaError as error:
-            log.warning("kafka refuses a batch", extra={"topic": self._topic, "reason": str(error)})
+            self._say_once("kafka refuses a batch", reason=str(error))
             self._broken.set()
             self._came_back(batch, partition)
         else:
-            if self._is_silent:
-                self._is_silent = False
+            if self._trouble:
                 log.warning("kafka acknowledges again", extra={"topic": self._topic})
+                self._trouble = False
             METERS.add(Count.SENT, len(batch.records), topic=self._topic)
             METERS.record(Duration.SEND, time.monotonic() - started, topic=self._topic)
             self._settle(batch, partition, Outcome.WRITTEN)
 
-    def _came_back(self, batch: _Batch, partition: int) -> None:
-        """Let a refused batch wait for the next producer, once, if its budget lasts."""
-        if batch.is_late or batch.was_refused:
+    def _came_back(self, batch: Batch, partition: int) -> None:
+        """Let a refused batch go again in halves, with the next producer, while its budget lasts."""
+        if batch.is_late or (batch.was_refused and len(batch.records) == 1):
             self._settle(batch, partition, Outcome.REFUSED)
             return
         del self._busy[partition]
         self._on_their_way -= 1
-        batch.was_refused = True
-        batch.partition = None
-        self._queue.appendleft(batch)
+        if batch.timer is not None:
+            batch.timer.cancel()
+        loop = asyncio.get_running_loop()
+        for part in reversed(batch.parts()):
+            self._watch(part, loop)
+            self._queue.appendleft(part)
 
-    def _settle(self, batch: _Batch, partition: int, outcome: Outcome) -> None:
+    def _settle(self, batch: Batch, partition: int, outcome: Outcome) -> None:
         del self._busy[partition]
         self._waiting_bytes -= batch.size_bytes
         if not batch.is_late:
@@ -212,7 +180,7 @@ class RawWriter:
         batch.settle(outcome)
         self._pump()
 
-    def _expire(self, batch: _Batch) -> None:
+    def _expire(self, batch: Batch) -> None:
         """Answer a batch whose budget is used up; one that has not left yet never will."""
         batch.is_late = True
         if batch.partition is None:
@@ -220,11 +188,15 @@ class RawWriter:
             self._waiting_bytes -= batch.size_bytes
         else:
             self._on_their_way -= 1
-        if not self._is_silent:
-            self._is_silent = True
-            log.warning("kafka does not acknowledge in time", extra={"topic": self._topic})
+        self._say_once("kafka is late", reason="no acknowledgement within the budget")
         batch.settle(Outcome.LATE)
         self._pump()
+
+    def _say_once(self, trouble: str, *, reason: str) -> None:
+        """Log what is wrong with Kafka, once until it is right again."""
+        if not self._trouble:
+            self._trouble = True
+            log.warning(trouble, extra={"topic": self._topic, "reason": reason})
 
     async def _beat(self) -> None:
         while True:

@@ -222,7 +222,8 @@ def _pair(live: Sequence[bytes]) -> verification.Pair:
 def _signing_key(secret: str) -> bytes | None:
     if not secret.startswith(_SIGNING_PREFIX):
         return None
+    text = secret.removeprefix(_SIGNING_PREFIX)
     try:
-        return base64.b64decode(secret.removeprefix(_SIGNING_PREFIX), validate=True)
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # some senders leave the padding out
     except (binascii.Error, ValueError):
         return None

@@ -1,0 +1,23 @@
+"""What the tests of the gateway's command line share."""
+
+from pathlib import Path
+
+import pytest
+
+from services.gateway.sealing import new_sealing_key
+from tests.parts import Database
+
+
+@pytest.fixture(scope="module")
+def sealing_key_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    file = tmp_path_factory.mktemp("sealing") / "sealing.key"
+    file.write_text(new_sealing_key())
+    return file
+
+
+@pytest.fixture
+def command_line(database: Database, sealing_key_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATCHLINE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATCHLINE_OPERATOR_URL", database.operator)
+    monkeypatch.setenv("PATCHLINE_SEALING_KEY_FILE", str(sealing_key_file))
+    monkeypatch.setenv("PATCHLINE_GATEWAY_URL", "https://hooks.example.com")

@@ -1,0 +1,161 @@
+"""The real door on a real port, and what it wrote into the real topic, for the tests of the gateway."""
+
+import asyncio
+import base64
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import httpx
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from chassis.clock import moved_clock
+from chassis.health import Progress, serve
+from contracts.topics import RMM_RAW, Topic
+from patchline.local import ports
+from services.gateway.accept import Door, Uploads
+from services.gateway.known_sources import KnownSources
+from services.gateway.raw_writer import Limits, RawWriter
+from services.gateway.sealing import SealingKey
+from services.gateway.sources import Source, SourceByPath
+from services.gateway.verification import StandardWebhooks, StaticHeader, unguessable
+
+KEY = b"the signing key of the tests' own"
+SECRET = "the shared secret of the tests"
+SIGNING = "/webhooks/rmm/patchline/tests"
+STATIC = "/webhooks/rmm/ninjaone/tests"
+SOURCES: SourceByPath = {
+    SIGNING: Source("rmm/patchline/tests", "patchline", StandardWebhooks((KEY, unguessable()))),
+    STATIC: Source(
+        "rmm/ninjaone/tests",
+        "ninjaone",
+        StaticHeader(b"x-shared", (unguessable(), hashlib.sha256(SECRET.encode()).digest())),
+    ),
+}
+
+
+def signed(body: bytes, *, delivery: str = "msg_1", at: datetime | None = None, key: bytes = KEY) -> dict[str, str]:
+    """Return the headers of a delivery signed by the tests' own source."""
+    timestamp = str(int((at or datetime.now(UTC)).timestamp()))
+    signature = hmac.new(key, f"{delivery}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    return {
+        "webhook-id": delivery,
+        "webhook-timestamp": timestamp,
+        "webhook-signature": "v1," + base64.b64encode(signature).decode(),
+    }
+
+
+@asynccontextmanager
+async def running_writer(
+    kafka: str, *, topic: Topic = RMM_RAW, limits: Limits | None = None
+) -> AsyncIterator[RawWriter]:
+    """Yield a writer that runs; it is drained at the end."""
+    writer = RawWriter(kafka=kafka, topic=topic, progress=Progress(), limits=limits or Limits())
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(writer.run(stopping))
+        try:
+            yield writer
+        finally:
+            stopping.set()
+
+
+@dataclass(frozen=True, slots=True)
+class OpenDoor:
+    """A door and a client that knocks."""
+
+    client: httpx.AsyncClient
+    port: int
+    sources: KnownSources
+
+
+@asynccontextmanager
+async def open_door(
+    kafka: str, *, sources: SourceByPath | None = SOURCES, limits: Limits | None = None, uploads: Uploads | None = None
+) -> AsyncIterator[OpenDoor]:
+    """Yield a door that believes `sources` and writes to the brokers at `kafka`."""
+    known = KnownSources(dsn="", sealing_key=SealingKey(b"k" * 32), refresh_seconds=1, progress=Progress())
+    known.by_path = sources
+    port = ports.claimed(0, setting="")
+    stopping = asyncio.Event()
+    async with running_writer(kafka, limits=limits) as writer:
+        door = Door(sources=known, writer=writer, clock=moved_clock(0), trace_ratio=0.5, uploads=uploads or Uploads())
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(serve(door, host=ports.LOOPBACK, port=port, stopping=stopping))
+            await _listening(port)
+            async with httpx.AsyncClient(base_url=f"http://{ports.LOOPBACK}:{port}", timeout=15) as client:
+                try:
+                    yield OpenDoor(client, port, known)
+                finally:
+                    stopping.set()
+
+
+async def _listening(port: int) -> None:
+    async with asyncio.timeout(10):
+        while True:
+            try:
+                _, writer = await asyncio.open_connection(ports.LOOPBACK, port)
+            except OSError:
+                await asyncio.sleep(0.02)
+            else:
+                writer.close()
+                return
+
+
+class RawTopic:
+    """What was written to a topic since a mark."""
+
+    def __init__(self, consumer: Any, topic: str) -> None:
+        self._consumer = consumer
+        self._partitions = [TopicPartition(topic, each) for each in sorted(consumer.partitions_for_topic(topic))]
+        consumer.assign(self._partitions)
+
+    async def mark(self) -> None:
+        """Forget what is there."""
+        await self._consumer.seek_to_end(*self._partitions)
+        for each in self._partitions:
+            await self._consumer.position(each)
+
+    async def standing(self) -> list[Any]:
+        """Return every record that is there now since the mark: nothing is waited for."""
+        ends = await self._consumer.end_offsets(self._partitions)
+        records: list[Any] = []
+        while any([await self._consumer.position(each) < ends[each] for each in self._partitions]):
+            batches = await self._consumer.getmany(timeout_ms=200)
+            records += [record for batch in batches.values() for record in batch]
+        return records
+
+
+@asynccontextmanager
+async def raw_topic(kafka: str, topic: str = RMM_RAW.name) -> AsyncIterator[RawTopic]:
+    """Yield what is written to `topic` from now on."""
+    consumer = AIOKafkaConsumer(topic, bootstrap_servers=kafka, enable_auto_commit=False, fetch_max_wait_ms=20)
+    await consumer.start()
+    try:
+        consumer.unsubscribe()
+        raw = RawTopic(consumer, topic)
+        await raw.mark()
+        yield raw
+    finally:
+        await consumer.stop()
+
+
+def header(record: Any, name: str) -> str:
+    """Return one header of a record."""
+    [value] = [value for each, value in record.headers if each == name]
+    return str(value.decode())
+
+
+def raw_ids(records: list[Any]) -> list[UUID]:
+    """Return the raw ids of records."""
+    return [UUID(header(record, "raw_id")) for record in records]
+
+
+def without(headers: Mapping[str, str], *names: str) -> dict[str, str]:
+    """Return `headers` without some of them."""
+    return {name: value for name, value in headers.items() if name not in names}

@@ -1,0 +1,164 @@
+"""The sources in memory: new secrets work within seconds, and what is known stays known while PostgreSQL is away."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+
+import asyncpg
+import pytest
+
+from chassis.health import Progress
+from services.gateway import sources, store_clients, store_sources
+from services.gateway.known_sources import KnownSources
+from services.gateway.sealing import SealingKey
+from services.gateway.sources import NewSource, Scheme
+from services.gateway.verification import StaticHeader, Verified, verdict
+from tests.parts import Database
+
+KEY = SealingKey(b"k" * 32)
+REFRESH_SECONDS = 0.1
+
+
+@pytest.fixture
+async def operator(database: Database) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    connection = await asyncpg.connect(database.operator)
+    yield connection
+    await connection.close()
+
+
+async def added(operator: "asyncpg.Connection[asyncpg.Record]", name: str, secret: str) -> str:
+    """Add a source with a static secret and return its path."""
+    source = NewSource(vendor="ninjaone", name=name, scheme=Scheme.STATIC_HEADER, header_name="x-shared")
+    async with operator.transaction():
+        await store_clients.see_all(operator)
+        assert await store_sources.add(operator, source, datetime.now(UTC))
+    await rotated(operator, source.source_id, secret, at_once=False)
+    return sources.path(source.source_id)
+
+
+async def rotated(
+    operator: "asyncpg.Connection[asyncpg.Record]", source_id: str, secret: str, *, at_once: bool
+) -> None:
+    material = sources.material(Scheme.STATIC_HEADER, secret, source_id=source_id, sealing_key=KEY)
+    async with operator.transaction():
+        await store_clients.see_all(operator)
+        plan = sources.rotation(await store_sources.live_secrets(operator, source_id), at_once=at_once)
+        await store_sources.retire(operator, source_id, plan.retired, datetime.now(UTC))
+        await store_sources.add_secret(operator, source_id, plan.slot, material=material, created_at=datetime.now(UTC))
+
+
+@asynccontextmanager
+async def reading(dsn: str, progress: Progress | None = None) -> AsyncIterator[KnownSources]:
+    known = KnownSources(dsn=dsn, sealing_key=KEY, refresh_seconds=REFRESH_SECONDS, progress=progress or Progress())
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(known.run(stopping))
+        try:
+            yield known
+        finally:
+            stopping.set()
+
+
+async def becomes_true(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():
+            await asyncio.sleep(0.02)
+
+
+def opens(known: KnownSources, path: str, secret: str) -> bool:
+    source = (known.by_path or {}).get(path)
+    if source is None:
+        return False
+    assert isinstance(source.scheme, StaticHeader)
+    return isinstance(verdict(source.scheme, {b"x-shared": secret.encode()}, b"", now=datetime.now(UTC)), Verified)
+
+
+async def test_a_source_is_believed_soon_after_it_was_added(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    async with reading(database.writer("gateway")) as known:
+        path = await added(operator, "added", "the first secret")
+
+        await becomes_true(lambda: opens(known, path, "the first secret"))
+
+
+async def test_after_a_rotation_both_secrets_open_and_after_two_the_first_does_not(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    path = await added(operator, "rotated", "the first secret")
+    source_id = path.removeprefix("/webhooks/")
+    async with reading(database.writer("gateway")) as known:
+        await rotated(operator, source_id, "the second secret", at_once=False)
+        await becomes_true(lambda: opens(known, path, "the second secret"))
+        both = opens(known, path, "the first secret")
+
+        await rotated(operator, source_id, "the third secret", at_once=False)
+        await becomes_true(lambda: opens(known, path, "the third secret"))
+        second, first = opens(known, path, "the second secret"), opens(known, path, "the first secret")
+
+    assert both
+    assert (second, first) == (True, False)
+
+
+async def test_a_leaked_secret_ends_at_once(database: Database, operator: "asyncpg.Connection[asyncpg.Record]") -> None:
+    path = await added(operator, "leaked", "the leaked secret")
+    async with reading(database.writer("gateway")) as known:
+        await rotated(operator, path.removeprefix("/webhooks/"), "the new secret", at_once=True)
+        await becomes_true(lambda: opens(known, path, "the new secret"))
+
+        assert not opens(known, path, "the leaked secret")
+
+
+async def test_a_disabled_source_is_unknown(database: Database, operator: "asyncpg.Connection[asyncpg.Record]") -> None:
+    path = await added(operator, "disabled", "its own secret here")
+    async with reading(database.writer("gateway")) as known:
+        await becomes_true(lambda: opens(known, path, "its own secret here"))
+        async with operator.transaction():
+            await store_clients.see_all(operator)
+            await store_sources.set_enabled(operator, path.removeprefix("/webhooks/"), enabled=False)
+
+        await becomes_true(lambda: path not in (known.by_path or {}))
+
+
+async def test_what_is_known_stays_known_while_the_database_is_away(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    path = await added(operator, "kept", "a secret to be kept")
+    progress = Progress()
+    async with reading(database.writer("gateway"), progress) as known:
+        await becomes_true(lambda: opens(known, path, "a secret to be kept"))
+        async with away(database):
+            await asyncio.sleep(5 * REFRESH_SECONDS)
+            during = opens(known, path, "a secret to be kept"), progress.not_ready()
+        await rotated(operator, path.removeprefix("/webhooks/"), "a secret that is new", at_once=False)
+        await becomes_true(lambda: opens(known, path, "a secret that is new"))
+
+    assert during == (True, [])
+
+
+async def test_without_a_database_it_starts_and_is_not_ready(database: Database) -> None:
+    progress = Progress()
+    async with away(database), reading(database.writer("gateway"), progress) as known:
+        await asyncio.sleep(3 * REFRESH_SECONDS)
+
+        assert known.by_path is None
+        assert progress.not_ready() == ["sources"]
+        assert progress.stuck() == []
+
+
+@asynccontextmanager
+async def away(database: Database) -> AsyncIterator[None]:
+    """Let nobody but administrators of another database in, and the gateway's writer out."""
+    name = database.admin.rpartition("/")[2]
+    admin = await asyncpg.connect(database.admin.rpartition("/")[0] + "/postgres")
+    try:
+        await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS false")
+        await admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND usename = 'gateway_writer'",
+            name,
+        )
+        yield
+    finally:
+        await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
+        await admin.close()
