@@ -28,7 +28,14 @@ BROKEN_DATA: Final = (
 )
 """PostgreSQL refused the values themselves (SQLSTATE classes 22 and 23): the same record is refused again."""
 
-TRANSIENT: Final = (MayWorkLater, asyncpg.PostgresError, asyncpg.InterfaceError, OSError, TimeoutError)
+TRANSIENT: Final = (
+    MayWorkLater,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # what the next statement gets on a connection that the server ended while it was idle
+    OSError,
+    TimeoutError,
+)
 """Everything else that a database or a network raises. `BROKEN_DATA` is looked at first."""
 
 

@@ -48,6 +48,7 @@ async def test_a_closed_connection_may_work_later(database: Database) -> None:
         (TimeoutError(), True),
         (ConnectionResetError(), True),
         (asyncpg.DeadlockDetectedError("deadlock"), True),
+        (asyncpg.InternalClientError("cannot switch to state 12; another operation (2) is in progress"), True),
         (NeverWorks("no"), False),
         (asyncpg.UniqueViolationError("twice"), False),
         (KeyError("bug"), False),
