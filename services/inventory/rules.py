@@ -55,6 +55,16 @@ class Step:
             and self.after.first_seen_at == self.before.asset.first_seen_at
         )
 
+    @property
+    def is_repeat(self) -> bool:
+        """Return whether all of it was known: there is nothing to write, not even that it was seen."""
+        return (
+            self.before is not None
+            and self.after.stamps == self.before.asset.stamps
+            and self.after.first_seen_at == self.before.asset.first_seen_at
+            and self.after.last_seen_at == self.before.asset.last_seen_at
+        )
+
 
 def step(asset_id: UUID, before: Kept | None, facts: Sequence[Fact], *, quiet: timedelta) -> Step:
     """Return what `facts`, at least one, do to an asset. A device that was only seen again is news after `quiet`."""

@@ -56,7 +56,7 @@ def fact(event: Envelope) -> Fact | Unusable:
     if event.tenant is None:
         return Unusable("ce_tenantid: the header is missing, so the asset would belong to nobody")
     counts_at = effective_at(event.time, event.received)
-    said = _words(told, event.received, counts_at) if type(told) in ABOUT_DEVICE else {}
+    said = _words(told, counts_at) if type(told) in ABOUT_DEVICE else {}
     said["tenant_id"] = event.tenant
     return Fact(event, told.device, counts_at, stamp(OrderKey(counts_at, event.id)), said)
 
@@ -73,7 +73,8 @@ def _is_of_device(told: Event) -> TypeGuard[rmm.RmmEvent]:
     return type(told) in OF_DEVICE  # pydantic makes `isinstance` slow for a subclass
 
 
-def _words(told: rmm.RmmEvent, received: datetime, counts_at: datetime) -> dict[Field, object]:
+def _words(told: rmm.RmmEvent, counts_at: datetime) -> dict[Field, object]:
+    """Return what is said. It depends on nothing but the event and `counts_at`: of one stamp there is one word."""
     match told:
         case rmm.DeviceUpdated():
             return _normalised(told.facts)
@@ -83,7 +84,7 @@ def _words(told: rmm.RmmEvent, received: datetime, counts_at: datetime) -> dict[
             return {"online": False}
         case rmm.DeviceBooted():
             build = _one_line(told.os_build or "")
-            booted: dict[Field, object] = {"last_boot_at": effective_at(told.booted_at, received)}
+            booted: dict[Field, object] = {"last_boot_at": min(told.booted_at, counts_at)}
             return {**booted, "os_build": build} if build else booted
         case rmm.DeviceSeen():
             return {**_normalised(told.facts), "removed_at": None}

@@ -110,7 +110,7 @@ async def save(tx: Connection, steps: Iterable[Step]) -> None:
     Raises:
         AssetMovedOn: one of them is not at the revision before; nothing of the batch may be committed.
     """
-    in_order = sorted(steps, key=_asset_number)
+    in_order = sorted((each for each in steps if not each.is_repeat), key=_asset_number)
     touches = [each for each in in_order if each.is_touch]
     changes = [each for each in in_order if not each.is_touch]
     if touches:
