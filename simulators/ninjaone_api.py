@@ -25,7 +25,9 @@ from simulators.script import NOW
 CLIENT_ID: Final = "patchline-demo"
 CLIENT_SECRET: Final = "simulated-client-secret"
 TOKEN_SECONDS: Final = 3600
-SILENCE_SECONDS: Final = 60.0
+SILENCE_SECONDS: Final = 5.0
+"""How long a silent instance lets its caller wait, until what stands before it gives up."""
+
 RETRY_AFTER_SECONDS: Final = 1
 _LARGEST_BODY_BYTES: Final = 65_536
 _LARGEST_PAGE: Final = 1000

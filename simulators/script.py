@@ -85,7 +85,7 @@ class Script:
         self._waiting: list[Release] = []
         self._build = device.build
         self._booted_at = device.booted_at
-        self.at = MORNING - timedelta(minutes=rng.uniform(5, 120))
+        self.at = _whole(MORNING - timedelta(minutes=rng.uniform(5, 120)))
 
     def scan(self) -> None:
         """Let the agent look for missing updates now. Only a source that cannot be asked tells what it found."""
@@ -111,11 +111,11 @@ class Script:
 
     def wait(self, shortest_minutes: float, longest_minutes: float) -> None:
         """Let some minutes pass."""
-        self.at += timedelta(minutes=self.rng.uniform(shortest_minutes, longest_minutes))
+        self.go_to(self.at + timedelta(minutes=self.rng.uniform(shortest_minutes, longest_minutes)))
 
     def go_to(self, at: datetime) -> None:
-        """Let time pass until `at`; never back."""
-        self.at = max(self.at, at)
+        """Let time pass until `at`, to the millisecond as both formats write it; never back."""
+        self.at = max(self.at, _whole(at))
 
     def tell(self, what: What, release: Release | None = None, code: str | None = None) -> None:
         """Let something happen now."""
@@ -148,6 +148,10 @@ class Script:
         self._waiting.clear()
         self.wait(0.5, 1.5)
         self.tell(What.RESTARTED)
+
+
+def _whole(at: datetime) -> datetime:
+    return at.replace(microsecond=at.microsecond // 1000 * 1000)
 
 
 def window_of(device: Device) -> datetime:

@@ -8,10 +8,13 @@ import time
 from pathlib import Path
 from typing import Annotated, Final
 
+import httpx
 import typer
+from aiokafka.errors import KafkaError
 from rich.console import Console
 
 from chassis import commands
+from chassis.errors import MayWorkLater, NeverWorks
 from patchline.demo import report
 from patchline.demo.display import Display, display
 from patchline.demo.house import House
@@ -22,9 +25,11 @@ from simulators.day import day
 from simulators.plan import Plan, plan
 from simulators.script import NOW
 
-SEND_SECONDS: Final = 50.0
+SEND_SECONDS: Final = 45.0
 DEFAULT_REPORT: Final = Path("build/reports/demo.json")
 PLAIN_WIDTH: Final = 120
+_CLEAR: Final = (NeverWorks, MayWorkLater, KafkaError, OSError, httpx.HTTPError)
+"""Errors whose own sentence is all that a person needs."""
 
 Keep = Annotated[bool, typer.Option("--keep", help="Leave everything running at the end.")]
 Report = Annotated[Path, typer.Option("--json", help="Where the report for machines is written.")]
@@ -76,7 +81,18 @@ def _played(context: typer.Context, house: House, shown: Display, the_plan: Plan
     settings = house.settings() | {"PATCHLINE_HOME": str(house.home)}
     os.environ.update(settings)  # so that the commands which are typed find this stack
     patchline = context.find_root().command
-    return asyncio.run(run(the_plan, settings, patchline=patchline, send_seconds=SEND_SECONDS, display=shown))
+    try:
+        return asyncio.run(run(the_plan, settings, patchline=patchline, send_seconds=SEND_SECONDS, display=shown))
+    except BaseExceptionGroup as group:  # what one step says stands in the group of all that ran beside it
+        known, other = group.split(_CLEAR)
+        if known is None or other is not None:
+            raise
+        raise PartUnavailable("; ".join(str(error) or type(error).__name__ for error in _leaves(known))) from group
+
+
+def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
+    parts = [_leaves(each) if isinstance(each, BaseExceptionGroup) else [each] for each in group.exceptions]
+    return [leaf for part in parts for leaf in part]
 
 
 def _tell_how_to_look(console: Console, house: House, outcome: Outcome) -> None:

@@ -34,13 +34,22 @@ class Parked:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Silent:
+    """A source whose API does not answer: how many polls failed in a row, and how the last one did."""
+
+    source: str
+    failures: int
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Stored:
     """All that the database was asked."""
 
     obligations: Mapping[Owed, StoredObligation]
     parked: Sequence[Parked]
     unknown_codes: Mapping[str, int]
-    unsent: int
+    silent: Sequence[Silent]
 
 
 OBLIGATIONS: Final[LiteralString] = """
@@ -58,6 +67,9 @@ PARKED: Final[LiteralString] = """
     ORDER BY 1, 2, 3
 """
 UNKNOWN_CODES: Final[LiteralString] = "SELECT code, sum(count)::bigint AS count FROM gateway.unknown_code GROUP BY code"
+SILENT: Final[LiteralString] = """
+    SELECT source, failures, coalesce(last_error, '') AS reason FROM gateway.poll_state WHERE failures > 0 ORDER BY 1
+"""
 UNFINISHED: Final[LiteralString] = """
     SELECT count(*) FROM ticketing.intent WHERE state IN ('pending', 'leased', 'uncertain')
 """
@@ -83,13 +95,13 @@ async def stored(settings: Mapping[str, str], tenants: Sequence[UUID]) -> Stored
         async with reader.transaction():
             await reader.fetchval(SET_TENANTS, _list(tenants))
             obligations = {_owed(row): _obligation(row) for row in await reader.fetch(OBLIGATIONS)}
-            unsent = await reader.fetchval(UNFINISHED)
         parked = [Parked(**row) for row in await operator.fetch(PARKED)]
         codes = {row["code"]: row["count"] for row in await operator.fetch(UNKNOWN_CODES)}
+        silent = [Silent(**row) for row in await operator.fetch(SILENT)]
     finally:
         await reader.close()
         await operator.close()
-    return Stored(obligations=obligations, parked=parked, unknown_codes=codes, unsent=unsent)
+    return Stored(obligations=obligations, parked=parked, unknown_codes=codes, silent=silent)
 
 
 async def _connected(settings: Mapping[str, str], role: str) -> "asyncpg.Connection[asyncpg.Record]":

@@ -17,7 +17,7 @@ from patchline.demo.database import Stored
 from patchline.demo.subscriber import Letter, Seen
 from patchline.demo.tracker import Issue
 from simulators.deliveries import Nature
-from simulators.fleet import CLIENTS
+from simulators.fleet import CLIENTS, NINJAONE_BRANCH
 from simulators.ledger import Cell, ExpectedTicket, Ledger, Told
 from simulators.script import What
 from simulators.sender import Sent
@@ -63,6 +63,7 @@ def judged(ledger: Ledger, found: Found) -> list[Check]:
         _dead_letters(ledger, found.seen.letters),
         _parked(ledger, found.stored),
         _unknown_codes(ledger, found.stored),
+        _silent(found.stored),
         _devices(ledger, found.seen),
         _states(ledger, found.stored),
         _failures(ledger, found.stored),
@@ -153,6 +154,12 @@ def _unknown_codes(ledger: Ledger, stored: Stored) -> Check:
     """Compare by the code's last part: the gateway keeps it verbatim behind the activity's type."""
     found = Counter({code.rpartition(".")[2]: count for code, count in stored.unknown_codes.items()})
     return compared("unknown codes counted", Counter(ledger.unknown_codes), found, str)
+
+
+def _silent(stored: Stored) -> Check:
+    """The one instance that stopped answering is known to have stopped, and no other."""
+    found = Counter(each.source for each in stored.silent)
+    return compared("sources known to be silent", Counter([NINJAONE_BRANCH.full_name]), found, str)
 
 
 def _devices(ledger: Ledger, seen: Seen) -> Check:

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self
 
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -31,13 +31,12 @@ class Lag:
 
     async def records(self) -> int | None:
         """Return how many records all groups together have not handled; `None` where Kafka cannot tell now."""
+        behind: dict[tuple[str, TopicPartition], int] = {}
         try:
-            groups = [name for name, _ in await self._admin.list_consumer_groups()]
-            behind = 0
-            for group in groups:
-                committed = await self._admin.list_consumer_group_offsets(group)
-                ends = await self._consumer.end_offsets(list(committed)) if committed else {}
-                behind += sum(max(ends[each] - offset.offset, 0) for each, offset in committed.items())
+            for group, _ in await self._admin.list_consumer_groups():
+                for partition, committed in (await self._admin.list_consumer_group_offsets(group)).items():
+                    behind[group, partition] = committed.offset
+            ends = await self._consumer.end_offsets(list({partition for _, partition in behind}))
         except KafkaError:
             return None
-        return behind
+        return sum(max(int(ends[partition]) - offset, 0) for (_, partition), offset in behind.items())

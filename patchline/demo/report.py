@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from contracts.events.obligation import OUTSIDE_POPULATION, FigurePublished, State
+from contracts.events.ticket import TicketParked
 from patchline.demo.check import Check
 from patchline.demo.judgement import Found, figures
 from simulators.deliveries import Nature
@@ -91,6 +92,7 @@ def written(outcome: Outcome) -> dict[str, Any]:
         "partitions": [_partition(cell, figure) for cell, figure in _cells(found)],
         "tickets": [_ticket(outcome, number) for number in range(len(found.issues))],
         "dead_letters": [{"source": each.source, "reason": each.reason} for each in found.seen.letters],
+        "silent_sources": [asdict(each) for each in found.stored.silent],
         "parked_events": [asdict(each) for each in found.stored.parked],
         "checks": [asdict(check) for check in outcome.checks],
     }
@@ -118,8 +120,9 @@ def show(console: Console, outcome: Outcome) -> None:
 
 
 def _cells(found: Found) -> list[tuple[Cell, FigurePublished]]:
+    """Return the figures that count anything, in the order in which they are shown."""
     return sorted(
-        figures(found.seen).items(),
+        ((cell, figure) for cell, figure in figures(found.seen).items() if any(figure.counts.values())),
         key=lambda each: (each[0].client, each[0].os_family, each[0].tier, _SEVERITIES.index(each[0].severity)),
     )
 
@@ -150,7 +153,7 @@ def _ticket(outcome: Outcome, number: int) -> dict[str, Any]:
 
 
 def _partition_table(client: str, cells: Sequence[tuple[Cell, FigurePublished]]) -> Table:
-    table = Table(title=client, title_justify="left", title_style="bold", box=box.SIMPLE, padding=(0, 1, 0, 0))
+    table = Table(title=client, title_justify="left", title_style="bold", box=box.SIMPLE, padding=0, pad_edge=False)
     for name in ("OS", "tier", "severity"):
         table.add_column(name, no_wrap=True)
     for name in ("popu\nlation", "F-STRICT\n%", *_SHORT.values(), "out\nside"):
@@ -189,11 +192,17 @@ def _letter_table(found: Found) -> Table:
 
 
 def _waiting_table(found: Found) -> Table:
-    table = Table(title="Waiting or not understood", title_justify="left", title_style="bold", box=box.SIMPLE)
+    table = Table(title="Parked, silent or not understood", title_justify="left", title_style="bold", box=box.SIMPLE)
     for name in ("what", "source", "how many", "why"):
         table.add_column(name, justify="right" if name == "how many" else "left")
     for each in found.stored.parked:
         table.add_row(f"parked: organisation {each.organisation}", each.source, str(each.events), each.reason)
+    for silent in found.stored.silent:
+        failures = f"{silent.failures} polls"
+        table.add_row("silent: its API does not answer", silent.source, failures, silent.reason)
+    for ticket, told in sorted(found.seen.tickets.items()):
+        if isinstance(parked := told[-1].data, TicketParked):
+            table.add_row(f"parked: ticket {ticket}", "", "1", parked.reason)
     for code, count in sorted(found.stored.unknown_codes.items()):
         table.add_row(f"code {code}", "", str(count), "kept verbatim, no event of ours")
     return table

@@ -32,7 +32,8 @@ QUIET_SECONDS: Final = 6.0
 """Nothing was written for so long, and nothing waits: then all is done."""
 
 LONGEST_QUIET_WAIT_SECONDS: Final = 90.0
-COUNT_EVERY_SECONDS: Final = 1.0
+COUNT_EVERY_SECONDS: Final = 0.5
+LAG_EVERY_SECONDS: Final = 2.5
 _TENANTS: Final = [ids.tenant_id(client.name) for client in CLIENTS]
 
 
@@ -97,8 +98,11 @@ async def _stage(plan: Plan, settings: Mapping[str, str], display: Display) -> A
 
 
 async def _count(stage: Stage) -> None:
+    loop, asked_at = asyncio.get_running_loop(), 0.0
     while True:
-        stage.behind = await stage.lag.records()
+        if loop.time() - asked_at >= LAG_EVERY_SECONDS:
+            stage.behind = await stage.lag.records()
+            asked_at = loop.time()
         stage.display.count(stage.counts())
         await asyncio.sleep(COUNT_EVERY_SECONDS)
 

@@ -3,16 +3,14 @@
 Source: Roundup 2.6 documentation, `rest.txt`.
 """
 
-import asyncio
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import httpx
 
-AT_ONCE: Final = 8
 _INTRODUCED: Final = re.compile(r"^(?:Devices|Failing too) \(\d+\):\n((?:- .*\n?)+)", re.MULTILINE)
 _DEVICE: Final = re.compile(r"^- (\S+) \(", re.MULTILINE)
 _CLOSED: Final = frozenset({"resolved", "done-cbb"})
@@ -37,30 +35,23 @@ async def issues(url: str, login: tuple[str, str]) -> list[Issue]:
     Raises:
         httpx.HTTPError: the tracker does not answer, or refuses.
     """
-    limits = httpx.Limits(max_connections=AT_ONCE)
-    async with httpx.AsyncClient(
-        base_url=f"{url.rstrip('/')}/rest/data/", auth=login, timeout=30, limits=limits, trust_env=False
-    ) as client:
-        fields = "title,correlation_key,client,status,messages"
-        page = await _read(client, "issue", {"@fields": fields, "@verbose": 2})
-        ours = [each for each in page["collection"] if each.get("correlation_key")]
-        return await asyncio.gather(*(_issue(client, each) for each in ours))
+    base = f"{url.rstrip('/')}/rest/data/"
+    async with httpx.AsyncClient(base_url=base, auth=login, timeout=30, trust_env=False) as client:
+        notes = {row["id"]: str(row["content"]) for row in await _every(client, "msg", "content", verbose=3)}
+        rows = await _every(client, "issue", "title,correlation_key,client,status,messages", verbose=2)
+    return [_issue(row, notes) for row in rows if row.get("correlation_key")]
 
 
-async def _issue(client: httpx.AsyncClient, row: dict[str, Any]) -> Issue:
-    numbers = sorted(int(message["id"]) for message in row["messages"])
-    notes = [
-        str((await _read(client, f"msg/{number}", {"@fields": "content"}))["attributes"]["content"])
-        for number in numbers
-    ]
+def _issue(row: dict[str, Any], notes: Mapping[str, str]) -> Issue:
+    own = [notes[number] for number in sorted((each["id"] for each in row["messages"]), key=int)]
     return Issue(
         number=row["id"],
         key=row["correlation_key"],
         title=row["title"],
         client=row.get("client") or "",
         is_open=(row.get("status") or {}).get("name") not in _CLOSED,
-        devices=introduced(notes),
-        notes=tuple(notes),
+        devices=introduced(own),
+        notes=tuple(own),
     )
 
 
@@ -70,8 +61,9 @@ def introduced(notes: Iterable[str]) -> Counter[str]:
     return Counter(name for found in lists for name in _DEVICE.findall(found))
 
 
-async def _read(client: httpx.AsyncClient, path: str, params: dict[str, str | int]) -> dict[str, Any]:
-    answer = await client.get(path, params=params)
+async def _every(client: httpx.AsyncClient, kind: str, fields: str, *, verbose: int) -> list[dict[str, Any]]:
+    """Return all of one kind. What a message says is shown from verbosity 3 on."""
+    answer = await client.get(kind, params={"@fields": fields, "@verbose": verbose})
     answer.raise_for_status()
-    content: dict[str, Any] = answer.json()["data"]
-    return content
+    rows: list[dict[str, Any]] = answer.json()["data"]["collection"]
+    return rows

@@ -14,7 +14,7 @@ from contracts.events.asset import AssetChanged
 from contracts.events.event import Event, Method, OsFamily, Severity, Tier
 from contracts.events.obligation import DeviceLabel, FigurePublished, ObligationStateChanged, State
 from contracts.events.rmm import PatchInstallFailed, PatchRef
-from patchline.demo.database import Parked, Stored, StoredObligation
+from patchline.demo.database import Parked, Silent, Stored, StoredObligation
 from patchline.demo.judgement import Found, judged
 from patchline.demo.subscriber import Letter, Seen
 from patchline.demo.tracker import Issue
@@ -153,7 +153,7 @@ def good() -> Found:
             },
             parked=[Parked(source=SOURCE, organisation="99", reason="no client", events=1)],
             unknown_codes={"SYSTEM.NEW_CODE": 1},
-            unsent=0,
+            silent=[Silent(source="rmm/ninjaone/branch", failures=3, reason="HTTP 504")],
         ),
         issues=[
             Issue(
@@ -228,6 +228,7 @@ def answered(position: int, status: int | None) -> Callable[[Found], Found]:
         ),
         pytest.param(stored(parked=[]), "events parked for a mapping", 1, 0, id="a parked event is lost"),
         pytest.param(stored(unknown_codes={}), "unknown codes counted", 1, 0, id="an unknown code is not counted"),
+        pytest.param(stored(silent=[]), "sources known to be silent", 1, 0, id="nobody noticed the silence"),
         pytest.param(seen(lambda it: it.assets.clear()), "devices in the inventory", 1, 0, id="a device is missing"),
         pytest.param(stored(obligations={}), "obligations", 1, 0, id="an obligation is missing"),
         pytest.param(obligation(state="VERIFIED"), "obligations", 0, 0, id="a state is wrong"),
