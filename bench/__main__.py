@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 import time
+from pathlib import Path
 
 from rich.console import Console
 
@@ -52,7 +53,7 @@ def _run(rounds: int, only: str | None) -> list[Figure]:
 
 def _parts(home: "os.PathLike[str]", *, with_roundup: bool) -> PartSettings:
     return PartSettings(
-        home=place.made(place.Path(home)),
+        home=place.made(Path(home)),
         cache=place.cache(os.environ),
         kafka_port=0,
         postgres_port=0,
@@ -70,7 +71,8 @@ async def _stages(parts: LocalParts, rounds: int, only: str | None) -> list[Figu
         _say("stage: accept (bare ASGI app on the same server is the floor)")
         from bench.accept import accept_stage  # noqa: PLC0415 - needs a load generator that other stages do not
 
-        measured = await accept_stage(kafka=parts.kafka_url, rounds=rounds)
+        writer = _writer_dsn(parts, "gateway")
+        measured = await accept_stage(kafka=parts.kafka_url, writer_dsn=writer, rounds=rounds)
         figures.append(at_least("accept: signed webhook to 202, acks=all, one process", measured, 0.25))
     if only != "accept":
         _say("stage: state (bare unnest upsert of the same batches is the floor)")
@@ -79,12 +81,7 @@ async def _stages(parts: LocalParts, rounds: int, only: str | None) -> list[Figu
 
 
 async def _state(parts: LocalParts, rounds: int) -> list[Figure]:
-    around = Surroundings(
-        home=place.Path(), kafka="", database=parts.database_url, tracker_url="", tracker_user="", gateway_port=0,
-        health_port=0, simulator_port=0,
-    )  # fmt: skip
-    writer = around.role_url("inventory_writer").replace("inventory_writer@", "inventory_writer:bench@")
-    where = Place(kafka=parts.kafka_url, admin_dsn=parts.database_url, writer_dsn=writer)
+    where = Place(kafka=parts.kafka_url, admin_dsn=parts.database_url, writer_dsn=_writer_dsn(parts, "inventory"))
     measured = await state_stage(where, rounds=rounds)
     changing, sustained = measured["changing"], measured["sustained"]
     if not isinstance(changing, dict) or not isinstance(sustained, dict):
@@ -96,6 +93,15 @@ async def _state(parts: LocalParts, rounds: int) -> list[Figure]:
         at_most("state: resident memory after 200,000 events", sustained["resident_mib_late"], "MiB", 200),
         at_most("state: growth from 20,000 to 200,000 events", growth, "MiB", 20),
     ]
+
+
+def _writer_dsn(parts: LocalParts, schema: str) -> str:
+    around = Surroundings(
+        home=Path(), kafka="", database=parts.database_url, tracker_url="", tracker_user="", gateway_port=0,
+        health_port=0, simulator_port=0,
+    )  # fmt: skip
+    role = f"{schema}_writer"
+    return around.role_url(role).replace(f"{role}@", f"{role}:bench@")
 
 
 def _thread(home: "os.PathLike[str]") -> list[Figure]:

@@ -41,12 +41,14 @@ def _story() -> tuple[Day, datetime, datetime]:
     script.scan()
     script.wait(5, 6)
     script.install(update, truly=False)
+    script.wait(2, 3)
     script.restart()
     script.wait(5, 6)
     script.scan()
     found_out = script.at
     script.wait(60, 61)
     script.install(update)
+    script.wait(2, 3)
     script.restart()
     script.wait(5, 6)
     script.scan()
@@ -84,9 +86,10 @@ class Rmm:
 
 @pytest.fixture(scope="module")
 def rmm(world: World) -> Iterator[Rmm]:
-    whole, _, _ = _story()
+    whole, found_out, _ = _story()
     rmm = Rmm(whole)
     rmm.start()
+    rmm.show(found_out - timedelta(minutes=10))
     secret = world.stack.home / "ninja-api.secret"
     secret.write_text(ninjaone_api.CLIENT_SECRET)
     for command in (
@@ -118,7 +121,6 @@ def _webhook(world: World, rmm: Rmm, what: What, number: int) -> None:
 def test_a_device_that_lies_is_not_verified_until_the_pollers_witness(world: World, rmm: Rmm) -> None:
     _, found_out, cured = _story()
     device = str(LIAR.number)
-    rmm.show(found_out - timedelta(minutes=10))
     until("the scan lists the update", lambda: world.state_of(device) in {"MISSING_IN_SLA", "MISSING_OVERDUE"})
 
     _webhook(world, rmm, What.INSTALLED, 1)

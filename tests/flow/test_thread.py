@@ -60,12 +60,12 @@ def test_another_clients_failure_is_another_ticket(world: World) -> None:
 
 
 async def test_everything_delivered_again_changes_nothing(world: World) -> None:
-    until("quiet", lambda: _settled(world))
+    await _settled(world)
     before = await _everything(world)
 
     for webhook in list(world.sent):
         assert world.deliver(webhook).status_code == 202
-    until("all repeats translated", lambda: _settled(world))
+    await _settled(world)
 
     assert await _everything(world) == before
 
@@ -81,15 +81,21 @@ async def _everything(world: World) -> dict[str, object]:
     }
 
 
-def _settled(world: World) -> bool:
-    """Return whether nothing moves: the same counts twice, some time apart."""
-    first = _counts(world)
-    time.sleep(QUIET_SECONDS)
-    return first == _counts(world)
+async def _settled(world: World) -> None:
+    """Return once nothing moves: the same counts twice, some time apart."""
+    before: object = None
+    async with asyncio.timeout(60):
+        while (now := await _counts(world)) != before:
+            before = now
+            await asyncio.sleep(QUIET_SECONDS)
 
 
-def _counts(world: World) -> object:
-    return [(issue["id"], len(issue["messages"])) for issue in world.issues()], world.cli("ticket", "list")
+async def _counts(world: World) -> object:
+    return (
+        [(issue["id"], len(issue["messages"])) for issue in world.issues()],
+        await world.rows("SELECT sum(next_offset) FROM gateway.watermark"),
+        await world.rows("SELECT sum(next_offset) FROM ticketing.watermark"),
+    )
 
 
 def test_a_claim_is_no_proof_and_a_later_scan_with_a_newer_build_is_and_resolves_the_ticket(world: World) -> None:

@@ -1,5 +1,6 @@
 """The running product, and what a test does to it from outside: webhooks, the tracker's own API, the command line."""
 
+import asyncio
 import json
 import os
 import subprocess
@@ -121,9 +122,15 @@ class World:
             await connection.close()
 
     def state_of(self, device: str) -> str | None:
-        """Return the state of the server update on a device, as the command line shows it."""
-        rows = [row for row in self.cli("obligation", "list") if row.get("device") == device]
-        return rows[0]["state"] if rows else None
+        """Return the state of the server update on a device. Not inside a running event loop."""
+        rows = asyncio.run(self.rows(STATE, device, SERVER))
+        return str(rows[0]["state"]) if rows else None
+
+
+STATE = """
+    SELECT owed.state FROM compliance.obligation AS owed JOIN compliance.asset USING (asset_id)
+    WHERE asset.device = $1 AND owed.product = $2
+"""
 
 
 def run_cli(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
@@ -139,7 +146,7 @@ def run_cli(home: Path, *arguments: str) -> "subprocess.CompletedProcess[str]":
     )
 
 
-def until(what: str, check: Callable[[], Any], *, seconds: float = 30) -> Any:
+def until(what: str, check: Callable[[], Any], *, seconds: float = 60) -> Any:
     """Return the first truthy answer of `check`; say `what` was waited for if none comes."""
     deadline = time.monotonic() + seconds
     while not (answer := check()):
