@@ -1,0 +1,49 @@
+"""`patchline`: every command of the product under one name."""
+
+import os
+import sys
+from typing import Final
+
+import typer
+
+from chassis.commands import WRONG_USE, stop
+from patchline import dlq, schemas, topics
+from patchline.demo.commands import demo
+from patchline.local import PartUnavailable, place
+from patchline.stack import commands as stack
+from services.compliance.commands import catalog_app, figures_app, obligation_app
+from services.gateway.commands import client_app, source_app
+from services.inventory.commands import asset_app
+from services.ticketing.commands import ticket_app
+
+app: Final = typer.Typer(
+    name="patchline",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    help="The event backbone between an RMM and a PSA. Exit codes: 0 done, 1 no, 2 wrong use, 3 not reachable.",
+)
+app.command("up")(stack.up)
+app.command("down")(stack.down)
+app.command("status")(stack.status)
+app.command("demo")(demo)
+app.command("migrate")(schemas.migrate_command)
+app.add_typer(topics.app, name="topics")
+app.add_typer(dlq.app, name="dlq")
+app.add_typer(client_app, name="client")
+app.add_typer(source_app, name="source")
+app.add_typer(asset_app, name="asset")
+app.add_typer(catalog_app, name="catalog")
+app.add_typer(obligation_app, name="obligation")
+app.add_typer(figures_app, name="figures")
+app.add_typer(ticket_app, name="ticket")
+
+
+def main() -> None:
+    """Run the command line."""
+    os.environ.setdefault("PATCHLINE_HOME", str(place.home(os.environ)))
+    try:
+        app()
+    except PartUnavailable as error:
+        stop(str(error), WRONG_USE)
+    except BrokenPipeError:
+        sys.exit(0)
