@@ -132,7 +132,7 @@ def tags_of(value: object, path: str) -> tuple[str, ...] | None:
     return tuple(sorted({fields.name(word, path) for word in words}))
 
 
-def _common(activity: _Activity) -> dict[str, Any]:
+def _place_of(activity: _Activity) -> dict[str, Any]:
     return {"device": activity.device, "organisation": activity.organisation, "site": activity.site}
 
 
@@ -143,17 +143,17 @@ def _facts(activity: _Activity) -> rmm.DeviceFacts:
 def _raised(activity: _Activity) -> rmm.RmmEvent:
     kind = activity.kind.upper()
     if kind in OFFLINE_CONDITIONS:
-        return rmm.DeviceOffline(**_common(activity))
+        return rmm.DeviceOffline(**_place_of(activity))
     if kind in REBOOT_CONDITIONS:
-        return rmm.PatchRebootPending(**_common(activity), reason=activity.kind)
+        return rmm.PatchRebootPending(**_place_of(activity), reason=activity.kind)
     severity = alert_severity(activity.body.get("severity"))
-    return rmm.AlertRaised(**_common(activity), alert=activity.alert, kind=activity.kind, severity=severity)
+    return rmm.AlertRaised(**_place_of(activity), alert=activity.alert, kind=activity.kind, severity=severity)
 
 
 def _reset(activity: _Activity) -> rmm.RmmEvent:
     if activity.kind.upper() in OFFLINE_CONDITIONS:
-        return rmm.DeviceOnline(**_common(activity))
-    return rmm.AlertReset(**_common(activity), alert=activity.alert, kind=activity.kind)
+        return rmm.DeviceOnline(**_place_of(activity))
+    return rmm.AlertReset(**_place_of(activity), alert=activity.alert, kind=activity.kind)
 
 
 def _with_patch(
@@ -170,21 +170,21 @@ def _with_patch(
 
 def _failed(activity: _Activity, patch: rmm.PatchRef) -> rmm.RmmEvent:
     code = activity.finder.result_code_in(activity.body)
-    return rmm.PatchInstallFailed(**_common(activity), patch=patch, code=code)
+    return rmm.PatchInstallFailed(**_place_of(activity), patch=patch, code=code)
 
 
 _BUILD: Final[Mapping[Meaning, Callable[[_Activity], rmm.RmmEvent | None]]] = {
-    Meaning.SEEN: lambda each: rmm.DeviceSeen(**_common(each), facts=_facts(each)),
-    Meaning.UPDATED: lambda each: rmm.DeviceUpdated(**_common(each), facts=_facts(each)),
-    Meaning.REMOVED: lambda each: rmm.DeviceRemoved(**_common(each), reason=each.code),
-    Meaning.CLONED: lambda each: rmm.AlertRaised(**_common(each), alert=each.alert, kind=each.code),
-    Meaning.SCAN_COMPLETED: lambda each: rmm.PatchScanCompleted(**_common(each), scanned_at=each.at),
-    Meaning.APPROVED: _with_patch(lambda each, patch: rmm.PatchApproved(**_common(each), patch=patch)),
-    Meaning.REJECTED: _with_patch(lambda each, patch: rmm.PatchRejected(**_common(each), patch=patch)),
-    Meaning.INSTALLED: _with_patch(lambda each, patch: rmm.PatchInstallReported(**_common(each), patch=patch)),
+    Meaning.SEEN: lambda each: rmm.DeviceSeen(**_place_of(each), facts=_facts(each)),
+    Meaning.UPDATED: lambda each: rmm.DeviceUpdated(**_place_of(each), facts=_facts(each)),
+    Meaning.REMOVED: lambda each: rmm.DeviceRemoved(**_place_of(each), reason=each.code),
+    Meaning.CLONED: lambda each: rmm.AlertRaised(**_place_of(each), alert=each.alert, kind=each.code),
+    Meaning.SCAN_COMPLETED: lambda each: rmm.PatchScanCompleted(**_place_of(each), scanned_at=each.at),
+    Meaning.APPROVED: _with_patch(lambda each, patch: rmm.PatchApproved(**_place_of(each), patch=patch)),
+    Meaning.REJECTED: _with_patch(lambda each, patch: rmm.PatchRejected(**_place_of(each), patch=patch)),
+    Meaning.INSTALLED: _with_patch(lambda each, patch: rmm.PatchInstallReported(**_place_of(each), patch=patch)),
     Meaning.FAILED: _with_patch(_failed),
-    Meaning.ROLLED_BACK: _with_patch(lambda each, patch: rmm.PatchRolledBack(**_common(each), patch=patch)),
-    Meaning.BOOTED: lambda each: rmm.DeviceBooted(**_common(each), booted_at=each.at),
+    Meaning.ROLLED_BACK: _with_patch(lambda each, patch: rmm.PatchRolledBack(**_place_of(each), patch=patch)),
+    Meaning.BOOTED: lambda each: rmm.DeviceBooted(**_place_of(each), booted_at=each.at),
     Meaning.RAISED: _raised,
     Meaning.RESET: _reset,
 }
