@@ -219,8 +219,14 @@ class Roundup:
         return etag, issue
 
     async def _message(self, note: Note) -> str:
+        """Make a message that no issue shows yet. If its answer is lost nothing happened that anyone could see."""
         fields = {"author": self._user, "content": note.text, "messageid": note.marker, "date": "."}
-        return _read(_Made, await self._call("POST", "/msg", json=fields)).id
+        try:
+            return _read(_Made, await self._call("POST", "/msg", json=fields)).id
+        except Unavailable as error:
+            raise Unavailable(
+                str(error), retry_after_seconds=error.retry_after_seconds, limited=error.limited
+            ) from error
 
     async def _element(self, number: str) -> tuple[str, _Issue]:
         params: dict[str, str | int] = {"@fields": "status,client,correlation_key,messages", "@verbose": 2}
@@ -233,7 +239,10 @@ class Roundup:
             return await self._element(number)
         except Unavailable as error:
             raise Unavailable(
-                f"not read back: {error}", retry_after_seconds=error.retry_after_seconds, ambiguous=True
+                f"not read back: {error}",
+                retry_after_seconds=error.retry_after_seconds,
+                ambiguous=True,
+                limited=error.limited,
             ) from error
         except Refused as error:
             raise NotAsWritten(f"issue {number} was written and cannot be read: {error}") from error

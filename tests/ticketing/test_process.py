@@ -1,0 +1,152 @@
+"""The real process: events on Kafka become tickets in Roundup and events on `tickets`; SIGTERM loses nothing."""
+
+import asyncio
+import os
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from pydantic import ValidationError
+
+from chassis.errors import WrongSetting
+from chassis.settings import read
+from contracts import topics
+from contracts.envelope import Envelope, decode, encode
+from contracts.events.obligation import State
+from contracts.events.ticket import TicketOpened, TicketResolved
+from contracts.ids import tenant_id
+from patchline.local.roundup import Roundup
+from services.ticketing.app import connected
+from services.ticketing.settings import TicketingSettings
+from tests.builders import client_changed
+from tests.parts import Database
+from tests.ticketing.desk import Desk, until
+from tests.ticketing.findings import state_changed
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture
+def environment(database: Database, kafka: str, roundup: Roundup, tmp_path: Path) -> dict[str, str]:
+    password = tmp_path / "tracker"
+    password.write_text(roundup.api_login.password)
+    return {
+        **{name: value for name, value in os.environ.items() if not name.startswith("PATCHLINE_")},
+        "PATCHLINE_KAFKA": kafka,
+        "PATCHLINE_DATABASE_URL": database.writer("ticketing"),
+        "PATCHLINE_TRACKER_URL": roundup.url,
+        "PATCHLINE_TRACKER_USER": roundup.api_login.name,
+        "PATCHLINE_TRACKER_PASSWORD_FILE": str(password),
+        "PYTHONPATH": str(ROOT),
+    }
+
+
+@asynccontextmanager
+async def process(environment: dict[str, str]) -> AsyncIterator[asyncio.subprocess.Process]:
+    running = await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "services.ticketing", env=environment, cwd=ROOT
+    )
+    try:
+        yield running
+    finally:
+        if running.returncode is None:
+            running.kill()
+            await running.wait()
+
+
+@asynccontextmanager
+async def producing(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
+    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
+    await producer.start()
+    try:
+        yield producer
+    finally:
+        await producer.stop()
+
+
+async def send(producer: AIOKafkaProducer, topic: topics.Topic, *events: Envelope) -> None:
+    for each in events:
+        message = encode(each)
+        await producer.send_and_wait(topic.name, key=message.key, value=message.value, headers=message.headers)
+
+
+@asynccontextmanager
+async def reading(kafka: str, tickets: list[Envelope]) -> AsyncIterator[None]:
+    """Collect what arrives on `tickets`."""
+    consumer = AIOKafkaConsumer(topics.TICKETS.name, bootstrap_servers=kafka, auto_offset_reset="latest")
+    await consumer.start()
+    await consumer.seek_to_end()
+
+    async def collect() -> None:
+        async for record in consumer:
+            tickets.append(decode(record.headers, record.value))  # noqa: PERF401 - an endless stream
+
+    task = asyncio.create_task(collect())
+    try:
+        yield
+    finally:
+        task.cancel()
+        await consumer.stop()
+
+
+async def test_from_kafka_to_the_tracker_and_back(
+    kafka: str, roundup: Roundup, environment: dict[str, str], requirement: str
+) -> None:
+    tenant = tenant_id(f"client {uuid4()}")
+    told: list[Envelope] = []
+
+    def of_ours() -> list[Envelope]:
+        return [each for each in told if each.tenant == tenant]
+
+    async def has(count: int) -> bool:
+        return len(of_ours()) >= count
+
+    async with reading(kafka, told), producing(kafka) as producer, process(environment) as running:
+        await send(producer, topics.CLIENTS, client_changed("Acme Dental", sequence=1, tenant=tenant))
+        failed = state_changed("a", State.FAILED, 1, requirement=requirement, tenant=tenant)
+        await send(producer, topics.COMPLIANCE_EVENTS, failed, failed)
+        await until(lambda: has(1), seconds=60)
+        await send(
+            producer,
+            topics.COMPLIANCE_EVENTS,
+            state_changed("a", State.VERIFIED, 2, requirement=requirement, tenant=tenant),
+        )
+        await until(lambda: has(2), seconds=30)
+
+        running.send_signal(signal.SIGTERM)
+        code = await asyncio.wait_for(running.wait(), 30)
+
+    opened, resolved = of_ours()
+    assert isinstance(opened.data, TicketOpened)
+    assert isinstance(resolved.data, TicketResolved)
+    with Desk.of(roundup) as desk:
+        issue = desk.issue(opened.data.ticket)
+    assert (issue.number, issue.status) == (opened.data.external, "resolved")
+    assert code == 0
+
+
+def test_the_settings_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in os.environ if name.startswith("PATCHLINE_")]:
+        monkeypatch.delenv(name)
+
+    with pytest.raises(WrongSetting, match="PATCHLINE_TRACKER_URL") as caught:
+        read(TicketingSettings)
+
+    assert "PATCHLINE_TRACKER_PASSWORD_FILE" in str(caught.value)
+    assert not isinstance(caught.value, ValidationError)
+
+
+def test_a_password_file_that_cannot_be_read_is_a_wrong_setting(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATCHLINE_TRACKER_PASSWORD_FILE", "/no/such/file")
+
+    with pytest.raises(WrongSetting, match="/no/such/file"):
+        connected(read(TicketingSettings))
