@@ -1,6 +1,5 @@
 """The process that translates: raw deliveries in, canonical events out, parked ones released."""
 
-import gc
 from collections.abc import Callable
 from functools import partial
 from typing import Final
@@ -62,14 +61,7 @@ async def run(settings: TranslateSettings) -> None:
         )
 
 
-def _collect_seldom() -> None:
-    """Look for cyclic garbage less often: a batch makes tens of thousands of objects, and none of them in a cycle."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
-
-
 def main() -> None:
     """Run this process to its end."""
-    _collect_seldom()
     settings = read(TranslateSettings)
     run_process("gateway-translate", settings, lambda: run(settings))
