@@ -11,7 +11,7 @@ import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, cast
 
 import uvloop
 
@@ -91,9 +91,8 @@ class _Sender(asyncio.Protocol):
         self.transport: asyncio.Transport | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - for the type checker
-        self.transport = transport
-        self._send(transport)
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's are none by name
+        self._send(self.transport)
 
     def data_received(self, data: bytes) -> None:
         self._answer += data

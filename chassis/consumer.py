@@ -1,22 +1,17 @@
-"""Batches in: poll, decode each record alone, one transaction with the watermark, then the offset.
+"""Batches in: decode each record alone, one transaction with the watermark, then the offset.
 
-FastStream polls and rebalances; the offsets are ours (ADR 0003): its nack seeks back at once, which is a hot loop, and
-its ack commits every assigned partition. So nothing is acked or nacked: a batch either advances the watermark in
-PostgreSQL, or is sought back and its partitions paused for a while, and polling goes on.
+The offsets are ours (ADR 0003): a batch either advances the watermark in PostgreSQL, or is sought back and its
+partitions paused for a while, and polling goes on.
 """
 
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any, Final, Generic, TypeVar
 
-from aiokafka import ConsumerRebalanceListener, TopicPartition
-from aiokafka.client import AIOKafkaClient
+from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
-from faststream import AckPolicy
-from faststream.kafka import KafkaBroker
-from faststream.message import StreamMessage
 from opentelemetry import trace
 
 from chassis import outbox, watermark
@@ -25,6 +20,7 @@ from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks
 from chassis.platform import Platform
 from chassis.positions import Positions
 from chassis.postgres import transaction
+from chassis.subscription import Subscription
 from chassis.telemetry import METERS, Count, Duration, link_to
 from contracts.topics import BY_NAME, Topic
 
@@ -33,9 +29,9 @@ tracer = trace.get_tracer("patchline")
 
 T = TypeVar("T")
 
-POLL_MS: Final = 20
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
+STUCK_SECONDS: Final = 30.0
 BUGS_IN_A_ROW: Final = 100
 """So many records in a row that a handler cannot take are a broken release, not bad data: stop the line."""
 
@@ -64,25 +60,15 @@ class BatchConsumer(Generic[T]):
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._failed: asyncio.Future[None] | None = None
         self._tasks: asyncio.TaskGroup | None = None
-        self._broker = KafkaBroker(
-            on.kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
-        )
-        self._subscriber: Any = self._broker.subscriber(
-            *(topic.name for topic in topics),
-            group_id=group,
-            batch=True,
+        self._later_tasks: set[asyncio.Task[None]] = set()
+        self._subscription = Subscription(
+            kafka=on.kafka,
+            group=group,
+            topics=topics,
             max_records=max_records,
-            batch_timeout_ms=POLL_MS,
-            auto_offset_reset="none",
-            ack_policy=AckPolicy.MANUAL,
-            listener=_Assignments(self),
-            parser=_untouched,
-            decoder=_records,
-            session_timeout_ms=10_000,
-            heartbeat_interval_ms=2_000,
-            fetch_max_wait_ms=250,
+            on_records=self._take,
+            on_assigned=self._on_assigned,
         )
-        self._subscriber(self._take)
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping`; the batch under way is finished.
@@ -95,68 +81,53 @@ class BatchConsumer(Generic[T]):
         self._progress.ready[self.name] = False
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
+            starting = tasks.create_task(self._subscription.start())
             beating = tasks.create_task(self._beat())
             waiting = tasks.create_task(stopping.wait())
             try:
-                await self._reach_kafka()
-                await self._broker.start()
                 ends: set[asyncio.Future[Any]] = {waiting, self._failed}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                await self._broker.stop()
-                beating.cancel()
-                waiting.cancel()
+                starting.cancel()
+                await self._subscription.stop()
+                for task in (beating, waiting, *self._later_tasks):
+                    task.cancel()
         if self._failed.done():
             self._failed.result()
-
-    async def _reach_kafka(self) -> None:
-        """Wait until Kafka answers: FastStream's start would fail for good where a client of ours can wait."""
-        while True:
-            client = AIOKafkaClient(bootstrap_servers=self._on.kafka)
-            try:
-                await client.bootstrap()
-            except KafkaError as error:
-                log.warning("waiting for Kafka", extra={"group": self.name, "reason": str(error)})
-                await asyncio.sleep(1)
-            else:
-                return
-            finally:
-                await client.close()
 
     async def _beat(self) -> None:
         """Beat while FastStream polls; a stuck handler stops the beat, a poll loop that ended stops the consumer."""
         while True:
-            if any(task.done() for task in self._subscriber.tasks):
+            if self._subscription.is_over:
                 self._fail(MayWorkLater(f"{self.name}: the poll loop ended"))
-            if not self._positions.busy_for_longer_than(30):
+            if not self._positions.busy_for_longer_than(STUCK_SECONDS):
                 self._progress.beat(self.name)
             await asyncio.sleep(1)
 
-    async def on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
+    async def _on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Seek each newly assigned partition to its watermark; until that is possible they stay paused."""
+        consumer = self._subscription.consumer
         try:
-            await self._positions.seek(self._subscriber.consumer, partitions)
+            await self._positions.seek(consumer, partitions)
         except LogNotContinuous as error:
-            self._subscriber.consumer.pause(*partitions)
+            consumer.pause(*partitions)
             self._fail(error)
         except (KafkaError, *TRANSIENT) as error:
             log.warning("cannot read watermarks yet", extra={"group": self.name, "reason": str(error)})
-            self._subscriber.consumer.pause(*partitions)
+            consumer.pause(*partitions)
             self._later(self._assign_again(partitions))
         else:
             self._progress.ready[self.name] = True
 
     async def _assign_again(self, partitions: Sequence[TopicPartition]) -> None:
         await asyncio.sleep(self._longer_pause())
-        consumer = self._subscriber.consumer
-        mine = [each for each in partitions if consumer is not None and each in consumer.assignment()]
+        mine = self._subscription.mine(partitions)
         if mine:
-            await self.on_assigned(mine)
+            await self._on_assigned(mine)
             if all(self._positions.knows(each) for each in mine):
-                consumer.resume(*mine)
+                self._subscription.consumer.resume(*mine)
 
-    async def _take(self, records: Any) -> None:
-        """Take one poll from FastStream, which builds a model of this signature: so its argument is `Any`."""
+    async def _take(self, records: Sequence[Record]) -> None:
         try:
             await self._on_records(records)
         except Exception as error:  # noqa: BLE001 - FastStream would log it and poll on past the batch
@@ -244,7 +215,7 @@ class BatchConsumer(Generic[T]):
         self._positions.advanced(moves)
         self._on.relay.wake()
         self._count_refused(batch)
-        await self._positions.commit(self._subscriber.consumer, moves)
+        await self._positions.commit(self._subscription.consumer, moves)
 
     def _count_refused(self, batch: Batch[T]) -> None:
         for record, reason in batch.refused:
@@ -259,61 +230,40 @@ class BatchConsumer(Generic[T]):
             "put back, tried again later",
             extra={"group": self.name, "seconds": seconds, "reason": f"{type(error).__name__}: {error}"},
         )
-        consumer = self._subscriber.consumer
+        consumer = self._subscription.consumer
         partitions = self._positions.rewind(consumer, records)
         consumer.pause(*partitions)
         self._later(self._resume(partitions, seconds))
 
     async def _resume(self, partitions: Sequence[TopicPartition], seconds: float) -> None:
         await asyncio.sleep(seconds)
-        consumer = self._subscriber.consumer
-        if consumer is not None:
-            consumer.resume(*(each for each in partitions if each in consumer.assignment()))
+        mine = self._subscription.mine(partitions)
+        if mine:
+            self._subscription.consumer.resume(*mine)
 
     async def _seek_again(self, records: Sequence[Record]) -> None:
         partitions = sorted({TopicPartition(record.topic, record.partition) for record in records})
         self._positions.forget(partitions)
-        mine = [each for each in partitions if each in self._subscriber.consumer.assignment()]
+        mine = self._subscription.mine(partitions)
         if mine:
-            await self.on_assigned(mine)
+            await self._on_assigned(mine)
 
     def _longer_pause(self) -> float:
         seconds = self._pause_seconds
         self._pause_seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
         return seconds
 
-    def _later(self, work: Any) -> None:
+    def _later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do `work` beside the polling; given up when we stop."""
         if self._tasks is None:
-            raise NeverWorks("the consumer is not running")
-        self._tasks.create_task(work)
+            raise NeverWorks(f"{self.name} is not running")
+        task = self._tasks.create_task(work)
+        self._later_tasks.add(task)
+        task.add_done_callback(self._later_tasks.discard)
 
     def _fail(self, error: Exception) -> None:
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
-
-
-class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
-    """Tells the consumer what it was given; what is taken away is forgotten at the next seek."""
-
-    def __init__(self, consumer: BatchConsumer[Any]) -> None:
-        self._consumer = consumer
-
-    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
-        """Do nothing: the watermark's compare-and-set guards a batch that is still under way."""
-
-    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
-        """Seek to the watermarks before the first fetch."""
-        if assigned:
-            await self._consumer.on_assigned(sorted(assigned))
-
-
-async def _untouched(records: Any) -> StreamMessage[Any]:
-    """Hand the records over as they are: FastStream's parser fails a whole batch over one header that is not UTF-8."""
-    return StreamMessage(raw_message=records, body=b"")
-
-
-async def _records(message: StreamMessage[Any]) -> Any:
-    return message.raw_message
 
 
 def _sampled(records: Sequence[Record]) -> list[str]:

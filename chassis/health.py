@@ -8,6 +8,7 @@ from typing import Any, Final
 
 import uvicorn
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -99,7 +100,9 @@ class _Server(uvicorn.Server):
             raise OSError(f"cannot listen on {where}: the port is taken or not allowed") from error
 
 
-async def serve(app: Any, *, host: str, port: int, stopping: asyncio.Event, backlog: int = 2048) -> None:
+async def serve(
+    app: Any, *, host: str, port: int, stopping: asyncio.Event, protocol: type[asyncio.Protocol] = HttpToolsProtocol
+) -> None:
     """Serve an ASGI app until `stopping`, then finish the requests under way.
 
     Raises:
@@ -114,9 +117,8 @@ async def serve(app: Any, *, host: str, port: int, stopping: asyncio.Event, back
         lifespan="off",
         access_log=False,
         log_config=None,
-        http="httptools",
+        http=protocol,
         ws="none",
-        backlog=backlog,
         timeout_graceful_shutdown=10,
         server_header=False,
     )

@@ -59,6 +59,8 @@ class Positions:
             LogNotContinuous: a log starts above its watermark or ends below it.
         """
         self.forget(partitions)
+        if not partitions:
+            return
         beginnings = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         async with self._pool.acquire() as connection:

@@ -74,7 +74,7 @@ class _Running:
             stop_all.set()
 
 
-def run_process(process: str, settings: Settings, build: Callable[[], Awaitable[None]]) -> None:
+def run_to_the_end(process: str, settings: Settings, build: Callable[[], Awaitable[None]]) -> None:
     """Run one process to its end: exit code 0 after a drain, 2 for what a person must mend, 1 for anything else."""
     telemetry.start(process, log_level=settings.log_level, trace_ratio=settings.trace_ratio)
     gc.freeze()

@@ -118,11 +118,11 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelop
         causation=_uuid(header, "ce_causationid") if "ce_causationid" in header else None,
         correlation=_text(header, "ce_correlationid") if "ce_correlationid" in header else None,
         traceparent=_text(header, "ce_traceparent") if "ce_traceparent" in header else None,
-        data=_data(model, value),
+        data=_content(model, value),
     )
 
 
-def _data(model: type[Event], value: bytes | None) -> Event:
+def _content(model: type[Event], value: bytes | None) -> Event:
     if model.TYPE in _NULL_VALUE:
         return model()
     if value is None:

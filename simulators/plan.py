@@ -119,26 +119,34 @@ def _ugly(day: Day, numbers: Counter[Source]) -> Iterator[Delivery]:
     """Yield bodies that nobody can understand, for one source of each format."""
     fields = ((NINJAONE_MAIN, "activityTime", "statusCode"), (PATCHLINE_SCRIPTS, "timestamp", "type"))
     for source, moment_field, kind_field in fields:
-        happening = next(each for each in day.happenings if each.device.source == source and each.what is What.SCANNED)
-        good = _told(happening, numbers)
-        body: dict[str, Any] = json.loads(good.body)
-        bodies = dirt.ugly_bodies(body, moment_field=moment_field, kind_field=kind_field)
-        for number, ugly in enumerate(bodies):
-            yield Delivery(
-                nature=Nature.UGLY,
-                name=ugly.name,
-                source=source,
-                body=ugly.body,
-                delivery_id=f"{good.delivery_id}_ugly_{number}",
-                content_type=ugly.content_type,
-            )
+        for happening in _of(day, source, What.SCANNED)[:1]:
+            yield from _made_ugly(_told(happening, numbers), moment_field=moment_field, kind_field=kind_field)
+
+
+def _made_ugly(good: Delivery, *, moment_field: str, kind_field: str) -> Iterator[Delivery]:
+    body: dict[str, Any] = json.loads(good.body)
+    for number, ugly in enumerate(dirt.ugly_bodies(body, moment_field=moment_field, kind_field=kind_field)):
+        yield Delivery(
+            nature=Nature.UGLY,
+            name=ugly.name,
+            source=good.source,
+            body=ugly.body,
+            delivery_id=f"{good.delivery_id}_ugly_{number}",
+            content_type=ugly.content_type,
+        )
+
+
+def _of(day: Day, source: Source, what: What) -> list[Happening]:
+    """Return what happened at a source: this, or anything where this did not happen in so small a fleet."""
+    own = [each for each in day.happenings if each.device.source == source]
+    return [each for each in own if each.what is what] or own
 
 
 def _unknown(day: Day, numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery]:
     """Yield activities whose code nobody has told us of."""
-    polled = [each for each in day.happenings if each.device.source == NINJAONE_MAIN and each.what is What.UPDATED]
+    updates = _of(day, NINJAONE_MAIN, What.UPDATED)
     for code in UNKNOWN_CODES * 3:
-        told = _told(rng.choice(polled), numbers)
+        told = _told(rng.choice(updates), numbers)
         body = json.loads(told.body) | {"statusCode": code, "status": code.replace("_", " ").lower()}
         yield replace(told, nature=Nature.UNKNOWN_CODE, name=code, body=_written(body), happening=None)
 
@@ -167,13 +175,13 @@ def _unmapped(numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery
 def _forged(day: Day, numbers: Counter[Source]) -> Iterator[Delivery]:
     """Yield deliveries that are nobody's: a wrong secret, a wrong signature, one too old, a source that is unknown."""
     for source in (NINJAONE_MAIN, PATCHLINE_SCRIPTS):
-        happening = next(each for each in day.happenings if each.device.source == source and each.what is What.FAILED)
-        told = replace(_told(happening, numbers), nature=Nature.FORGED)
-        yield replace(told, name="with a wrong secret", with_secret=False)
-        if source is NINJAONE_MAIN:
-            yield replace(told, name="for an unknown source", source=NOBODY, with_secret=False)
-        else:
-            yield replace(told, name="signed an hour ago", age=timedelta(hours=1))
+        for happening in _of(day, source, What.FAILED)[:1]:
+            told = replace(_told(happening, numbers), nature=Nature.FORGED)
+            yield replace(told, name="with a wrong secret", with_secret=False)
+            if source is NINJAONE_MAIN:
+                yield replace(told, name="for an unknown source", source=NOBODY, with_secret=False)
+            else:
+                yield replace(told, name="signed an hour ago", age=timedelta(hours=1))
 
 
 def _written(body: dict[str, Any]) -> bytes:

@@ -68,6 +68,8 @@ def demo(
     except PartUnavailable as error:
         commands.stop(str(error), commands.UNREACHABLE)
     finally:
+        if not is_done:
+            console.print("stopping everything that was started", highlight=False)
         if not (keep and is_done):
             house.close()
     if keep:

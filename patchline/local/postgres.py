@@ -61,9 +61,9 @@ class Postgres:
         self._port = ports.claimed(self._port, setting="PATCHLINE_POSTGRES_PORT")
         self._settle(say)
         binaries = self._reachable_binaries(say)
-        if not (self._data / "PG_VERSION").exists():
+        if not (self._folder / "PG_VERSION").exists():
             self._initialise(binaries, say)
-        _disown_leftover(self._data)
+        _disown_leftover(self._folder)
         say(f"postgres: starting on {ports.LOOPBACK}:{self._port}")
         self.child = Child(self._server_command(binaries))
         self._start_child(self.child, binaries)
@@ -81,7 +81,7 @@ class Postgres:
             self.child.kill()
 
     @property
-    def _data(self) -> Path:
+    def _folder(self) -> Path:
         return self.place / "data"
 
     @property
@@ -94,9 +94,9 @@ class Postgres:
         else:
             place.made_shared(self._wanted_place)
             say(f"postgres: its account cannot reach {self._wanted_place}, so its data are in {self.place}")
-        self._data.mkdir(mode=0o700, exist_ok=True)
+        self._folder.mkdir(mode=0o700, exist_ok=True)
         if self._account is not None:
-            os.chown(self._data, self._account.uid, self._account.gid)
+            os.chown(self._folder, self._account.uid, self._account.gid)
 
     def _reachable_binaries(self, say: Say) -> Path:
         package = _installed()
@@ -115,8 +115,8 @@ class Postgres:
         return copy / server
 
     def _initialise(self, binaries: Path, say: Say) -> None:
-        say(f"postgres: initialising {self._data} (once)")
-        for leftover in self._data.iterdir():  # an earlier initdb that did not end
+        say(f"postgres: initialising {self._folder} (once)")
+        for leftover in self._folder.iterdir():  # an earlier initdb that did not end
             shutil.rmtree(leftover) if leftover.is_dir() else leftover.unlink()
         with tempfile.NamedTemporaryFile("w", dir=self.place) as password_file:
             password_file.write(place.kept_secret(self._password_path))
@@ -125,7 +125,7 @@ class Postgres:
                 os.chown(password_file.name, self._account.uid, self._account.gid)
             scheme = ("--auth=scram-sha-256", f"--username={_SUPERUSER}", f"--pwfile={password_file.name}")
             locale = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
-            argv = (str(binaries / "initdb"), f"--pgdata={self._data}", *scheme, *locale)
+            argv = (str(binaries / "initdb"), f"--pgdata={self._folder}", *scheme, *locale)
             Child(self._command("initdb", argv)).finish(timeout_seconds=_READY_SECONDS)
 
     def _server_command(self, binaries: Path) -> Command:
@@ -139,7 +139,7 @@ class Postgres:
             "max_connections": "200",
         }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
-        return self._command("postgres", (str(binaries / "postgres"), "-D", str(self._data), *options))
+        return self._command("postgres", (str(binaries / "postgres"), "-D", str(self._folder), *options))
 
     def _start_child(self, child: Child, binaries: Path) -> None:
         probe: list[str | Path] = [
@@ -185,7 +185,7 @@ class Postgres:
             argv=argv,
             log_path=self.place / "postgres.log",
             env={**{k: v for k, v in os.environ.items() if not k.startswith("PG")}, "LC_ALL": "C"},
-            cwd=self._data,
+            cwd=self._folder,
             account=self._account,
             stop_signal=signal.SIGINT,  # "fast": does not wait for clients to leave
         )

@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from chassis.running import run_process
+from chassis.running import run_to_the_end
 from chassis.settings import read
 from services.compliance.app import ComplianceSettings, run
 
 settings = read(ComplianceSettings)
-run_process("compliance", settings, partial(run, settings))
+run_to_the_end("compliance", settings, partial(run, settings))

@@ -37,9 +37,12 @@ def proofs(case: Case, views: Iterable[ReleaseView]) -> Mapping[str, Proof]:
 
 def own_proof(case: Case, view: ReleaseView) -> Proof | None:
     """Return the earliest proof of one release by evidence on it alone."""
-    shown = [*_by_build(case, view), *_by_second_reading(case, view)]
-    if not _absence_is_explained(case, view):
-        shown += [*_by_boot(case, view), *_by_second_scan(view)]
+    shown = (
+        *_by_build(case, view),
+        *_by_boot(case, view),
+        *_by_second_scan(case, view),
+        *_by_second_reading(case, view),
+    )
     return min(shown, key=_at, default=None)
 
 
@@ -62,10 +65,11 @@ def _by_boot(case: Case, view: ReleaseView) -> Iterator[Proof]:
     below = case.reading_below(view.release)
     if below is not None:
         boots = [boot for boot in boots if boot.at > below.at]
-    for scan in _after(view.unlisted, view.listed, view.rolled_back, view.failed):
+    if not boots:
+        return
+    for scan in _absences(case, view, view.unlisted):
         yield from _joint(view, scan, boots, needs_claim=False)
-    polls = (scan for scan in case.polls if scan.source not in view.listing_sources)
-    for scan in _after(polls, view.listed, view.rolled_back, view.failed):
+    for scan in _absences(case, view, [poll for poll in case.polls if poll.source not in view.listing_sources]):
         yield from _joint(view, scan, boots, needs_claim=True)
 
 
@@ -83,8 +87,8 @@ def _joint(view: ReleaseView, scan: Saying, others: Iterable[Saying], *, needs_c
             yield Proof(at, (scan, other))
 
 
-def _by_second_scan(view: ReleaseView) -> Iterator[Proof]:
-    gone = _after(view.unlisted, view.listed, view.rolled_back, view.failed)
+def _by_second_scan(case: Case, view: ReleaseView) -> Iterator[Proof]:
+    gone = _absences(case, view, view.unlisted)
     for scan in gone:
         deployers = {claim.source for claim in view.claims if claim.at < scan.at}
         if deployers and scan.source not in deployers:
@@ -101,13 +105,18 @@ def _by_second_reading(case: Case, view: ReleaseView) -> Iterator[Proof]:
             yield Proof(reading.at, (reading,))
 
 
-def _absence_is_explained(case: Case, view: ReleaseView) -> bool:
-    """Return whether a list may lack it for another reason: it was rejected, or a newer one is listed in its place."""
-    claim, rejected = view.claim, view.rejected
-    if rejected is not None and (claim is None or claim < rejected):
-        return True
+def _absences(case: Case, view: ReleaseView, scans: Iterable[Saying]) -> list[Saying]:
+    """Return those of `scans` in which its absence means something.
+
+    A list may lack it for another reason: it was rejected, or a newer one was listed in its place by then.
+    """
+    since = view.claim
+    rejected = view.rejected if view.rejected and (since is None or since < view.rejected) else None
     newer = case.requirement.superseders[view.release.name]
-    return any(other.listing_sources for other in case.views if other.release.name in newer)
+    listed_at = [other.first_listed_at for other in case.views if other.release.name in newer and other.first_listed_at]
+    explained_from = min([*listed_at, *([rejected.at] if rejected else [])], default=None)
+    telling = _after(scans, view.listed, view.rolled_back, view.failed)
+    return [scan for scan in telling if explained_from is None or scan.at < explained_from]
 
 
 def _after(sayings: Iterable[Saying], *bounds: Saying | None) -> list[Saying]:

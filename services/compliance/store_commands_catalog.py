@@ -1,5 +1,6 @@
 """Adds a catalog version, as the operator's role: versions are never changed or removed."""
 
+import json
 from datetime import datetime
 from itertools import chain
 from typing import Final, LiteralString
@@ -35,8 +36,9 @@ async def add(tx: Connection, document: CatalogDocument, loaded_at: datetime) ->
 
 ADD_PRODUCTS: Final[LiteralString] = """
     INSERT INTO compliance.catalog_product (version, position, product, os_family, for_servers, reads, line, selectors)
-    SELECT $1, added.*
-    FROM unnest($2::integer[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::jsonb[]) AS added
+    SELECT $1, position, product, os_family, for_servers, reads, line, selectors::jsonb
+    FROM unnest($2::integer[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[])
+        AS added (position, product, os_family, for_servers, reads, line, selectors)
 """
 ADD_REQUIREMENTS: Final[LiteralString] = """
     INSERT INTO compliance.catalog_requirement (version, requirement_id, product, train)
@@ -55,7 +57,7 @@ async def _add_products(tx: Connection, version: int, document: CatalogDocument)
         [each.for_servers for each in products],
         [each.reads for each in products],
         [each.line for each in products],
-        [[selector.model_dump(exclude_none=True) for selector in each.select] for each in products],
+        [json.dumps([selector.model_dump(exclude_none=True) for selector in each.select]) for each in products],
     )
     trains = _trains(document)
     await tx.execute(
@@ -79,11 +81,11 @@ ADD_RELEASES: Final[LiteralString] = """
     INSERT INTO compliance.catalog_release (version, requirement_id, release, released_at, severity, fixed_build,
                                             build_confirmed, reboot, supersedes, catalogued_at)
     SELECT $1, added.requirement_id, added.release, added.released_at, added.severity, added.fixed_build,
-           added.build_confirmed, added.reboot, ARRAY(SELECT jsonb_array_elements_text(added.supersedes)),
+           added.build_confirmed, added.reboot, ARRAY(SELECT jsonb_array_elements_text(added.supersedes::jsonb)),
            coalesce((SELECT min(earlier.catalogued_at) FROM compliance.catalog_release AS earlier
                      WHERE earlier.requirement_id = added.requirement_id AND earlier.release = added.release), $10)
     FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::boolean[], $8::boolean[],
-                $9::jsonb[])
+                $9::text[])
         AS added (requirement_id, release, released_at, severity, fixed_build, build_confirmed, reboot, supersedes)
 """
 
@@ -101,7 +103,7 @@ async def _add_releases(tx: Connection, version: int, document: CatalogDocument,
         [each.fixed_build for each in releases],
         [each.build_confirmed for each in releases],
         [each.reboot for each in releases],
-        [list(each.supersedes) for each in releases],
+        [json.dumps(each.supersedes) for each in releases],
         loaded_at,
     )
 

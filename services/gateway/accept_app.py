@@ -5,10 +5,11 @@ import logging
 
 from chassis.clock import moved_clock
 from chassis.health import HealthServer, Progress, serve
-from chassis.running import run_process, run_until_stopped
+from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
 from contracts.topics import RMM_RAW
 from services.gateway.accept import Door
+from services.gateway.http_head import BoundedHead
 from services.gateway.known_sources import KnownSources
 from services.gateway.raw_writer import Limits, RawWriter
 from services.gateway.sealing import read_sealing_key
@@ -30,7 +31,7 @@ class Listening:
         """Serve until `stopping`."""
         async with asyncio.TaskGroup() as tasks:
             counting = tasks.create_task(self._count())
-            await serve(self._door, host=self._host, port=self._port, stopping=stopping)
+            await serve(self._door, host=self._host, port=self._port, stopping=stopping, protocol=BoundedHead)
             counting.cancel()
         self._door.count()
 
@@ -70,4 +71,4 @@ async def run(settings: AcceptSettings) -> None:
 def main() -> None:
     """Run this process to its end."""
     settings = read(AcceptSettings)
-    run_process("gateway-accept", settings, lambda: run(settings))
+    run_to_the_end("gateway-accept", settings, lambda: run(settings))

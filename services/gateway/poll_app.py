@@ -3,7 +3,7 @@
 from typing import Final
 
 from chassis.platform import platform
-from chassis.running import run_process, run_until_stopped
+from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
 from services.gateway import vendors
 from services.gateway.poll import Poll
@@ -35,4 +35,4 @@ async def run(settings: PollSettings) -> None:
 def main() -> None:
     """Run this process to its end."""
     settings = read(PollSettings)
-    run_process(PROCESS, settings, lambda: run(settings))
+    run_to_the_end(PROCESS, settings, lambda: run(settings))

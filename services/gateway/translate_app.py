@@ -9,7 +9,7 @@ from pydantic import Field
 from chassis.consumer import BatchConsumer
 from chassis.errors import WrongSetting
 from chassis.platform import platform
-from chassis.running import run_process, run_until_stopped
+from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import Settings, read
 from contracts.raw import RawDelivery, delivery_of
 from contracts.topics import RMM_RAW
@@ -64,4 +64,4 @@ async def run(settings: TranslateSettings) -> None:
 def main() -> None:
     """Run this process to its end."""
     settings = read(TranslateSettings)
-    run_process("gateway-translate", settings, lambda: run(settings))
+    run_to_the_end("gateway-translate", settings, lambda: run(settings))

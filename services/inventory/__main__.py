@@ -2,9 +2,9 @@
 
 from functools import partial
 
-from chassis.running import run_process
+from chassis.running import run_to_the_end
 from chassis.settings import read
 from services.inventory.app import InventorySettings, run
 
 settings = read(InventorySettings)
-run_process("inventory", settings, partial(run, settings))
+run_to_the_end("inventory", settings, partial(run, settings))

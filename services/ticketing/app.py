@@ -17,8 +17,9 @@ from services.ticketing.settings import TicketingSettings
 from services.ticketing.worker import Limits, Worker
 
 GROUP: Final = "ticketing"
-CALLS_IN_A_DEADLINE: Final = 2
-"""An act is given up after so many calls that all took as long as they may; usually it makes five quick ones."""
+CALLS_OF_AN_ACT: Final = 6
+SLOW_CALLS_IN_A_DEADLINE: Final = 3
+"""An act is given up when so many of its calls took as long as they may."""
 
 
 async def run(settings: TicketingSettings) -> None:
@@ -43,7 +44,8 @@ async def run(settings: TicketingSettings) -> None:
 
 def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Worker:
     """Return the worker that carries out what the handler decides."""
-    deadline_seconds = settings.tracker_timeout_seconds * CALLS_IN_A_DEADLINE
+    deadline_seconds = settings.tracker_timeout_seconds * SLOW_CALLS_IN_A_DEADLINE
+    slots = slots_within(settings, deadline_seconds)
     effects = Effects(
         pool=on.pool,
         tracker=tracker,
@@ -52,12 +54,18 @@ def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Wo
         settle=timedelta(seconds=settings.tracker_settle_seconds),
     )
     limits = Limits(
-        slots=settings.tickets_in_flight,
-        most_per_tenant=max(settings.tickets_in_flight // 2, 1),
+        slots=slots,
+        most_per_tenant=max(slots // 2, 1),
         deadline_seconds=deadline_seconds,
         lease_seconds=deadline_seconds + 5,
     )
     return Worker(pool=on.pool, effects=effects, clock=on.clock, progress=on.progress, relay=on.relay, limits=limits)
+
+
+def slots_within(settings: TicketingSettings, deadline_seconds: float) -> int:
+    """Return how many acts run at once: as set, but no more than the tracker's rate lets through in half a deadline."""
+    let_through = settings.tracker_calls_per_second * deadline_seconds / 2 / CALLS_OF_AN_ACT
+    return max(min(settings.tickets_in_flight, int(let_through)), 1)
 
 
 def connected(settings: TicketingSettings) -> Tracker:

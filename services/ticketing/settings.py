@@ -20,7 +20,7 @@ class TicketingSettings(Settings):
     tracker_open_status: str = "unread"
     tracker_resolved_status: str = "resolved"
     tracker_closed_statuses: str = Field(default="resolved,done-cbb", description="what counts as closed, by commas")
-    tracker_calls_per_second: float = Field(default=50, gt=0)
+    tracker_calls_per_second: float = Field(default=50, ge=1)
     tracker_burst: int = Field(default=50, ge=1)
     tracker_timeout_seconds: float = Field(default=5, gt=0, le=60, description="of one call")
     tracker_settle_seconds: float = Field(default=15, gt=0, description="until a lost write must show in a search")

@@ -9,13 +9,15 @@ from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
+from opentelemetry import trace
+
 from chassis.clock import Clock
 from chassis.errors import BROKEN_DATA, TRANSIENT, MayWorkLater, NeverWorks, may_work_later
 from chassis.health import Progress
 from chassis.http import Unavailable
 from chassis.postgres import Pool, transaction
 from chassis.relay import Relay
-from chassis.telemetry import METERS, Count
+from chassis.telemetry import METERS, Count, link_to
 from services.ticketing import announcements, rules_effects, rules_text, store, store_intents
 from services.ticketing.adapters.tracker import ChangedMeanwhile, ReservationUsed
 from services.ticketing.effects import Effects
@@ -23,6 +25,7 @@ from services.ticketing.records import Intent
 from services.ticketing.store_intents import LostLease
 
 log = logging.getLogger(__name__)
+tracer = trace.get_tracer("patchline")
 
 IDLE_SECONDS: Final = 0.25
 DATABASE_PAUSE_SECONDS: Final = 1.0
@@ -133,9 +136,11 @@ class Worker:
         self._hold(rules_effects.hold_seconds(seconds, self._limits_in_a_row))
 
     async def _carry_out(self, intent: Intent) -> None:
+        links = [link_to(intent.cause.traceparent)] if intent.cause.traceparent else []
         try:
-            async with asyncio.timeout(self._limits.deadline_seconds):
-                await self._effects.carry_out(intent)
+            with tracer.start_as_current_span(f"ticket {intent.act}", links=links):
+                async with asyncio.timeout(self._limits.deadline_seconds):
+                    await self._effects.carry_out(intent)
             self._probing, self._limits_in_a_row = False, 0
         except LostLease as error:
             log.info("left to another worker", extra={"reason": str(error)})

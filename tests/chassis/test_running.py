@@ -15,7 +15,7 @@ from patchline.local import ports
 
 PROGRAM = textwrap.dedent("""
     import asyncio, sys
-    from chassis.running import run_process, run_until_stopped
+    from chassis.running import run_to_the_end, run_until_stopped
     from chassis.settings import Settings
     from chassis.errors import NeverWorks
 
@@ -33,7 +33,7 @@ PROGRAM = textwrap.dedent("""
     fails = {"never": NeverWorks("the log was cut"), "bug": ValueError("oh"), "": None}[sys.argv[1]]
     parts = [[Part("consumer", 0.2)], [Part("relay", fails=fails)]]
     settings = Settings(database_url="postgresql://x@y/z", drain_seconds=float(sys.argv[2]))
-    run_process("test", settings, lambda: run_until_stopped(parts, drain_seconds=settings.drain_seconds))
+    run_to_the_end("test", settings, lambda: run_until_stopped(parts, drain_seconds=settings.drain_seconds))
 """)
 
 

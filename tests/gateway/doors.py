@@ -19,6 +19,7 @@ from chassis.health import Progress, serve
 from contracts.topics import RMM_RAW, Topic
 from patchline.local import ports
 from services.gateway.accept import Door, Uploads
+from services.gateway.http_head import BoundedHead
 from services.gateway.known_sources import KnownSources
 from services.gateway.raw_writer import Limits, RawWriter
 from services.gateway.sealing import SealingKey
@@ -50,12 +51,16 @@ def signed(body: bytes, *, delivery: str = "msg_1", at: datetime | None = None, 
     }
 
 
+PATIENT = Limits(budget_seconds=15)
+"""Tests share the machine: the budget is for those that are about it."""
+
+
 @asynccontextmanager
 async def running_writer(
     kafka: str, *, topic: Topic = RMM_RAW, limits: Limits | None = None
 ) -> AsyncIterator[RawWriter]:
     """Yield a writer that runs; it is drained at the end."""
-    writer = RawWriter(kafka=kafka, topic=topic, progress=Progress(), limits=limits or Limits())
+    writer = RawWriter(kafka=kafka, topic=topic, progress=Progress(), limits=limits or PATIENT)
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(writer.run(stopping))
@@ -63,6 +68,12 @@ async def running_writer(
             yield writer
         finally:
             stopping.set()
+
+
+class Impatient(BoundedHead):
+    """Waits as long for a head as a test can."""
+
+    head_seconds = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +97,7 @@ async def open_door(
     async with running_writer(kafka, limits=limits) as writer:
         door = Door(sources=known, writer=writer, clock=moved_clock(0), trace_ratio=0.5, uploads=uploads or Uploads())
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(serve(door, host=ports.LOOPBACK, port=port, stopping=stopping))
+            tasks.create_task(serve(door, host=ports.LOOPBACK, port=port, stopping=stopping, protocol=Impatient))
             await _listening(port)
             async with httpx.AsyncClient(base_url=f"http://{ports.LOOPBACK}:{port}", timeout=15) as client:
                 try:

@@ -1,6 +1,7 @@
 """The door on a real broker: 202 only for what is believed and kept, byte for byte."""
 
 import asyncio
+import contextlib
 import re
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -270,6 +271,45 @@ async def test_a_sender_that_hangs_up_leaves_nothing(door: OpenDoor, raw: RawTop
 
     assert answer.status_code == 202
     assert [record.value for record in await raw.standing()] == [BODY]
+
+
+async def test_a_head_without_end_is_cut_off(door: OpenDoor) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(b"POST / HTTP/1.1\r\nx-endless: ")
+    sent = 0
+    with contextlib.suppress(ConnectionError):
+        while not reader.at_eof() and sent < 100 * MIB:
+            writer.write(b"x" * 65_536)
+            await writer.drain()
+            sent += 65_536
+            await asyncio.sleep(0)
+    writer.close()
+
+    assert sent < 50 * MIB
+
+
+@pytest.mark.parametrize("beginning", [b"", b"POST /webhooks", b"POST / HTTP/1.1\r\nhost: x\r\n"])
+async def test_a_head_that_does_not_come_is_given_up(door: OpenDoor, beginning: bytes) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    writer.write(beginning)
+    async with asyncio.timeout(10):
+        answer = await reader.read()
+    writer.close()
+
+    assert answer == b""
+
+
+async def test_a_connection_serves_many_requests(door: OpenDoor) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+    for _ in range(3):
+        writer.write(request_head(signed(BODY), len(BODY)) + b"\r\n\r\n" + BODY)
+        async with asyncio.timeout(10):
+            head = await reader.readuntil(b"\r\n\r\n")
+            await reader.readexactly(49)
+        await asyncio.sleep(0.5)
+    writer.close()
+
+    assert b" 202 " in head
 
 
 async def test_bodies_that_still_arrive_take_only_so_much_memory(kafka: str) -> None:

@@ -43,6 +43,7 @@ def settings(kafka: str, database: Database, sealing_key_file: Path) -> dict[str
         "PATCHLINE_ACCEPT_PORT": str(ports.claimed(0, setting="")),
         "PATCHLINE_HEALTH_PORT": str(ports.claimed(0, setting="")),
         "PATCHLINE_ACCEPT_REFRESH_SECONDS": "0.2",
+        "PATCHLINE_ACCEPT_BUDGET_SECONDS": "15",
     }
 
 

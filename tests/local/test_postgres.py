@@ -25,7 +25,7 @@ class TestPostgres:
         await asyncio.to_thread(postgres.start, print)
 
         connection = await asyncpg.connect(postgres.url)
-        assert await connection.fetchval(f"SELECT answer FROM {table}") == 7  # noqa: S608
+        assert await connection.fetchval(f"SELECT answer FROM {table}") == 7
         await connection.close()
 
     async def test_is_durable_and_unprivileged(self, postgres: Postgres) -> None:

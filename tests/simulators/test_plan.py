@@ -69,6 +69,15 @@ def test_the_same_day_is_sent_in_the_same_order(usual_plan: Plan) -> None:
     assert plan(day(seed=1, devices=400)) == usual_plan
 
 
+@pytest.mark.parametrize("devices", [10, 40, 60])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_small_fleet_has_its_day_too(*, seed: int, devices: int) -> None:
+    sent = plan(day(seed=seed, devices=devices))
+
+    assert sent.count(Nature.TRUE) > devices
+    assert sent.count(Nature.UGLY) >= 12
+
+
 def test_everything_that_was_told_is_sent_once_and_what_was_lost_never(usual_plan: Plan) -> None:
     sent = Counter(delivery.happening for delivery in of(usual_plan, Nature.TRUE))
 

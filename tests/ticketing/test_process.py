@@ -21,7 +21,7 @@ from contracts.events.obligation import State
 from contracts.events.ticket import TicketOpened, TicketResolved
 from contracts.ids import tenant_id
 from patchline.local.roundup import Roundup
-from services.ticketing.app import connected
+from services.ticketing.app import connected, slots_within
 from services.ticketing.settings import TicketingSettings
 from tests.builders import client_changed
 from tests.parts import Database
@@ -139,6 +139,20 @@ def test_the_settings_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> No
 
     assert "PATCHLINE_TRACKER_PASSWORD_FILE" in str(caught.value)
     assert not isinstance(caught.value, ValidationError)
+
+
+@pytest.mark.parametrize(
+    ("calls_per_second", "slots"),
+    [(50, 8), (5, 6), (2, 2), (1, 1)],
+)
+def test_a_slow_tracker_gets_fewer_acts_at_once(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, calls_per_second: int, slots: int
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATCHLINE_TRACKER_CALLS_PER_SECOND", str(calls_per_second))
+
+    assert slots_within(read(TicketingSettings), deadline_seconds=15) == slots
 
 
 def test_a_password_file_that_cannot_be_read_is_a_wrong_setting(

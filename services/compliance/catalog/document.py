@@ -198,7 +198,7 @@ def _of_train(product: ProductEntry, train: TrainEntry) -> Iterator[str]:
         if each.fixed_build and product.line and not begins_with(numbers(each.fixed_build), numbers(product.line)):
             yield f"release {each.release!r}, fixed_build: {each.fixed_build} is not on the line {product.line}"
         for older in (by_name[name] for name in each.supersedes if name in by_name):
-            if numbers(older.fixed_build) > numbers(each.fixed_build):
+            if each.fixed_build and numbers(older.fixed_build) > numbers(each.fixed_build):
                 yield f"release {each.release!r}, fixed_build: is lower than of {older.release!r}, which it supersedes"
         if each.release in _below(each, by_name):
             yield f"release {each.release!r}, supersedes: leads back to itself"

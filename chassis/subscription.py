@@ -1,0 +1,129 @@
+"""FastStream, wrapped once: it polls and rebalances, and hands each poll over as it came (ADR 0003).
+
+Its parser would fail a whole batch over one header that is not UTF-8, its nack seeks back at once, its ack commits
+every assigned partition: so none of them is used.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Final
+
+from aiokafka import ConsumerRebalanceListener, TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
+from faststream import AckPolicy
+from faststream.kafka import KafkaBroker
+from faststream.message import StreamMessage
+
+from chassis.batch import Record
+from contracts.topics import Topic
+
+log = logging.getLogger(__name__)
+
+POLL_MS: Final = 20
+KAFKA_AWAY_SECONDS: Final = 1.0
+
+OnRecords = Callable[[Sequence[Record]], Awaitable[None]]
+OnAssigned = Callable[[Sequence[TopicPartition]], Awaitable[None]]
+
+
+class Subscription:
+    """One group's subscription: `on_assigned` before the first fetch, then `on_records` for one poll after another."""
+
+    def __init__(
+        self,
+        *,
+        kafka: str,
+        group: str,
+        topics: Sequence[Topic],
+        max_records: int,
+        on_records: OnRecords,
+        on_assigned: OnAssigned,
+    ) -> None:
+        """Subscribe `group` to `topics`; nothing happens before `start`."""
+        self._kafka = kafka
+        self._group = group
+        self._on_records = on_records
+        self._broker = KafkaBroker(
+            kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
+        )
+        self._subscriber: Any = self._broker.subscriber(
+            *(topic.name for topic in topics),
+            group_id=group,
+            batch=True,
+            max_records=max_records,
+            batch_timeout_ms=POLL_MS,
+            auto_offset_reset="none",
+            ack_policy=AckPolicy.MANUAL,
+            listener=_Assignments(on_assigned),
+            parser=_untouched,
+            decoder=_records,
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+            fetch_max_wait_ms=250,
+        )
+        self._subscriber(self._take)
+
+    @property
+    def consumer(self) -> Any:
+        """Return aiokafka's consumer; `None` before the start and after the stop."""
+        return self._subscriber.consumer
+
+    @property
+    def is_over(self) -> bool:
+        """Return whether the poll loop ended by itself, which it never should."""
+        return any(task.done() for task in self._subscriber.tasks)
+
+    def mine(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
+        """Return those of `partitions` that are still assigned to us."""
+        consumer = self.consumer
+        return [] if consumer is None else [each for each in partitions if each in consumer.assignment()]
+
+    async def start(self) -> None:
+        """Wait until Kafka answers, then begin to poll: FastStream's own start would fail for good."""
+        while not await self._kafka_answers():  # noqa: ASYNC110 - nobody sets an event when Kafka is back
+            await asyncio.sleep(KAFKA_AWAY_SECONDS)
+        await self._broker.start()
+
+    async def stop(self) -> None:
+        """Finish the poll under way and leave the group."""
+        await self._broker.stop()
+
+    async def _kafka_answers(self) -> bool:
+        client = AIOKafkaClient(bootstrap_servers=self._kafka)
+        try:
+            await client.bootstrap()
+        except KafkaError as error:
+            log.warning("waiting for Kafka", extra={"group": self._group, "reason": str(error)})
+            return False
+        finally:
+            await client.close()
+        return True
+
+    async def _take(self, records: Any) -> None:
+        """Take one poll; FastStream builds a model of this signature, so its argument is `Any`."""
+        await self._on_records(records)
+
+
+class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types
+    """Tells what was given; what is taken away is guarded by the watermark's compare-and-set."""
+
+    def __init__(self, on_assigned: OnAssigned) -> None:
+        self._on_assigned = on_assigned
+
+    async def on_partitions_revoked(self, revoked: Sequence[TopicPartition]) -> None:
+        """Do nothing: a batch that is still under way wins or loses at its watermark."""
+
+    async def on_partitions_assigned(self, assigned: Sequence[TopicPartition]) -> None:
+        """Tell before the first fetch; to be given nothing is an assignment too."""
+        await self._on_assigned(sorted(assigned))
+
+
+async def _untouched(records: Any) -> StreamMessage[Any]:
+    """Hand the records over as they are."""
+    return StreamMessage(raw_message=records, body=b"")
+
+
+async def _records(message: StreamMessage[Any]) -> Any:
+    return message.raw_message
