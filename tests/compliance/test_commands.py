@@ -1,0 +1,145 @@
+"""What an operator types: load, look, and be refused a figure that would say nothing."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import pytest
+from typer.testing import CliRunner, Result
+
+from contracts.events.event import Tier
+from patchline.main import app
+from tests.builders import ACME, BIRCH
+from tests.compliance.house import House, asset_changed, bundled, client_in
+from tests.compliance.stories import booted, gone, listed, reported
+from tests.compliance.test_handlers import reader_failed
+
+ADD_CLIENT = "INSERT INTO gateway.client VALUES ($1, $2, 'UTC', NULL, NULL, now(), now()) ON CONFLICT DO NOTHING"
+
+
+@pytest.fixture
+async def filled(house: House, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Two clients with servers, one of which is proven, and the operator's way to the database."""
+    admin = await asyncpg.connect(house.database.admin)
+    for tenant, name in ((ACME, "Acme Dental"), (BIRCH, "Birch Law")):
+        await admin.execute(ADD_CLIENT, tenant, name)
+    await admin.close()
+    await house.hear(client_in("UTC"), client_in("UTC", tenant=BIRCH, name="Birch Law"))
+    await house.hear(asset_changed(), listed(0), reported(1), booted(2), gone(3), reader_failed(1))
+    await house.hear(asset_changed("dc02"), asset_changed("ws01", build="26100.1", tier=Tier.WORKSTATION, os_name="11"))
+    await house.hear(asset_changed("bx01", tenant=BIRCH))
+    await house.settle()
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATCHLINE_OPERATOR_URL", house.database.operator)
+
+
+def run(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+def answer(*arguments: str) -> Any:
+    done = run(*arguments, "--json")
+    assert done.exit_code == 0, done.output
+    return json.loads(done.stdout)
+
+
+pytestmark = pytest.mark.usefixtures("filled")
+
+
+def test_loading_says_what_is_in_it_and_whether_it_is_new(tmp_path: Path) -> None:
+    file = tmp_path / "ours.json"
+    file.write_text(bundled(without=["macOS 14"]).model_dump_json())
+
+    [new] = answer("catalog", "load", str(file))
+    [again] = answer("catalog", "load", str(file))
+    [status] = answer("catalog", "status")
+    [back] = answer("catalog", "load")
+
+    assert (new["is_new"], again["is_new"], back["is_new"]) == (True, False, True)
+    assert (again["version"], back["version"]) == (new["version"], new["version"] + 1)
+    assert (status["version"], status["applied"]) == (new["version"], False)
+    assert new["builds_unconfirmed"] > 0
+
+
+def test_a_wrong_file_is_refused_by_entry_and_loads_nothing(tmp_path: Path) -> None:
+    file = tmp_path / "wrong.json"
+    file.write_text(bundled().model_dump_json().replace('"kb":"5049983"', '"kb":"KB5049983"'))
+    before = answer("catalog", "status")
+
+    refused = run("catalog", "load", str(file))
+    missing = run("catalog", "load", str(tmp_path / "none.json"))
+
+    assert refused.exit_code == missing.exit_code == 2
+    assert "product 'Windows Server 2022', train 'cumulative', release 'KB5049983', kb" in refused.stderr
+    assert "cannot be read" in missing.stderr
+    assert answer("catalog", "status") == before
+
+
+def test_the_status_counts_what_is_parked() -> None:
+    [status] = answer("catalog", "status")
+
+    assert (status["patches_parked_for_catalog"], status["uncatalogued_failing"]) == (1, 1)
+    assert (status["devices_without_asset"], status["patches_parked_for_inventory"]) == (0, 0)
+
+
+def test_figures_of_every_cell_sum_to_their_population() -> None:
+    rows = answer("figures")
+
+    cells = {(row["client"], row["os_family"], row["tier"], row["severity"]): row for row in rows}
+    acme = cells["Acme Dental", "windows", "server", "critical"]
+    assert set(cells) == {
+        ("Acme Dental", "windows", "server", "critical"),
+        ("Acme Dental", "windows", "workstation", "critical"),
+        ("Birch Law", "windows", "server", "critical"),
+    }
+    assert (acme["population"], acme["percent"]) == (2, 50.0)
+    assert all(sum(row["counts"].values()) == row["population"] for row in rows)
+    assert all(len(row["counts"]) == 10 and len(row["outside"]) == 3 for row in rows)
+
+
+def test_figures_of_one_client_and_of_one_that_there_is_not() -> None:
+    assert {row["client"] for row in answer("figures", "--client", "Birch Law")} == {"Birch Law"}
+
+    unknown = run("figures", "--client", "Nobody")
+
+    assert unknown.exit_code == 1
+    assert "there is no client called 'Nobody'" in unknown.stderr
+
+
+def test_one_figure_of_one_tier_is_given() -> None:
+    [one] = answer("figures", "--client", "Acme Dental", "--os", "windows", "--tier", "server", "--single")
+
+    assert (one["percent"], one["population"]) == (50.0, 2)
+
+
+def test_a_blended_figure_is_refused_with_the_vector() -> None:
+    refused = run("figures", "--client", "Acme Dental", "--single", "--json")
+    for_people = run("figures", "--single")
+
+    assert refused.exit_code == for_people.exit_code == 1
+    body = json.loads(refused.stdout)
+    assert body["over"] == ["tiers"]
+    assert {row["tier"] for row in body["vector"]} == {"server", "workstation"}
+    assert "percent" not in body
+    assert "clients and tiers" in for_people.stderr
+
+
+def test_obligations_are_listed_by_client_and_state() -> None:
+    everything = answer("obligation", "list")
+    verified = answer("obligation", "list", "--state", "VERIFIED")
+
+    assert len(everything) == 4
+    assert [(row["client"], row["device"], row["state"]) for row in verified] == [("Acme Dental", "dc01", "VERIFIED")]
+    assert "DC01" in run("obligation", "list", "--client", "Acme Dental").stdout
+
+
+def test_one_machine_shows_its_moments_transitions_and_witnesses() -> None:
+    [shown] = answer("obligation", "show", "dc01")
+
+    assert shown["obligation"]["state"] == "VERIFIED"
+    assert "verified_at" in shown["obligation"]["moments"]
+    assert [each["state"] for each in shown["history"]] == ["VERIFIED"]
+    assert {each["saw"] for each in shown["witnesses"]} == {"booted", "no longer listed KB5049983"}
+    assert run("obligation", "show", "DC01").exit_code == 0
+    assert run("obligation", "show", "nobody").exit_code == 1
