@@ -1,5 +1,6 @@
 """The demo's own stack: started fresh beside any other, stopped at the end or kept."""
 
+import fcntl
 import os
 import shutil
 import signal
@@ -8,7 +9,7 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Final
+from typing import Final, TextIO
 
 from patchline.local import PartUnavailable, Say, place, ports, runs
 from patchline.local import kafka as local_kafka
@@ -39,13 +40,15 @@ class House:
         self.home = home
         self._clock_offset_seconds = clock_offset_seconds
         self._supervisor: subprocess.Popen[bytes] | None = None
+        self._lock: TextIO | None = None
 
     def open(self, say: Say) -> None:
         """Start everything and return when it is ready.
 
         Raises:
-            PartUnavailable: something cannot run here; the message says what to do.
+            PartUnavailable: something cannot run here, or another demo runs here; the message says what to do.
         """
+        self.hold()
         runs.down(self.home, say)
         _clear(self.home)
         log = place.made(self.home) / "up.log"
@@ -60,15 +63,31 @@ class House:
             )
         self._follow(self._supervisor, log, say)
 
-    def close(self) -> None:
-        """Stop everything, in order."""
-        if self._supervisor is None or self._supervisor.poll() is not None:
-            return
-        self._supervisor.send_signal(signal.SIGTERM)
+    def hold(self) -> None:
+        """Keep `home` for this process alone until `close`: two demos would tear each other down.
+
+        Raises:
+            PartUnavailable: another process holds it.
+        """
+        place.made(self.home.parent)
+        self._lock = self.home.with_suffix(".lock").open("a")
         try:
-            self._supervisor.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            self._supervisor.kill()
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise PartUnavailable(
+                f"another demo runs in {self.home}; wait for it, or set PATCHLINE_HOME to another directory"
+            ) from error
+
+    def close(self) -> None:
+        """Stop everything, in order, and leave the place to others."""
+        if self._supervisor is not None and self._supervisor.poll() is None:
+            self._supervisor.send_signal(signal.SIGTERM)
+            try:
+                self._supervisor.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                self._supervisor.kill()
+        if self._lock is not None:
+            self._lock.close()
 
     def settings(self) -> dict[str, str]:
         """Return what command lines need to reach this stack."""
@@ -82,7 +101,7 @@ class House:
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
-        own |= {name: str(_free(first, count)) for name, (first, count) in _PORTS.items() if name not in own}
+        own |= {name: str(free_port(first, count)) for name, (first, count) in _PORTS.items() if name not in own}
         return own | {
             "PATCHLINE_HOME": str(self.home),
             "PATCHLINE_CLOCK_OFFSET_SECONDS": str(self._clock_offset_seconds),
@@ -114,6 +133,6 @@ def _clear(home: Path) -> None:
             shutil.rmtree(left)
 
 
-def _free(first: int, count: int) -> int:
+def free_port(first: int, count: int) -> int:
     """Return the usual port if nobody has it nor those that follow; else 0: any."""
     return 0 if any(ports.is_open(number) for number in range(first, first + count)) else first

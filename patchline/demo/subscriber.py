@@ -16,7 +16,10 @@ from contracts.events.rmm import RmmEvent
 from contracts.events.ticket import TicketEvent
 from contracts.raw import RawDelivery, delivery_of
 
-READ_MS: Final = 200
+READ_MS: Final = 500
+ENOUGH_BYTES: Final = 262_144
+"""An answer waits for so much, or for `READ_MS`: asking for 70 partitions each time one has a record costs more."""
+
 _WATCHED: Final = (
     topics.RMM_RAW,
     topics.RMM_RAW_BULK,
@@ -103,7 +106,11 @@ class Subscriber:
         self.seen = Seen()
         self.read_at = 0.0
         self._consumer = AIOKafkaConsumer(
-            bootstrap_servers=kafka, enable_auto_commit=False, auto_offset_reset="earliest", fetch_max_wait_ms=READ_MS
+            bootstrap_servers=kafka,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            fetch_max_wait_ms=READ_MS,
+            fetch_min_bytes=ENOUGH_BYTES,
         )
 
     async def run(self, stopping: asyncio.Event) -> None:
