@@ -36,15 +36,15 @@ _MOST_DEVICES: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Everything that there is to tell. `desk_url` is the tracker's page."""
+    """Everything that there is to tell. `desk_url` is the tracker's page; `seconds` is how long all of it took."""
 
     seed: int
     devices: int
-    seconds: float
     desk_url: str
     ledger: Ledger
     found: Found
     checks: Sequence[Check]
+    seconds: float = 0
 
     @property
     def lost(self) -> int:

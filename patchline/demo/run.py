@@ -69,7 +69,6 @@ async def run(
     plan: Plan, settings: Mapping[str, str], *, patchline: CommandLine, send_seconds: float, display: Display
 ) -> Outcome:
     """Play the day against the stack that `settings` describe, and return what came of it."""
-    started = asyncio.get_running_loop().time()
     async with _stage(plan, settings, display) as stage:
         secrets = await _registered(stage, patchline)
         await _morning_and_night(stage)
@@ -77,7 +76,7 @@ async def run(
         await _evening(stage)
         await _quiet(stage)
     display.step("Compare everything with the simulator's ledger")
-    return await _outcome(stage, asyncio.get_running_loop().time() - started)
+    return await _outcome(stage)
 
 
 @contextlib.asynccontextmanager
@@ -159,7 +158,7 @@ async def _is_waiting(stage: Stage) -> bool:
     return await stage.lag.records() != 0 or await database.unfinished(stage.settings, _TENANTS) != 0
 
 
-async def _outcome(stage: Stage, seconds: float) -> Outcome:
+async def _outcome(stage: Stage) -> Outcome:
     settings = stage.settings
     found = Found(
         sent=stage.sent,
@@ -172,7 +171,6 @@ async def _outcome(stage: Stage, seconds: float) -> Outcome:
     return Outcome(
         seed=stage.plan.day.seed,
         devices=len(stage.plan.day.devices),
-        seconds=seconds,
         desk_url=settings["PATCHLINE_TRACKER_URL"],
         ledger=book,
         found=found,
