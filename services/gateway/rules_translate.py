@@ -235,20 +235,25 @@ def envelope(each: Told, tenant: UUID | None) -> Envelope:
     )
 
 
+_OUTCOME_BY_FATE: Final[Mapping[Fate, Outcome]] = {
+    Fate.PUBLISHED: Outcome.TRANSLATED,
+    Fate.PARKED: Outcome.PARKED,
+    Fate.UNKNOWN: Outcome.UNKNOWN,
+    Fate.IGNORED: Outcome.IGNORED,
+    Fate.DUPLICATE: Outcome.DUPLICATE,
+}
+"""In the order in which one counts before the other."""
+
+
 def outcome(each: Read, fates: Sequence[Fate]) -> Outcome:
     """Return what became of a delivery, given what became of its events: the best of them counts."""
     if each.translation is None:
         return Outcome.QUARANTINED
     if each.translation.problems:
         return Outcome.DEAD_LETTERED
-    by_fate = {
-        Fate.PUBLISHED: Outcome.TRANSLATED,
-        Fate.PARKED: Outcome.PARKED,
-        Fate.UNKNOWN: Outcome.UNKNOWN,
-        Fate.IGNORED: Outcome.IGNORED,
-        Fate.DUPLICATE: Outcome.DUPLICATE,
-    }
-    return next((by_fate[fate] for fate in by_fate if fate in fates), Outcome.IGNORED)
+    if len(fates) == 1:
+        return _OUTCOME_BY_FATE[fates[0]]
+    return next((became for fate, became in _OUTCOME_BY_FATE.items() if fate in fates), Outcome.IGNORED)
 
 
 @dataclass(slots=True)

@@ -5,6 +5,7 @@ They are a setting (PATCHLINE_NINJAONE_PATCH_PLACES): mend them when a capture s
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, fields
+from itertools import groupby
 from typing import Final
 
 from contracts.events.rmm import PatchRef
@@ -49,8 +50,8 @@ class PatchPlaces:
         return cls(**{key: tuple(paths) for key, paths in settings.items()})
 
 
-Path = tuple[str, str, str]
-"""A place: its dotted path, the path of the object that it stands in, and its key there."""
+Group = tuple[str, tuple[tuple[str, str], ...]]
+"""Places side by side in one object: the object's path, then the dotted path of each and its key."""
 
 
 class PatchFinder:
@@ -58,12 +59,12 @@ class PatchFinder:
 
     def __init__(self, places: PatchPlaces) -> None:
         """Look at `places`."""
-        self._kb = _paths(places.kb)
-        self._patch = _paths(places.patch)
-        self._title = _paths(places.title)
-        self._product = _paths(places.product)
-        self._severity = _paths(places.severity)
-        self._code = _paths(places.code)
+        self._kb = _grouped(places.kb)
+        self._patch = _grouped(places.patch)
+        self._title = _grouped(places.title)
+        self._product = _grouped(places.product)
+        self._severity = _grouped(places.severity)
+        self._code = _grouped(places.code)
 
     def patch_in(self, body: JsonObject) -> PatchRef | None:
         """Return the patch that an activity is about; `None` where no place names one.
@@ -85,8 +86,10 @@ class PatchFinder:
         return _first({"": body}, self._code, _result_code)
 
 
-def _paths(dotted: Iterable[str]) -> tuple[Path, ...]:
-    return tuple((path, *path.rpartition(".")[::2]) for path in dotted)
+def _grouped(dotted: Iterable[str]) -> tuple[Group, ...]:
+    parted = [(path, *path.rpartition(".")[::2]) for path in dotted]
+    groups = groupby(parted, key=lambda each: each[1])
+    return tuple((parent, tuple((path, key) for path, _, key in places)) for parent, places in groups)
 
 
 def _kb(path: str, value: str) -> str | None:
@@ -101,15 +104,18 @@ def _result_code(path: str, value: str) -> str | None:
     return result_code_in_text(value) if path in _FREE_TEXT else _name(path, value)
 
 
-def _first(seen: dict[str, JsonObject], paths: Iterable[Path], found: Callable[[str, str], str | None]) -> str | None:
-    """Return the first thing found in what stands at `paths`: text, or a whole number. No place refuses a body."""
-    for path, parent, key in paths:
+def _first(seen: dict[str, JsonObject], groups: Iterable[Group], found: Callable[[str, str], str | None]) -> str | None:
+    """Return the first thing found in what stands there: text, or a whole number. No place refuses a body."""
+    for parent, places in groups:
         standing = seen[parent] if parent in seen else _object_at(seen, parent)
-        value = standing.get(key) if standing else None
-        if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
-            value = str(value)
-        if isinstance(value, str) and (result := found(path, value)):
-            return result
+        if not standing:
+            continue
+        for path, key in places:
+            value = standing.get(key)
+            if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**63:
+                value = str(value)
+            if isinstance(value, str) and (result := found(path, value)):
+                return result
     return None
 
 
