@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, LiteralString
 
+from pydantic_core import to_json
+
 from chassis.postgres import Connection
 from contracts.envelope import Envelope, Message, encode
 from contracts.topics import Topic
@@ -44,19 +46,18 @@ async def enqueue_sequenced(tx: Connection, topic: Topic, keyed: Sequence[tuple[
 
     The keys' rows stay locked until the transaction ends, so numbers are published in the order of the states.
     """
-    counts = Counter(key for key, _ in keyed)
-    aggregates = sorted(counts)
-    names = [f"{topic.name}/{aggregate}" for aggregate in aggregates]
-    rows = await tx.fetch(DRAW, names, [counts[aggregate] for aggregate in aggregates])
-    last = {row["aggregate"]: row["sequence"] for row in rows}
-    drawn = {key: last[f"{topic.name}/{key}"] - counts[key] for key in aggregates}
-    numbered: list[Message] = []
-    for key, envelope in keyed:
-        drawn[key] += 1
+    names = [f"{topic.name}/{key}" for key, _ in keyed]
+    left = Counter(names)
+    aggregates = sorted(left)
+    rows = await tx.fetch(DRAW, aggregates, [left[each] for each in aggregates]) if names else []
+    last = {aggregate: sequence for aggregate, sequence in rows}  # noqa: C416 - a Record is no tuple to mypy
+    messages: list[Message] = []
+    for name, (key, envelope) in zip(names, keyed, strict=True):
+        left[name] -= 1
         message = encode(envelope, key)
-        message.headers.append(("ce_sequence", str(drawn[key]).encode()))
-        numbered.append(message)
-    return await enqueue_messages(tx, topic.name, numbered)
+        message.headers.append(("ce_sequence", str(last[name] - left[name]).encode()))
+        messages.append(message)
+    return await enqueue_messages(tx, topic.name, messages)
 
 
 async def enqueue_messages(tx: Connection, topic: str, messages: Sequence[Message]) -> int:
@@ -75,7 +76,7 @@ async def enqueue_messages(tx: Connection, topic: str, messages: Sequence[Messag
 
 def written(headers: Iterable[tuple[str, bytes]]) -> str:
     """Return headers as text that PostgreSQL stores; any bytes survive."""
-    return json.dumps([(name, value.decode("latin-1")) for name, value in headers])
+    return to_json([(name, value.decode("latin-1")) for name, value in headers]).decode()
 
 
 def headers_of(text: str) -> list[tuple[str, bytes]]:

@@ -1,9 +1,12 @@
 """Ids never change: these values are what history and tickets were made with."""
 
+import json
 from datetime import UTC, datetime, timedelta, timezone
-from uuid import UUID
+from uuid import UUID, uuid5
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts import ids
 
@@ -71,3 +74,10 @@ def test_a_long_subject_still_fits_a_name_and_stays_its_own() -> None:
 
     assert one != other
     assert len(one) <= 512
+
+
+@given(st.text(), st.text())
+def test_an_id_is_the_uuid5_of_a_json_array(source: str, device: str) -> None:
+    array = json.dumps(["asset", source, device], ensure_ascii=False, separators=(",", ":"))
+
+    assert ids.asset_id(source, device) == uuid5(ids.NAMESPACE, array)
