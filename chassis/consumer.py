@@ -145,8 +145,11 @@ class BatchConsumer(Generic[T]):
             await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
             self._positions.end()
 
-    async def _handle(self, mine: Sequence[Record], polled: Sequence[Record]) -> None:
-        """Apply the records; put back what may work later; narrow down and dead-letter what never works."""
+    async def _handle(self, mine: Sequence[Record], polled: Sequence[Record]) -> bool:
+        """Apply the records; put back what may work later; narrow down and dead-letter what never works.
+
+        Returns whether all of them are behind us; if not, each partition stands at the first that is not.
+        """
         started = time.monotonic()
         error = await self._attempt(mine, polled, [])
         if error is None:
@@ -154,16 +157,16 @@ class BatchConsumer(Generic[T]):
             self._pause_seconds = FIRST_PAUSE_SECONDS
             METERS.add(Count.CONSUMED, len(polled), group=self.name)
             METERS.record(Duration.BATCH, time.monotonic() - started, group=self.name)
-        elif isinstance(error, watermark.LostPartition):
+            return True
+        if isinstance(error, watermark.LostPartition):
             METERS.add(Count.BATCHES_LOST, group=self.name)
             log.info("another consumer was first", extra={"group": self.name, "where": str(error)})
             await self._seek_again(polled)
-        elif may_work_later(error):
+            return False
+        if may_work_later(error):
             self._put_back(polled, error)
-        elif len(polled) > 1:
-            await self._narrow(polled)
-        else:
-            await self._refuse(polled[0], error)
+            return False
+        return await (self._narrow(polled) if len(polled) > 1 else self._refuse(polled[0], error))
 
     async def _attempt(
         self, mine: Sequence[Record], polled: Sequence[Record], refused: Sequence[tuple[Record, str]]
@@ -175,26 +178,30 @@ class BatchConsumer(Generic[T]):
             return error
         return None
 
-    async def _narrow(self, polled: Sequence[Record]) -> None:
+    async def _narrow(self, polled: Sequence[Record]) -> bool:
+        """Handle one half after the other; while the first is not behind us, the second may not be handled."""
         middle = len(polled) // 2
-        for half in (polled[:middle], polled[middle:]):
-            if self._positions.are_next(half):
-                await self._handle([record for record in half if is_for(self.name, record)], half)
+        first, second = polled[:middle], polled[middle:]
+        if not await self._handle([record for record in first if is_for(self.name, record)], first):
+            self._put_back(second, MayWorkLater("the half before it was put back"))
+            return False
+        return await self._handle([record for record in second if is_for(self.name, record)], second)
 
-    async def _refuse(self, record: Record, error: Exception) -> None:
+    async def _refuse(self, record: Record, error: Exception) -> bool:
         """Dead-letter one record that its handler cannot take."""
         self._bugs_in_a_row += 1
         log.error("handler cannot take a record", exc_info=error, extra=_place(record, self.name))
         if self._bugs_in_a_row > BUGS_IN_A_ROW:
             reason = f"{BUGS_IN_A_ROW} records in a row failed in {self.name}: see docs/runbook.md, 'The line stopped'"
             self._fail(NeverWorks(f"{reason}; last: {type(error).__name__}: {error}"))
-            return
+            return False
         reason = f"{self.name} cannot handle it: {type(error).__name__}: {error}"
         again = await self._attempt([], [record], [(record, reason)])
         if isinstance(again, watermark.LostPartition):
             await self._seek_again([record])
         elif again is not None:
             self._put_back([record], again)
+        return again is None
 
     async def _apply(
         self, mine: Sequence[Record], polled: Sequence[Record], refused: Sequence[tuple[Record, str]]

@@ -13,6 +13,7 @@ from chassis.batch import Record, identity
 from chassis.errors import LogNotContinuous
 from chassis.postgres import Pool
 from chassis.watermark import Move, Watermark
+from contracts.topics import BY_NAME
 
 log = logging.getLogger(__name__)
 
@@ -105,14 +106,21 @@ class Positions:
                 )
             if record.offset >= expected:
                 fresh.append(record)
+        self._check_gaps(fresh)
         return fresh
 
-    def are_next(self, records: Sequence[Record]) -> bool:
-        """Return whether nothing before `records` was put back or lost in the meantime."""
-        first: dict[TopicPartition, int] = {}
-        for record in records:
-            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
-        return all(each in self._next and self._next[each] <= offset for each, offset in first.items())
+    def _check_gaps(self, fresh: Sequence[Record]) -> None:
+        """Refuse to step over a record that must be there: only a compacted log, or one cut by age, has holes."""
+        following = dict(self._next)
+        for record in fresh:
+            partition = TopicPartition(record.topic, record.partition)
+            topic = BY_NAME.get(record.topic)
+            if topic is not None and topic.cleanup == "delete" and record.offset != following[partition]:
+                raise LogNotContinuous(
+                    f"{record.topic}/{record.partition}: {self._group} expects {following[partition]} and reads "
+                    f"{record.offset}: records between were not read; {PROCEDURE}"
+                )
+            following[partition] = record.offset + 1
 
     def moves(self, records: Sequence[Record]) -> dict[TopicPartition, Move]:
         """Return the step that each partition makes when all of `records` are handled."""

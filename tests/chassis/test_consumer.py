@@ -259,6 +259,26 @@ async def test_what_may_work_later_is_put_back_and_never_dead_lettered(
     assert all("dlq_reason" not in headers for _, headers in await records_of(kafka, topic.dead_letters))
 
 
+async def test_a_bad_record_and_a_passing_failure_together_lose_no_neighbour(
+    empty_room: str, kafka: str, topic: Topic
+) -> None:
+    attempts = 0
+
+    def now_and_then(text: str) -> Exception | None:
+        nonlocal attempts
+        attempts += 1
+        if text == "v31":
+            return ValueError("never")
+        return MayWorkLater("not now") if attempts in {5, 9, 14} else None
+
+    await send(kafka, topic, [f"v{n:02}".encode() for n in range(40)])
+
+    async with running(empty_room, kafka, Keeper(topic, fails=now_and_then), f"g-{topic.name}"):
+        await until(lambda: _counted(empty_room, 39), 60)
+
+    assert await seen(empty_room) == [f"v{n:02}" for n in range(40) if n != 31]
+
+
 async def test_two_consumers_of_one_group_lose_and_double_nothing_over_rebalances(
     empty_room: str, kafka: str, topic: Topic
 ) -> None:
