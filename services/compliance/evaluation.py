@@ -1,6 +1,7 @@
 """What follows from what is known: load all of it, decide, save, tell. Every way to a decision ends here."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from typing import TypeVar
 from uuid import UUID
@@ -19,21 +20,33 @@ from services.compliance.zones import zone_of
 T = TypeVar("T")
 
 
-async def evaluate(tx: Connection, assets: Mapping[UUID, Asset], scope: Scope, bench: Bench) -> Outcome:
+@dataclass(frozen=True, slots=True)
+class InHand:
+    """What is saved and need not be read again."""
+
+    devices: Mapping[UUID, Device] = field(default_factory=dict)
+    evidence: store_evidence.InHand = field(default_factory=dict)
+
+
+async def evaluate(
+    tx: Connection, assets: Mapping[UUID, Asset], scope: Scope, bench: Bench, *, in_hand: InHand | None = None
+) -> Outcome:
     """Decide everything in `scope` anew, save and publish what changed, and return it. `assets` are locked."""
-    known = await _known(tx, [assets[each] for each in scope.asset_ids if each in assets], scope)
+    known = await _known(tx, [assets[each] for each in scope.asset_ids if each in assets], scope, in_hand or InHand())
     after = outcome(known, scope, bench)
     await _save(tx, after, bench)
     await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(event.subject, event) for event in after.events])
     return after
 
 
-async def _known(tx: Connection, assets: Iterable[Asset], scope: Scope) -> list[Known]:
+async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, in_hand: InHand) -> list[Known]:
     """Return what is known of each asset; of an asset that is wholly in the scope, everything."""
-    every = list(assets)
-    devices = _grouped(await store_evidence.devices_of(tx, [each.asset_id for each in every]), _asset_of_device)
+    all_devices = await store_evidence.devices_of(tx, [each.asset_id for each in every], in_hand.devices)
+    devices = _grouped(all_devices, _asset_of_device)
     asset_by_device = {each.device_id: asset for asset, theirs in devices.items() for each in theirs}
-    evidence = _grouped(await _evidence(tx, devices, scope), lambda each: asset_by_device[each.device_id])
+    evidence = _grouped(
+        await _evidence(tx, devices, scope, in_hand.evidence), lambda each: asset_by_device[each.device_id]
+    )
     owed = await store_obligations.load(tx, scope.assets, scope.obligations)
     obligations = _grouped(owed, lambda each: each.asset_id)
     told = await store_obligations.load_failing(tx, scope.assets, scope.patches)
@@ -67,11 +80,13 @@ def _zone(name: str | None) -> tzinfo:
     return zone_of(name) or UTC  # names are checked when a client's record arrives
 
 
-async def _evidence(tx: Connection, devices: Mapping[UUID | None, list[Device]], scope: Scope) -> list[Evidence]:
+async def _evidence(
+    tx: Connection, devices: Mapping[UUID | None, list[Device]], scope: Scope, in_hand: store_evidence.InHand
+) -> list[Evidence]:
     """Return the evidence in the scope, each once; an asset's devices speak of the same requirement and patch."""
     whole = [each.device_id for asset in scope.assets for each in devices.get(asset, ())]
-    found = await store_evidence.of_devices(tx, whole)
-    found += await store_evidence.of_requirements(tx, _by_device(devices, scope, scope.obligations))
+    found = await store_evidence.of_devices(tx, whole, in_hand)
+    found += await store_evidence.of_requirements(tx, _by_device(devices, scope, scope.obligations), in_hand)
     if patches := _by_device(devices, scope, scope.patches):
         found += (await store_evidence.load(tx, patches)).values()
     return list({(each.device_id, each.name.id): each for each in found}.values())

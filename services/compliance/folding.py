@@ -11,11 +11,11 @@ from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.asset import AssetChanged
 from services.compliance import store_assets, store_evidence
-from services.compliance.evaluation import evaluate
+from services.compliance.evaluation import InHand, evaluate
 from services.compliance.news import FactNews, Patch
 from services.compliance.rules_assets import Asset, AssetNews, folded_asset
 from services.compliance.rules_cause import Scope, cause_of
-from services.compliance.rules_fold import DeviceRegisters, fold_device, fold_link, fold_patch
+from services.compliance.rules_fold import fold_device, fold_link, fold_patch
 from services.compliance.rules_known import Bench
 from services.compliance.rules_outcome import meaning
 from services.compliance.rules_rows import Device, Evidence
@@ -43,8 +43,8 @@ class Folding:
         moved = {each.device_id for each in changed if each.tenant_id != before[each.device_id].tenant_id}
         if changed:
             await store_evidence.save_devices(self._tx, changed, moved=moved)
-        await self._fold_evidence(after, assets, facts)
-        await evaluate(self._tx, assets, self._scope, self._bench)
+        evidence = await self._fold_evidence(after, assets, facts)
+        await evaluate(self._tx, assets, self._scope, self._bench, in_hand=InHand(after, evidence))
 
     async def _fold_assets(self, before: Devices, after: Devices, news: Sequence[AssetNews]) -> dict[UUID, Asset]:
         """Return the assets concerned, locked; those that the news changes decisively are decided as a whole."""
@@ -70,10 +70,11 @@ class Folding:
         self, before: Devices, after: Devices, facts: Sequence[FactNews], news: Sequence[AssetNews]
     ) -> None:
         """Decide whole assets whose device was scanned, booted or read, or that a device came to or left."""
+        signs = {device_id: each.registers.signs for device_id, each in before.items()}
         for fact in facts:
-            asset_id = after[fact.device_id].asset_id
-            if asset_id is not None and _signs(before[fact.device_id]) != _signs(after[fact.device_id]):
-                self._scope.add_asset(asset_id, cause_of(fact.event))
+            device = after[fact.device_id]
+            if device.asset_id is not None and signs[fact.device_id] != device.registers.signs:
+                self._scope.add_asset(device.asset_id, cause_of(fact.event))
         for each in news:
             if each.device_id is None:
                 continue
@@ -82,16 +83,18 @@ class Folding:
                 if asset_id is not None:
                     self._scope.add_asset(asset_id, cause_of(each.event))
 
-    async def _fold_evidence(self, devices: Devices, assets: Mapping[UUID, Asset], facts: Sequence[FactNews]) -> None:
-        """Fold and save what was said of patches; decide the obligations that it bears on."""
+    async def _fold_evidence(
+        self, devices: Devices, assets: Mapping[UUID, Asset], facts: Sequence[FactNews]
+    ) -> dict[tuple[UUID, UUID], Evidence]:
+        """Fold, save and return what was said of patches; decide the obligations that it bears on."""
         by_patch: dict[tuple[UUID, UUID], list[PatchFact]] = {}
         for fact in facts:
             if fact.patch is not None:
                 by_patch.setdefault((fact.device_id, fact.patch.name.id), []).append((fact.event, fact.patch))
         if not by_patch:
-            return
+            return {}
         before = await store_evidence.load(self._tx, by_patch.keys())
-        after: list[Evidence] = []
+        after: dict[tuple[UUID, UUID], Evidence] = {}
         for key, theirs in by_patch.items():
             known = before.get(key)
             told = _folded_evidence(known, theirs, devices[key[0]])
@@ -100,8 +103,9 @@ class Folding:
                 named = meaning(asset, told, self._bench.catalog)
                 told = replace(told, requirement_id=named.requirement_id if named else None)
                 self._scope_evidence(asset.asset_id, known, told, theirs)
-            after.append(told)
-        await store_evidence.save(self._tx, after)
+            after[key] = told
+        await store_evidence.save(self._tx, after.values())
+        return after
 
     def _scope_evidence(
         self, asset_id: UUID, known: Evidence | None, told: Evidence, facts: Iterable[PatchFact]
@@ -150,11 +154,6 @@ def _folded_devices(before: Devices, facts: Iterable[FactNews], news: Iterable[A
         )
         for device_id, kept in registers.items()
     }
-
-
-def _signs(device: Device) -> DeviceRegisters:
-    """Return what obligations depend on."""
-    return replace(device.registers, tenant=None, asset=None)
 
 
 def _folded_evidence(known: Evidence | None, facts: Sequence[PatchFact], device: Device) -> Evidence:

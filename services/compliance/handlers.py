@@ -11,6 +11,7 @@ from services.compliance.news import ClientNews, FactNews, Unusable, news
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import AssetNews
 from services.compliance.rules_known import Bench
+from services.compliance.rules_rounds import rounds
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.store_facts import Line
 
@@ -30,8 +31,10 @@ class ComplianceEvents:
         if clients:
             await _keep_clients(tx, clients)
         facts = [line.fact for line in await store_facts.append(tx, lines, batch.recorded_at)] if lines else []
-        if facts or assets:
-            await Folding(tx, bench).fold(facts, assets)
+        for number, each in enumerate(rounds(facts)):
+            news = assets if number == 0 else []
+            if each or news:
+                await Folding(tx, bench).fold(each, news)
 
 
 def _sorted_out(batch: Batch[Envelope]) -> tuple[list[Line], list[AssetNews], list[ClientNews]]:

@@ -4,9 +4,8 @@ First what is outside the population, then the states inside it (`rules_findings
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.events.event import Severity
 from contracts.events.obligation import State
@@ -23,14 +22,14 @@ SEVERITIES: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MODERATE, Severi
 """From bad to less bad; `unknown` comes last so that it never hides a known band."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(NamedTuple):
     """What is known of an obligation at one moment. `next_change_at`: when time alone may change the state."""
 
     state: State
     why: str
     since: datetime
     severity: Severity
+    moments: Mapping[str, datetime]
     release: str | None = None
     clock_started_at: datetime | None = None
     due_at: datetime | None = None
@@ -38,7 +37,6 @@ class Decision:
     verified_at: datetime | None = None
     failures: int = 0
     code: str | None = None
-    moments: Mapping[str, datetime]
     witnesses: tuple[Saying, ...] = ()
 
 
@@ -47,11 +45,13 @@ def decide(case: Case, now: datetime) -> Decision:
     outside = _outside(case, now)
     if outside is not None:
         return _listed_outside(case, outside, now)
-    question = Question(case=case, now=now)
+    question = Question(case, now)
     found = finding(question)
-    stale_at = case.scans[-1].at + case.policy.stale_after if case.scans and found.state in STALEABLE else None
+    stale_at = (
+        case.signs.scans[-1].at + case.policy.stale_after if case.signs.scans and found.state in STALEABLE else None
+    )
     if stale_at is not None and now >= stale_at:
-        scan = case.scans[-1]
+        scan = case.signs.scans[-1]
         why = f"last scan {moment(scan.at)}, over {case.policy.stale_after.days} days ago; then: {found.why}"
         found = Finding(state=State.STALE, why=why, since=stale_at, release=found.release, witnesses=(scan,))
     return _decision(question, found, stale_at)
@@ -88,7 +88,7 @@ def _listed_outside(case: Case, outside: Finding, now: datetime) -> Decision:
 
 def _decision(question: Question, found: Finding, stale_at: datetime | None) -> Decision:
     case, now = question.case, question.now
-    lacking = question.unmet or question.views[-1:]
+    lacking = question.lacking
     changes = [_next_release_at(case, now), question.due_at if found.state is State.MISSING_IN_SLA else None, stale_at]
     verified_at = found.since if found.state is State.VERIFIED else None
     return Decision(
@@ -130,7 +130,7 @@ def _moments(case: Case, view: ReleaseView, verified_at: datetime | None) -> dic
         "deploy_reported_at": claim.at if claim else None,
         "deploy_failed_at": view.failed.at if view.failed else None,
         "reboot_required_at": claim.at if claim and needs_boot else None,
-        "booted_at": case.boots[-1].at if case.boots else None,
+        "booted_at": case.signs.boots[-1].at if case.signs.boots else None,
         "verified_at": verified_at,
         "regressed_at": view.taken_off.at if view.taken_off else None,
     }

@@ -1,15 +1,15 @@
-"""Everything that one obligation is decided from. Pure."""
+"""Everything that one obligation is decided from, arranged once. Pure."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
-from functools import cached_property
 
 from contracts.events.event import Tier
 from services.compliance.catalog.model import Release, Requirement
+from services.compliance.catalog.numbers import Numbers
 from services.compliance.policy import Policy
 from services.compliance.rules_fold import DeviceRegisters
-from services.compliance.rules_views import ReleaseView, Saying, SourcePatch, release_view, said
+from services.compliance.rules_views import Saying, SourcePatch, release_view, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,73 +30,85 @@ class SourceDevice:
     registers: DeviceRegisters
 
 
-@dataclass(frozen=True, kw_only=True)
+class Signs:
+    """What all sources say of the device itself; the same for all that it owes. Everything is in order.
+
+    `scans` has each source's last scan, `polls` each source's last scan whose whole list was read.
+    """
+
+    __slots__ = ("boots", "pending", "polls", "readings", "scans")
+
+    def __init__(self, devices: Sequence[SourceDevice]) -> None:
+        """Put together what the sources say."""
+        each_pending: list[Saying] = []
+        self.scans: list[Saying] = []
+        self.polls: list[Saying] = []
+        self.boots: list[Saying] = []
+        self.readings: list[tuple[Saying, str | None, str | None]] = []
+        for device in devices:
+            source, kept = device.source, device.registers
+            if kept.scanned is not None:
+                self.scans.append(said(source, kept.scanned, "scanned"))
+            if kept.polled is not None:
+                self.polls.append(said(source, kept.polled, "scanned"))
+            if kept.pending is not None:
+                each_pending.append(said(source, kept.pending, "restart pending"))
+            self.boots += [said(source, boot, "booted") for boot in kept.boots]
+            for read in kept.readings:
+                self.readings.append(
+                    (said(source, read, f"read {read.build or read.version}"), read.build, read.version)
+                )
+        for sayings in (self.scans, self.polls, self.boots):
+            sayings.sort()
+        self.readings.sort(key=lambda reading: reading[0])
+        self.pending: Saying | None = max(each_pending, default=None)
+
+
 class Case:
     """One asset, one requirement, and all that was ever said about both."""
 
-    asset: AssetView
-    requirement: Requirement
-    policy: Policy
-    zone: tzinfo
-    devices: Sequence[SourceDevice] = ()
-    patches: Sequence[SourcePatch] = ()
+    __slots__ = ("asset", "policy", "readings", "requirement", "signs", "views", "zone")
 
-    @cached_property
-    def views(self) -> tuple[ReleaseView, ...]:
-        """Return what was said of each release, in the order of release."""
+    def __init__(
+        self,
+        *,
+        asset: AssetView,
+        requirement: Requirement,
+        policy: Policy,
+        zone: tzinfo,
+        signs: Signs,
+        patches: Sequence[SourcePatch],
+    ) -> None:
+        """Arrange what was said by release."""
+        self.asset = asset
+        self.requirement = requirement
+        self.policy = policy
+        self.zone = zone
+        self.signs = signs
         by_release: dict[str, list[SourcePatch]] = {}
-        for patch in self.patches:
+        for patch in patches:
             by_release.setdefault(patch.release, []).append(patch)
-        return tuple(release_view(release, by_release.get(release.name, ())) for release in self.requirement.releases)
-
-    @cached_property
-    def scans(self) -> tuple[Saying, ...]:
-        """Return each source's last scan, in order."""
-        marks = ((each.source, each.registers.scanned) for each in self.devices)
-        return tuple(sorted(said(source, mark, "scanned") for source, mark in marks if mark))
-
-    @cached_property
-    def polls(self) -> tuple[Saying, ...]:
-        """Return each source's last scan whose whole list was read, in order."""
-        marks = ((each.source, each.registers.polled) for each in self.devices)
-        return tuple(sorted(said(source, mark, "scanned") for source, mark in marks if mark))
-
-    @cached_property
-    def boots(self) -> tuple[Saying, ...]:
-        """Return the last boots, in order."""
-        return tuple(
-            sorted(said(each.source, boot, "booted") for each in self.devices for boot in each.registers.boots)
-        )
-
-    @cached_property
-    def pending(self) -> Saying | None:
-        """Return the last word that the device as a whole waits for a restart."""
-        marks = ((each.source, each.registers.pending) for each in self.devices)
-        return max((said(source, mark, "restart pending") for source, mark in marks if mark), default=None)
-
-    @cached_property
-    def readings(self) -> tuple[tuple[Saying, tuple[int, ...]], ...]:
-        """Return what was read of the device, as far as it compares with this product's builds, in order."""
-        product = self.requirement.product
-        return tuple(
-            sorted(
-                (said(each.source, reading, f"read {reading.build or reading.version}"), numbers)
-                for each in self.devices
-                for reading in each.registers.readings
-                if (numbers := product.comparable(reading.build, reading.version)) is not None
-            )
-        )
+        self.views = tuple(release_view(release, by_release.get(release.name, ())) for release in requirement.releases)
+        product = requirement.product
+        self.readings: list[tuple[Saying, Numbers]] = [
+            (reading, numbers)
+            for reading, build, version in signs.readings
+            if (numbers := product.comparable(build, version)) is not None
+        ]
 
     def boot_after(self, at: datetime) -> Saying | None:
         """Return the first boot after `at`."""
-        return next((boot for boot in self.boots if boot.at > at), None)
+        return next((boot for boot in self.signs.boots if boot.at > at), None)
 
     def reading_below(self, release: Release) -> Saying | None:
         """Return the newest telling reading, if it is below `release`."""
-        told = self._newest_telling(release)
-        return told[0] if told and not told[1] else None
+        for reading, numbers in reversed(self.readings):
+            is_in = release.is_in(numbers, self.requirement.product)
+            if is_in is not None:
+                return None if is_in else reading
+        return None
 
-    def readings_at_least(self, release: Release) -> tuple[Saying, ...]:
+    def readings_at_least(self, release: Release) -> list[Saying]:
         """Return the newest readings without a break that show `release` or newer; none if the newest does not."""
         shown: list[Saying] = []
         for reading, numbers in reversed(self.readings):
@@ -105,11 +117,5 @@ class Case:
                 break
             if is_in:
                 shown.append(reading)
-        return tuple(reversed(shown))
-
-    def _newest_telling(self, release: Release) -> tuple[Saying, bool] | None:
-        for reading, numbers in reversed(self.readings):
-            is_in = release.is_in(numbers, self.requirement.product)
-            if is_in is not None:
-                return reading, is_in
-        return None
+        shown.reverse()
+        return shown

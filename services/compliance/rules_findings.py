@@ -3,17 +3,16 @@
 The order of precedence is that of `FINDERS`; docs/patch-state.md is the same table for people.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Final
 
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Release
 from services.compliance.rules_case import Case
 from services.compliance.rules_deadline import deadline
-from services.compliance.rules_proof import Proof, proofs
+from services.compliance.rules_proof import proofs
 from services.compliance.rules_views import ReleaseView, Saying
 
 
@@ -28,47 +27,44 @@ class Finding:
     witnesses: tuple[Saying, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
 class Question:
-    """A case at one moment, with what follows from it at once. At least one release counts by then."""
+    """A case at one moment, with what follows from it at once. At least one release counts by then.
 
-    case: Case
-    now: datetime
+    `views` are the releases that are out, and those that something was said of; `unmet` those that are not proven;
+    `top` is the newest unmet one that something was said of, else the newest unmet one; `lacking` the unmet ones that
+    the asset is known to lack, from which the clock counts. All in the order of release.
+    """
 
-    @cached_property
-    def views(self) -> tuple[ReleaseView, ...]:
-        """Return the releases that count by now: those that are out, and those that something was said of."""
-        return tuple(view for view in self.case.views if view.release.released_at <= self.now or view.is_evident)
+    __slots__ = ("case", "due_at", "lacking", "now", "proofs", "top", "unmet", "views")
 
-    @cached_property
-    def proofs(self) -> Mapping[str, Proof]:
-        """Return the proof of each release that has one."""
-        return proofs(self.case, self.views)
-
-    @cached_property
-    def unmet(self) -> tuple[ReleaseView, ...]:
-        """Return the releases that are not proven, in the order of release."""
-        return tuple(view for view in self.views if view.release.name not in self.proofs)
-
-    @cached_property
-    def top(self) -> ReleaseView:
-        """Return the newest unmet release that something was said of, else the newest unmet one."""
-        return next((view for view in reversed(self.unmet) if view.is_evident), self.unmet[-1])
+    def __init__(self, case: Case, now: datetime) -> None:
+        """Find what is proven and what is lacking. `due_at` is the earliest deadline of what is lacking."""
+        self.case = case
+        self.now = now
+        self.views = [view for view in case.views if view.release.released_at <= now or view.is_evident]
+        self.proofs = proofs(case, self.views)
+        self.unmet = [view for view in self.views if view.release.name not in self.proofs]
+        newest = self.views[-1]
+        self.top = next((view for view in reversed(self.unmet) if view.is_evident), (self.unmet or [newest])[-1])
+        self.lacking = [view for view in self.unmet if self._is_known_lacking(view)] or (self.unmet or [newest])[-1:]
+        self.due_at = min(self._due_of(view) for view in self.lacking)
 
     @property
     def has_newer_need(self) -> bool:
         """Return whether a release newer than the top one is unmet: it is out, and nothing was said of it yet."""
         return self.top is not self.unmet[-1]
 
-    def due_of(self, view: ReleaseView) -> datetime:
-        """Return the deadline of one release."""
+    def _is_known_lacking(self, view: ReleaseView) -> bool:
+        """Return whether anything says so; an older release that nobody ever named may have been there for long.
+
+        A scan lists only the newest of a train. What it replaced keeps its own clock if it was ever listed, tried or
+        read below: superseding restarts nothing.
+        """
+        return view.is_evident or self.case.reading_below(view.release) is not None
+
+    def _due_of(self, view: ReleaseView) -> datetime:
         window = self.case.policy.windows[self.case.asset.tier, view.release.severity]
         return deadline(view.release.released_at, window, self.case.zone)
-
-    @cached_property
-    def due_at(self) -> datetime:
-        """Return the earliest deadline of what is lacking; of the newest release where nothing is."""
-        return min(self.due_of(view) for view in self.unmet or self.views[-1:])
 
 
 def finding(question: Question) -> Finding:
@@ -174,7 +170,7 @@ def _waiting(case: Case, view: ReleaseView) -> Saying | None:
 
 def _waits(case: Case, since: Saying | None) -> Saying | None:
     """Return the device's own word that it waits for a restart, if it came after `since` and no boot came after it."""
-    pending = case.pending
+    pending = case.signs.pending
     if pending is None or (since is not None and pending.at < since.at):
         return None
     return pending if case.boot_after(pending.at) is None else None
@@ -193,7 +189,7 @@ def _reported(question: Question) -> Finding | None:
 
 def _half_proof(case: Case, view: ReleaseView) -> Saying | None:
     """Return a witness that alone proves nothing: it vanished from the list, or a build was read without a scan."""
-    if view.taken_off is not None or not case.scans:
+    if view.taken_off is not None or not case.signs.scans:
         return None
     absent = None if view.rejected or view.has_failed else view.absent
     there = case.readings_at_least(view.release)
@@ -207,7 +203,7 @@ def _missing(question: Question) -> Finding | None:
         return None
     why, witnesses = lacking
     is_overdue = question.now >= question.due_at
-    starts = [question.due_at if is_overdue else question.unmet[0].release.released_at]
+    starts = [question.due_at if is_overdue else question.lacking[0].release.released_at]
     starts += [question.top.taken_off.at] if question.top.taken_off else []
     return Finding(
         state=State.MISSING_OVERDUE if is_overdue else State.MISSING_IN_SLA,
@@ -223,7 +219,7 @@ def _lacking(question: Question) -> tuple[str, tuple[Saying, ...]] | None:
     case, newest = question.case, question.unmet[-1]
     if question.top.taken_off is not None:
         return told((question.top.taken_off,)), (question.top.taken_off,)
-    if not case.scans:
+    if not case.signs.scans:
         return None
     listed = next((view.listed for view in reversed(question.unmet) if view.listing_sources and view.listed), None)
     if listed is not None:
@@ -232,7 +228,7 @@ def _lacking(question: Question) -> tuple[str, tuple[Saying, ...]] | None:
         return f"{told((newest.rejected,))}; a rejection is no exception", (newest.rejected,)
     if (below := case.reading_below(newest.release)) is not None:
         return f"{told((below,))}, below {newest.release.name}", (below,)
-    scan = case.scans[-1]
+    scan = case.signs.scans[-1]
     if scan.at < newest.release.released_at:
         return f"{newest.release.name} is newer than the last scan {moment(scan.at)}", (scan,)
     return None
@@ -241,10 +237,10 @@ def _lacking(question: Question) -> tuple[str, tuple[Saying, ...]] | None:
 def _unknown(question: Question) -> Finding:
     case, newest = question.case, question.unmet[-1].release
     why = "no scan has ever been seen"
-    if case.scans:
+    if case.signs.scans:
         why = f"no scan has listed {newest.name} since its release, and no build was read that tells"
     since = max(newest.released_at, case.asset.first_seen_at)
-    return Finding(state=State.UNKNOWN, why=why, since=since, release=newest, witnesses=case.scans[-1:])
+    return Finding(state=State.UNKNOWN, why=why, since=since, release=newest, witnesses=tuple(case.signs.scans[-1:]))
 
 
 FINDERS: Final[tuple[Callable[[Question], Finding | None], ...]] = (

@@ -4,7 +4,6 @@ Each register keeps the fact with the largest order key of its kind, or the few 
 the canonical spelling of a UUID sorts as its bytes do, so this is the one order of facts (contracts/order.py).
 """
 
-from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final, Literal, NamedTuple, TypeVar
 from uuid import UUID
@@ -86,9 +85,12 @@ Stamped = Mark | Claim | Failure | Approval | Naming | Reading | Belonging
 M = TypeVar("M", Mark, Claim, Failure, Approval, Naming, Reading, Belonging)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PatchRegisters:
-    """What one source has said of one patch on one device. `failures` counts distinct facts, so fold each once."""
+class PatchRegisters(NamedTuple):
+    """What one source has said of one patch on one device.
+
+    `failures` counts distinct facts that were stated, `polled_failures` those found by polling: fold each once. Both
+    may tell of the same attempts, so the larger count is how often it failed.
+    """
 
     naming: Naming | None = None
     first_listed: Mark | None = None
@@ -98,7 +100,13 @@ class PatchRegisters:
     claims: tuple[Claim, ...] = ()
     failed: Failure | None = None
     failures: int = 0
+    polled_failures: int = 0
     rolled_back: Mark | None = None
+
+    @property
+    def attempts_failed(self) -> int:
+        """Return how often it failed."""
+        return max(self.failures, self.polled_failures)
 
     @property
     def is_listed(self) -> bool:
@@ -106,8 +114,7 @@ class PatchRegisters:
         return self.listed is not None and (self.unlisted is None or self.unlisted < self.listed)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceRegisters:
+class DeviceRegisters(NamedTuple):
     """What one source has said of one device. `polled` is the last scan whose whole list was read.
 
     `tenant` is whose it is by the source's word; `asset` is inventory's word, not the source's.
@@ -120,6 +127,11 @@ class DeviceRegisters:
     boots: tuple[Mark, ...] = ()
     readings: tuple[Reading, ...] = ()
     pending: Mark | None = None
+
+    @property
+    def signs(self) -> tuple[object, ...]:
+        """Return what obligations depend on: all but whose it is."""
+        return self[2:]
 
 
 NO_WORD: Final = PatchRegisters()
@@ -147,22 +159,22 @@ def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceR
     told = event.data
     at, id_ = effective_at(event.time, event.received), str(event.id)
     method = told.method if isinstance(told, rmm.RmmEvent) else Method.WEBHOOK
-    kept = replace(kept, tenant=later(kept.tenant, Belonging(at, id_, method, str(tenant))))
+    kept = kept._replace(tenant=later(kept.tenant, Belonging(at, id_, method, str(tenant))))
     match told:
         case rmm.PatchScanCompleted():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
             polled = later(kept.polled, seen) if method is Method.POLL else kept.polled
-            return replace(kept, scanned=later(kept.scanned, seen), polled=polled)
+            return kept._replace(scanned=later(kept.scanned, seen), polled=polled)
         case rmm.PatchDetected() | rmm.PatchNoLongerListed():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            return replace(kept, scanned=later(kept.scanned, seen))
+            return kept._replace(scanned=later(kept.scanned, seen))
         case rmm.DeviceBooted():
             boots = newest(kept.boots, Mark(effective_at(told.booted_at, event.received), id_, method))
-            return replace(_read(kept, Reading(at, id_, method, told.os_build, None)), boots=boots)
+            return _read(kept, Reading(at, id_, method, told.os_build, None))._replace(boots=boots)
         case rmm.DeviceSeen() | rmm.DeviceUpdated():
             return _read(kept, Reading(at, id_, method, told.facts.os_build, told.facts.os_version))
         case rmm.PatchRebootPending(patch=None):
-            return replace(kept, pending=later(kept.pending, Mark(at, id_, method)))
+            return kept._replace(pending=later(kept.pending, Mark(at, id_, method)))
         case _:
             return kept
 
@@ -170,13 +182,13 @@ def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceR
 def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str) -> DeviceRegisters:
     """Return the device's registers after inventory told, in `event`, which asset it is."""
     at = effective_at(event.time, event.received)
-    return replace(kept, asset=later(kept.asset, Belonging(at, str(event.id), "inventory", asset_id)))
+    return kept._replace(asset=later(kept.asset, Belonging(at, str(event.id), "inventory", asset_id)))
 
 
 def _read(kept: DeviceRegisters, reading: Reading) -> DeviceRegisters:
     if reading.build is None and reading.version is None:
         return kept
-    return replace(kept, readings=newest(kept.readings, reading))
+    return kept._replace(readings=newest(kept.readings, reading))
 
 
 def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> PatchRegisters:
@@ -185,27 +197,29 @@ def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> Patc
     at, id_ = effective_at(event.time, event.received), str(event.id)
     method = told.method if isinstance(told, rmm.RmmEvent) else Method.WEBHOOK
     mark = Mark(at, id_, method)
-    kept = replace(kept, naming=_named(kept.naming, Naming(at, id_, method, ref.title, ref.severity)))
+    kept = kept._replace(naming=_named(kept.naming, Naming(at, id_, method, ref.title, ref.severity)))
     match told:
         case rmm.PatchDetected():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
             first = seen if kept.first_listed is None or seen < kept.first_listed else kept.first_listed
-            return replace(kept, listed=later(kept.listed, seen), first_listed=first)
+            return kept._replace(listed=later(kept.listed, seen), first_listed=first)
         case rmm.PatchNoLongerListed():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            return replace(kept, unlisted=later(kept.unlisted, seen))
+            return kept._replace(unlisted=later(kept.unlisted, seen))
         case rmm.PatchApproved() | rmm.PatchRejected():
             is_approved = isinstance(told, rmm.PatchApproved)
-            return replace(kept, approval=later(kept.approval, Approval(at, id_, method, is_approved)))
+            return kept._replace(approval=later(kept.approval, Approval(at, id_, method, is_approved)))
         case rmm.PatchInstallReported():
-            return replace(kept, claims=newest(kept.claims, Claim(at, id_, method, "reported")))
+            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "reported")))
         case rmm.PatchRebootPending():
-            return replace(kept, claims=newest(kept.claims, Claim(at, id_, method, "pending")))
+            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "pending")))
         case rmm.PatchInstallFailed(code=code):
             failed = later(kept.failed, Failure(at, id_, method, code))
-            return replace(kept, failed=failed, failures=kept.failures + 1)
+            if method is Method.POLL:
+                return kept._replace(failed=failed, polled_failures=kept.polled_failures + 1)
+            return kept._replace(failed=failed, failures=kept.failures + 1)
         case rmm.PatchRolledBack():
-            return replace(kept, rolled_back=later(kept.rolled_back, mark))
+            return kept._replace(rolled_back=later(kept.rolled_back, mark))
         case _:
             return kept
 

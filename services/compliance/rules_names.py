@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 from uuid import UUID, uuid5
 
@@ -32,6 +33,7 @@ def patch_name(ref: rmm.PatchRef) -> PatchName:
     return PatchName(_patch_id("patch", ref.product or "", ref.patch), ref.patch, None, ref.product)
 
 
+@lru_cache(maxsize=4096)
 def _patch_id(*parts: str) -> UUID:
     return uuid5(ids.NAMESPACE, json.dumps(["patch", *parts], ensure_ascii=False, separators=(",", ":")))
 

@@ -9,7 +9,7 @@ from contracts.events.obligation import State
 from services.compliance.catalog.model import Catalog, Named, Requirement
 from services.compliance.rules import Decision, decide
 from services.compliance.rules_assets import Asset, reselected, view_of
-from services.compliance.rules_case import Case, SourceDevice
+from services.compliance.rules_case import Case, Signs, SourceDevice
 from services.compliance.rules_cause import Part, Scope, envelope
 from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
 from services.compliance.rules_rows import Evidence, Obligation, obligation
@@ -51,6 +51,8 @@ class _Judge:
         self._out = out
         self._is_whole = known.asset.asset_id in scope.assets
         self._asset = reselected(known.asset, bench.catalog) if self._is_whole else known.asset
+        self._view = view_of(self._asset, now=bench.now)
+        self._signs = Signs([SourceDevice(each.source, each.registers) for each in known.devices.values()])
         self._patches: dict[UUID, list[SourcePatch]] = {}
         self._parked: dict[UUID, list[Evidence]] = {}
         self._resolved: dict[UUID, UUID] = {}
@@ -135,11 +137,11 @@ class _Judge:
 
     def _case(self, requirement: Requirement) -> Case:
         return Case(
-            asset=view_of(self._asset, now=self._bench.now),
+            asset=self._view,
             requirement=requirement,
             policy=self._bench.policy,
             zone=self._known.zone,
-            devices=[SourceDevice(each.source, each.registers) for each in self._known.devices.values()],
+            signs=self._signs,
             patches=self._patches.get(requirement.id, ()),
         )
 
@@ -156,14 +158,14 @@ class _Judge:
         """Let go of an obligation that nothing makes any more: the catalog has it no longer, or names mean another."""
         state = State.NOT_APPLICABLE if is_known else State.OUT_OF_SCOPE
         why = "what was said means another product" if is_known else f"not in catalog {self._bench.catalog.label}"
-        after = replace(before, state=state, why=why, due_at=None, next_change_at=None)
+        after = before._replace(state=state, why=why, due_at=None, next_change_at=None)
         self._out.withdrawn.append(before)
         self._out.touched.add(before.cell)
         self._transition(before, after, ())
 
     def _leave(self, before: Obligation) -> None:
         """Tell the client that it was with until now; the obligation itself goes on at another."""
-        after = replace(before, state=State.NOT_APPLICABLE, why="the asset belongs to another client now")
+        after = before._replace(state=State.NOT_APPLICABLE, why="the asset belongs to another client now")
         self._out.touched.add(before.cell)
         self._transition(before, after, (), about=f"{before.requirement_id}/{before.tenant_id}")
 

@@ -37,6 +37,8 @@ def proofs(case: Case, views: Iterable[ReleaseView]) -> Mapping[str, Proof]:
 
 def own_proof(case: Case, view: ReleaseView) -> Proof | None:
     """Return the earliest proof of one release by evidence on it alone."""
+    if not view.is_evident and not case.readings:
+        return None
     shown = (
         *_by_build(case, view),
         *_by_boot(case, view),
@@ -55,13 +57,13 @@ def _by_build(case: Case, view: ReleaseView) -> Iterator[Proof]:
     readings = _after(case.readings_at_least(view.release), view.listed, view.rolled_back)
     if not readings:
         return
-    scans = (*view.unlisted, *(scan for scan in case.scans if scan.source not in view.listing_sources))
+    scans = (*view.unlisted, *(scan for scan in case.signs.scans if scan.source not in view.listing_sources))
     for scan in _after(scans, view.listed, view.rolled_back, view.failed):
         yield from _joint(view, scan, readings, needs_claim=False)
 
 
 def _by_boot(case: Case, view: ReleaseView) -> Iterator[Proof]:
-    boots = _after(case.boots, view.listed, view.rolled_back, view.failed)
+    boots = _after(case.signs.boots, view.listed, view.rolled_back, view.failed)
     below = case.reading_below(view.release)
     if below is not None:
         boots = [boot for boot in boots if boot.at > below.at]
@@ -69,7 +71,7 @@ def _by_boot(case: Case, view: ReleaseView) -> Iterator[Proof]:
         return
     for scan in _absences(case, view, view.unlisted):
         yield from _joint(view, scan, boots, needs_claim=False)
-    for scan in _absences(case, view, [poll for poll in case.polls if poll.source not in view.listing_sources]):
+    for scan in _absences(case, view, [poll for poll in case.signs.polls if poll.source not in view.listing_sources]):
         yield from _joint(view, scan, boots, needs_claim=True)
 
 

@@ -1,8 +1,10 @@
-"""Registers as the JSON that is stored, and back. Pure."""
+"""Registers as the JSON text that is stored, and back. Pure."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
+
+from pydantic_core import from_json, to_json
 
 from services.compliance.rules_fold import (
     Approval,
@@ -20,7 +22,7 @@ Json = dict[str, Any]
 M = TypeVar("M", Mark, Claim, Failure, Approval, Naming, Reading, Belonging)
 
 
-def stored_patch(registers: PatchRegisters) -> Json:
+def stored_patch(registers: PatchRegisters) -> str:
     """Return what is stored of a patch; registers that hold nothing are left out."""
     single = {
         "naming": registers.naming,
@@ -31,15 +33,18 @@ def stored_patch(registers: PatchRegisters) -> Json:
         "failed": registers.failed,
         "rolled_back": registers.rolled_back,
     }
-    return {
+    stored = {
         **_written(single),
         **({"claims": _list(registers.claims)} if registers.claims else {}),
         **({"failures": registers.failures} if registers.failures else {}),
+        **({"polled_failures": registers.polled_failures} if registers.polled_failures else {}),
     }
+    return to_json(stored).decode()
 
 
-def patch_registers(stored: Mapping[str, Any]) -> PatchRegisters:
+def patch_registers(text: str) -> PatchRegisters:
     """Return the registers that `stored_patch` wrote."""
+    stored = from_json(text)
     return PatchRegisters(
         naming=_one(Naming, stored, "naming"),
         first_listed=_one(Mark, stored, "first_listed"),
@@ -49,11 +54,12 @@ def patch_registers(stored: Mapping[str, Any]) -> PatchRegisters:
         claims=_many(Claim, stored, "claims"),
         failed=_one(Failure, stored, "failed"),
         failures=stored.get("failures", 0),
+        polled_failures=stored.get("polled_failures", 0),
         rolled_back=_one(Mark, stored, "rolled_back"),
     )
 
 
-def stored_device(registers: DeviceRegisters) -> Json:
+def stored_device(registers: DeviceRegisters) -> str:
     """Return what is stored of a device; registers that hold nothing are left out."""
     single = {
         "tenant": registers.tenant,
@@ -62,15 +68,17 @@ def stored_device(registers: DeviceRegisters) -> Json:
         "polled": registers.polled,
         "pending": registers.pending,
     }
-    return {
+    stored = {
         **_written(single),
         **({"boots": _list(registers.boots)} if registers.boots else {}),
         **({"readings": _list(registers.readings)} if registers.readings else {}),
     }
+    return to_json(stored).decode()
 
 
-def device_registers(stored: Mapping[str, Any]) -> DeviceRegisters:
+def device_registers(text: str) -> DeviceRegisters:
     """Return the registers that `stored_device` wrote."""
+    stored = from_json(text)
     return DeviceRegisters(
         tenant=_one(Belonging, stored, "tenant"),
         asset=_one(Belonging, stored, "asset"),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.events.event import OsFamily, Severity, Tier
@@ -48,8 +48,7 @@ class Evidence:
         return (self.name.patch, title) if title else (self.name.patch,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Obligation:
+class Obligation(NamedTuple):
     """One asset, one requirement, and how it stands. `moments` are written as ISO 8601."""
 
     asset_id: UUID

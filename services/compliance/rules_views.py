@@ -1,6 +1,6 @@
 """What all sources say of one release, put together. Pure."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
@@ -35,8 +35,7 @@ class SourcePatch:
     registers: PatchRegisters
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReleaseView:
+class ReleaseView(NamedTuple):
     """What all sources say of one release: the newest of each kind; `unlisted` and `claims` in order.
 
     `claims_known_from` is set where older claims may have been forgotten: of the time before, nothing is known.
@@ -103,51 +102,42 @@ def release_view(release: Release, patches: Sequence[SourcePatch]) -> ReleaseVie
     if not patches:
         return ReleaseView(release=release)
     name = release.name
-    firsts = _sayings(patches, lambda kept: (kept.first_listed,), f"listed {name}")
-    failures = [
-        (said(each.source, failure, f"failed {name}"), failure.code)
-        for each in patches
-        if (failure := each.registers.failed)
-    ]
+    listed, unlisted, claims, failures, taken, decisions = [], [], [], [], [], []
+    for patch in patches:
+        source, kept = patch.source, patch.registers
+        if kept.listed is not None:
+            listed.append(said(source, kept.listed, f"listed {name}"))
+        if kept.unlisted is not None:
+            unlisted.append(said(source, kept.unlisted, f"no longer listed {name}"))
+        claims += [(said(source, each, f"reported installed {name}"), each.kind == "pending") for each in kept.claims]
+        if kept.failed is not None:
+            failures.append((said(source, kept.failed, f"failed {name}"), kept.failed.code))
+        if kept.rolled_back is not None:
+            taken.append(said(source, kept.rolled_back, f"took off {name}"))
+        if kept.approval is not None:
+            word = "approved" if kept.approval.is_approved else "rejected"
+            decisions.append((said(source, kept.approval, word), kept.approval.is_approved))
+    claims.sort()
     failed, code = max(failures, default=(None, None))
-    decisions = [
-        (said(each.source, given, "approved" if given.is_approved else "rejected"), given.is_approved)
-        for each in patches
-        if (given := each.registers.approval)
-    ]
     decision, is_approved = max(decisions, default=(None, False))
     return ReleaseView(
         release=release,
-        listed=_last(_sayings(patches, lambda kept: (kept.listed,), f"listed {name}")),
-        first_listed_at=firsts[0].at if firsts else None,
+        listed=max(listed, default=None),
+        first_listed_at=min(
+            (each.registers.first_listed.at for each in patches if each.registers.first_listed), default=None
+        ),
         listing_sources=frozenset(each.source for each in patches if each.registers.is_listed),
-        unlisted=_sayings(patches, lambda kept: (kept.unlisted,), f"no longer listed {name}"),
-        claims=_sayings(patches, lambda kept: kept.claims, f"reported installed {name}"),
+        unlisted=tuple(sorted(unlisted)),
+        claims=tuple(claim for claim, _ in claims),
         claims_known_from=_known_from(patches),
-        claim_awaits_boot=_awaits_boot(patches),
+        claim_awaits_boot=bool(claims) and claims[-1][1],
         failed=failed,
-        failures=sum(each.registers.failures for each in patches),
+        failures=sum(each.registers.attempts_failed for each in patches),
         code=code,
-        rolled_back=_last(_sayings(patches, lambda kept: (kept.rolled_back,), f"took off {name}")),
+        rolled_back=max(taken, default=None),
         approved=decision if is_approved else None,
         rejected=None if is_approved else decision,
     )
-
-
-def _sayings(
-    patches: Sequence[SourcePatch], kept: Callable[[PatchRegisters], Iterable[Stamped | None]], saw: str
-) -> tuple[Saying, ...]:
-    marks = ((each.source, mark) for each in patches for mark in kept(each.registers))
-    return tuple(sorted(said(source, mark, saw) for source, mark in marks if mark is not None))
-
-
-def _last(sayings: Sequence[Saying]) -> Saying | None:
-    return sayings[-1] if sayings else None
-
-
-def _awaits_boot(patches: Sequence[SourcePatch]) -> bool:
-    claims = (claim for each in patches for claim in each.registers.claims)
-    return max(((claim.at, claim.event, claim.kind == "pending") for claim in claims), default=(None, "", False))[2]
 
 
 def _known_from(patches: Sequence[SourcePatch]) -> datetime | None:

@@ -1,6 +1,6 @@
 """Devices and evidence: the registers, folded under the device's lock."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 from uuid import UUID
 
@@ -18,7 +18,7 @@ ENSURE: Final[LiteralString] = """
     ON CONFLICT (device_id) DO NOTHING
 """
 LOCK: Final[LiteralString] = """
-    SELECT device_id, tenant_id, source, device, asset_id, registers
+    SELECT device_id, tenant_id, source, device, asset_id, registers::text
     FROM device
     WHERE device_id = ANY($1::uuid[])
     ORDER BY device_id
@@ -41,13 +41,14 @@ async def lock_devices(tx: Connection, devices: Iterable[Device]) -> dict[UUID, 
 
 
 DEVICES_OF: Final[LiteralString] = """
-    SELECT device_id, tenant_id, source, device, asset_id, registers FROM device WHERE asset_id = ANY($1::uuid[])
+    SELECT device_id, tenant_id, source, device, asset_id, registers::text FROM device WHERE asset_id = ANY($1::uuid[])
 """
 
 
-async def devices_of(tx: Connection, asset_ids: Sequence[UUID]) -> list[Device]:
-    """Return all devices of these assets."""
-    return [_device(row) for row in await tx.fetch(DEVICES_OF, asset_ids)]
+async def devices_of(tx: Connection, asset_ids: Sequence[UUID], in_hand: Mapping[UUID, Device]) -> list[Device]:
+    """Return all devices of these assets; those `in_hand` are saved already and not read again."""
+    rows = await tx.fetch(DEVICES_OF, asset_ids)
+    return [in_hand.get(row["device_id"]) or _device(row) for row in rows]
 
 
 def _device(row: asyncpg.Record) -> Device:
@@ -62,8 +63,8 @@ def _device(row: asyncpg.Record) -> Device:
 
 
 SAVE_DEVICES: Final[LiteralString] = """
-    UPDATE device SET tenant_id = new.tenant_id, asset_id = new.asset_id, registers = new.registers
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::jsonb[]) AS new (device_id, tenant_id, asset_id, registers)
+    UPDATE device SET tenant_id = new.tenant_id, asset_id = new.asset_id, registers = new.registers::jsonb
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[]) AS new (device_id, tenant_id, asset_id, registers)
     WHERE device.device_id = new.device_id
 """
 MOVE_EVIDENCE: Final[LiteralString] = """
@@ -88,7 +89,7 @@ async def save_devices(tx: Connection, devices: Sequence[Device], *, moved: Coll
 
 
 LOAD: Final[LiteralString] = """
-    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers
+    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers::text
     FROM evidence
     WHERE (device_id, patch_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 """
@@ -102,28 +103,32 @@ async def load(tx: Connection, keys: Collection[tuple[UUID, UUID]]) -> dict[tupl
 
 
 OF_DEVICES: Final[LiteralString] = """
-    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers
+    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers::text
     FROM evidence
     WHERE device_id = ANY($1::uuid[])
 """
 OF_REQUIREMENTS: Final[LiteralString] = """
-    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers
+    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers::text
     FROM evidence
     WHERE (device_id, requirement_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 """
 
 
-async def of_devices(tx: Connection, device_ids: Collection[UUID]) -> list[Evidence]:
-    """Return all evidence on these devices."""
-    return [_evidence(row) for row in await tx.fetch(OF_DEVICES, list(device_ids))] if device_ids else []
+InHand = Mapping[tuple[UUID, UUID], Evidence]
+"""Evidence by device and patch that is saved already."""
 
 
-async def of_requirements(tx: Connection, keys: Collection[tuple[UUID, UUID]]) -> list[Evidence]:
-    """Return the evidence on these requirements of these devices."""
-    if not keys:
-        return []
+async def of_devices(tx: Connection, device_ids: Collection[UUID], in_hand: InHand) -> list[Evidence]:
+    """Return all evidence on these devices; what is `in_hand` is not read again."""
+    rows = await tx.fetch(OF_DEVICES, list(device_ids)) if device_ids else []
+    return [in_hand.get((row["device_id"], row["patch_id"])) or _evidence(row) for row in rows]
+
+
+async def of_requirements(tx: Connection, keys: Collection[tuple[UUID, UUID]], in_hand: InHand) -> list[Evidence]:
+    """Return the evidence on these requirements of these devices; what is `in_hand` is not read again."""
     devices, requirements = [device for device, _ in keys], [requirement for _, requirement in keys]
-    return [_evidence(row) for row in await tx.fetch(OF_REQUIREMENTS, devices, requirements)]
+    rows = await tx.fetch(OF_REQUIREMENTS, devices, requirements) if keys else []
+    return [in_hand.get((row["device_id"], row["patch_id"])) or _evidence(row) for row in rows]
 
 
 def _evidence(row: asyncpg.Record) -> Evidence:
@@ -138,8 +143,9 @@ def _evidence(row: asyncpg.Record) -> Evidence:
 
 SAVE: Final[LiteralString] = """
     INSERT INTO evidence (device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[],
-                         $8::jsonb[])
+    SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers::jsonb
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[])
+        AS told (device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers)
     ON CONFLICT (device_id, patch_id) DO UPDATE
     SET tenant_id = excluded.tenant_id, requirement_id = excluded.requirement_id, registers = excluded.registers
 """

@@ -65,8 +65,8 @@ async def test_a_story_ends_in_its_state_and_each_transition_is_told_and_kept(ho
     kept = await house.rows("SELECT before, state FROM obligation_history ORDER BY recorded_at, occurred_at")
     assert told == [
         (None, State.UNKNOWN),
-        (State.UNKNOWN, State.MISSING_OVERDUE),
-        (State.MISSING_OVERDUE, State.PENDING_REBOOT),
+        (State.UNKNOWN, State.MISSING_IN_SLA),
+        (State.MISSING_IN_SLA, State.PENDING_REBOOT),
         (State.PENDING_REBOOT, State.REPORTED_UNVERIFIED),
         (State.REPORTED_UNVERIFIED, State.VERIFIED),
     ]
@@ -254,7 +254,7 @@ async def test_a_machine_that_moves_to_another_client_is_counted_there_and_told_
     states = [each.state for each in await house.told(ObligationStateChanged)]
     assert (tenants, states) == (
         [ACME, ACME, BIRCH],
-        [State.MISSING_OVERDUE, State.NOT_APPLICABLE, State.MISSING_OVERDUE],
+        [State.MISSING_IN_SLA, State.NOT_APPLICABLE, State.MISSING_IN_SLA],
     )
 
 
@@ -289,8 +289,9 @@ async def test_a_failure_that_no_catalog_knows_is_kept_and_told_until_it_ends(ho
 async def test_the_loaded_catalog_makes_the_obligation_and_links_what_had_failed(house: House) -> None:
     await house.load_catalog(bundled(without=[SERVER_2022.name]))
     await house.hear(asset_changed(), failed(1), failed(2))
-    [failing] = await house.told(UncataloguedFailureChanged)
-    assert (failing.patch, failing.kb, failing.product) == ("KB5049983", "5049983", None)
+    first, again = await house.told(UncataloguedFailureChanged)
+    assert (first.patch, first.kb, first.product) == ("KB5049983", "5049983", None)
+    assert (first.failures, again.failures) == (1, 2)
 
     await house.load_catalog(bundled())
 
@@ -298,7 +299,7 @@ async def test_the_loaded_catalog_makes_the_obligation_and_links_what_had_failed
     *_, linked, changed = await house.published()
     assert isinstance(linked.data, PatchCatalogued)
     assert linked.data.requirement == str(ids.requirement_id(SERVER_2022.name, "cumulative"))
-    assert (linked.data.patch, linked.data.kb, linked.data.product) == (failing.patch, failing.kb, failing.product)
+    assert (linked.data.patch, linked.data.kb, linked.data.product) == (first.patch, first.kb, first.product)
     assert isinstance(changed.data, ObligationStateChanged)
     assert (changed.data.state, changed.data.failures) == (State.FAILED, 2)
 

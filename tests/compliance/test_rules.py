@@ -5,17 +5,21 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.events.event import Severity, Tier
+from contracts.events import rmm
+from contracts.events.event import Method, Severity
 from contracts.events.obligation import State
+from tests.builders import of_device
 from tests.compliance.stories import (
     APP_UPDATE,
     CUMULATIVE,
     DEC,
     DEC_BUILD,
     DECEMBER_AT,
+    JAN,
     JAN_BUILD,
     JANUARY,
     JANUARY_AT,
+    A,
     B,
     Story,
     approved,
@@ -27,6 +31,7 @@ from tests.compliance.stories import (
     listed,
     needed,
     read,
+    ref,
     rejected,
     release,
     reported,
@@ -277,8 +282,8 @@ def test_when_nobody_has_looked_for_two_weeks(story: Story, state: State) -> Non
 
 
 def test_stale_comes_two_weeks_after_the_last_scan_and_says_since_when() -> None:
-    before = judged(LIST_IT, tier=Tier.DO_NOT_DISRUPT)
-    after = judged(LIST_IT, tier=Tier.DO_NOT_DISRUPT, now=14 * 24)
+    before = judged(LIST_IT, now=48)
+    after = judged(LIST_IT, now=14 * 24)
 
     assert before.next_change_at == hour(14 * 24)
     assert (after.state, after.since) == (State.STALE, hour(14 * 24))
@@ -299,11 +304,28 @@ def test_a_device_whose_product_is_not_known_owes_what_its_evidence_names() -> N
     assert judged(LIST_IT, product=None, of=needed(JANUARY)).state is State.MISSING_IN_SLA
 
 
+def test_the_clock_counts_from_the_oldest_release_that_is_known_to_be_lacking() -> None:
+    never_named = judged(LIST_IT)
+    listed_before = judged(listed(-30, DEC), LIST_IT)
+
+    assert never_named.clock_started_at == JANUARY_AT
+    assert listed_before.clock_started_at == DECEMBER_AT
+
+
+def test_an_attempt_that_a_webhook_and_a_poll_tell_of_is_counted_once() -> None:
+    polled = rmm.PatchInstallFailed(device="dc01", patch=ref(JAN), method=Method.POLL)
+    same = of_device(polled, at=hour(1.001), source=A)
+
+    assert judged(LIST_IT, failed(1), same).failures == 1
+    assert judged(LIST_IT, failed(1), same, failed(2)).failures == 2
+
+
 def test_severity_is_the_worst_that_is_lacking_and_unknown_hides_none() -> None:
     low = release(DEC, DECEMBER_AT, severity=Severity.LOW)
     unknown = release("5049983", JANUARY_AT, severity=Severity.UNKNOWN)
 
-    assert judged(LIST_IT, of=needed(low, unknown)).severity is Severity.LOW
+    assert judged(LIST_IT, listed(0, DEC), of=needed(low, unknown)).severity is Severity.LOW
+    assert judged(LIST_IT, of=needed(low, unknown)).severity is Severity.UNKNOWN
     assert judged(LIST_IT, of=needed(unknown)).severity is Severity.UNKNOWN
 
 

@@ -1,6 +1,7 @@
 """Builds and versions as numbers that compare. Pure."""
 
 import re
+from functools import lru_cache
 from typing import Final
 
 Numbers = tuple[int, ...]
@@ -9,6 +10,7 @@ _WINDOWS_PREFIX: Final = "10.0."
 _NUMBER: Final = re.compile(r"(\d{1,18}(?:[.\-_]\d{1,18}){0,7})(?:\s*\(([a-z])\))?")
 
 
+@lru_cache(maxsize=4096)
 def numbers(text: str | None) -> Numbers:
     """Return the numbers that a build or version begins with; empty where there are none.
 
