@@ -16,6 +16,7 @@ PLAIN: Final = "plain"
 """The key id of a body that is not encrypted (only simulated sources, until the promises land)."""
 
 Channel = Literal["webhook", "poll"]
+RecordHeaders = list[tuple[str, bytes]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,22 +35,44 @@ class RawDelivery:
     key_id: str = PLAIN
 
 
-def headers_of(delivery: RawDelivery) -> list[tuple[str, bytes]]:
+def headers_of(delivery: RawDelivery) -> RecordHeaders:
     """Return the record headers of `delivery`; its value is the body."""
+    own = own_headers(
+        str(delivery.raw_id), delivery.received, delivery=delivery.delivery, traceparent=delivery.traceparent
+    )
+    return own + shared_headers(
+        vendor=delivery.vendor,
+        source=delivery.source,
+        channel=delivery.channel,
+        encoding=delivery.encoding,
+        key_id=delivery.key_id,
+    )
+
+
+def own_headers(raw_id: str, received: datetime, *, delivery: str | None, traceparent: str | None) -> RecordHeaders:
+    """Return the headers that belong to one delivery alone."""
     headers = [
-        ("raw_id", str(delivery.raw_id).encode()),
-        ("vendor", delivery.vendor.encode()),
-        ("source", delivery.source.encode()),
-        ("received", delivery.received.astimezone(UTC).isoformat(timespec="microseconds").encode()),
-        ("channel", delivery.channel.encode()),
-        ("encoding", delivery.encoding.encode()),
-        ("key_id", delivery.key_id.encode()),
+        ("raw_id", raw_id.encode()),
+        ("received", received.astimezone(UTC).isoformat(timespec="microseconds").encode()),
     ]
-    if delivery.delivery is not None:
-        headers.append(("delivery", delivery.delivery.encode()))
-    if delivery.traceparent is not None:
-        headers.append(("traceparent", delivery.traceparent.encode()))
+    if delivery is not None:
+        headers.append(("delivery", delivery.encode()))
+    if traceparent is not None:
+        headers.append(("traceparent", traceparent.encode()))
     return headers
+
+
+def shared_headers(
+    *, vendor: str, source: str, channel: Channel, encoding: str = "identity", key_id: str = PLAIN
+) -> RecordHeaders:
+    """Return the headers that all deliveries of a source share."""
+    return [
+        ("vendor", vendor.encode()),
+        ("source", source.encode()),
+        ("channel", channel.encode()),
+        ("encoding", encoding.encode()),
+        ("key_id", key_id.encode()),
+    ]
 
 
 def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> RawDelivery:

@@ -8,13 +8,13 @@ import re
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, assert_never
 
 from chassis.clock import Clock
 from chassis.health import Receive, Scope, Send
 from chassis.telemetry import METERS, Count, new_traceparent
-from contracts.ids import new_raw_id
-from contracts.raw import RawDelivery, headers_of
+from contracts.ids import new_raw_id_text
+from contracts.raw import own_headers
 from services.gateway import answers, verification
 from services.gateway.answers import Answer
 from services.gateway.known_sources import KnownSources
@@ -85,10 +85,22 @@ class Door:
         if by_path is None:
             return self._counted(source, "not_ready", answers.NOT_READY)
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
-        body = await self._body(headers, receive)
-        if not isinstance(body, bytes):
-            return body
-        return await self._accepted(source, headers, body)
+        message = await receive()
+        first: bytes = message.get("body", b"")
+        body: bytes | Answer | Gone = first
+        if message.get("more_body", False) or len(first) > self._uploads.largest_bytes:
+            body = await self._long_body(first, headers, receive)
+        elif message["type"] == "http.disconnect":
+            body = Gone()
+        match body:
+            case bytes():
+                return await self._accepted(source, headers, body)
+            case Answer():
+                return self._counted(source, "not_read", body)
+            case Gone():
+                return body
+            case _:
+                assert_never(body)
 
     async def _accepted(self, source: Source | None, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
         received = self._clock()
@@ -98,38 +110,24 @@ class Door:
             return self._counted(None, "unknown", answers.NOT_BELIEVED)
         if isinstance(verdict, Refused):
             return self._counted(source, verdict, answers.NOT_BELIEVED)
-        delivery = RawDelivery(
-            raw_id=new_raw_id(),
-            vendor=source.vendor,
-            source=source.source_id,
-            received=received,
-            channel="webhook",
-            body=verdict.body,
-            delivery=verdict.delivery,
-            traceparent=self._traceparent(headers),
-        )
-        outcome = await self._writer.write(headers_of(delivery), delivery.body)
+        raw_id = new_raw_id_text()
+        own = own_headers(raw_id, received, delivery=verdict.delivery, traceparent=self._traceparent(headers))
+        outcome = await self._writer.write(own + source.headers, verdict.body)
         if outcome is Outcome.WRITTEN:
-            return self._counted(source, outcome, answers.accepted(delivery.raw_id))
+            return self._counted(source, outcome, answers.accepted(raw_id))
         return self._counted(source, outcome, answers.NOT_DURABLE)
 
     def _traceparent(self, headers: Mapping[bytes, bytes]) -> str:
         given = headers.get(b"traceparent", b"")
         return given.decode() if _TRACEPARENT.fullmatch(given) else new_traceparent(self._trace_ratio)
 
-    async def _body(self, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | Answer | Gone:
-        """Return the whole body; most come in one piece."""
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            return Gone()
-        body: bytes = message.get("body", b"")
-        if not message.get("more_body", False):
-            return body if len(body) <= self._uploads.largest_bytes else answers.TOO_LARGE
-        if int(headers.get(b"content-length", b"0")) > self._uploads.largest_bytes:
+    async def _long_body(self, first: bytes, headers: Mapping[bytes, bytes], receive: Receive) -> bytes | Answer | Gone:
+        """Return the whole of a body that does not come in one piece."""
+        if max(len(first), int(headers.get(b"content-length", b"0"))) > self._uploads.largest_bytes:
             return answers.TOO_LARGE
         try:
             async with asyncio.timeout(self._uploads.longest_seconds):
-                return await self._rest_of(body, receive)
+                return await self._rest_of(first, receive)
         except TimeoutError:
             return answers.TOO_SLOW
 

@@ -4,7 +4,6 @@ import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
 
 from chassis.health import Send
 
@@ -58,7 +57,7 @@ NOT_READY: Final = _problem(
 _ACCEPTED_START: Final = _answer(202, b"x" * 49, b"application/json").start
 
 
-def accepted(raw_id: UUID) -> Answer:
+def accepted(raw_id: str) -> Answer:
     """Return the answer to a delivery that is durable, with the id under which it is kept."""
-    body = b'{"raw_id":"%b"}' % str(raw_id).encode()
+    body = b'{"raw_id":"%b"}' % raw_id.encode()
     return Answer(_ACCEPTED_START, {"type": "http.response.body", "body": body})

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-RecordHeaders = list[tuple[str, bytes]]
+from contracts.raw import RecordHeaders
 
 BATCH_BYTES: Final = 524_288
 """A batch grows to this; a larger record travels alone."""

@@ -18,8 +18,9 @@ from aiokafka.errors import KafkaError
 
 from chassis.health import Progress
 from chassis.telemetry import METERS, Count, Duration
+from contracts.raw import RecordHeaders
 from contracts.topics import RAW_MAX_BYTES, Topic
-from services.gateway.raw_batch import BATCH_BYTES, HEADERS_BYTES, Batch, Outcome, RecordHeaders
+from services.gateway.raw_batch import BATCH_BYTES, HEADERS_BYTES, Batch, Outcome
 
 log = logging.getLogger(__name__)
 
@@ -85,22 +86,23 @@ class RawWriter:
             await self._end_work()
             beating.cancel()
 
-    async def write(self, headers: RecordHeaders, value: bytes) -> Outcome:
-        """Write one record and return once Kafka has it, or will not have it within the budget."""
+    def write(self, headers: RecordHeaders, value: bytes) -> asyncio.Future[Outcome]:
+        """Write one record; the result comes once Kafka has it, or will not have it within the budget."""
+        loop = asyncio.get_running_loop()
+        waiting: asyncio.Future[Outcome] = loop.create_future()
         size = len(value) + HEADERS_BYTES
         if self._waiting_bytes + size > self._limits.waiting_bytes:
-            return Outcome.FULL
-        loop = asyncio.get_running_loop()
+            waiting.set_result(Outcome.FULL)
+            return waiting
         batch = self._filling(size, loop)
         batch.records.append((headers, value))
+        batch.waiting.append(waiting)
         batch.size_bytes += size
         self._waiting_bytes += size
-        waiting: asyncio.Future[Outcome] = loop.create_future()
-        batch.waiting.append(waiting)
         if not self._is_pump_due:
             self._is_pump_due = True
             loop.call_soon(self._pump)
-        return await waiting
+        return waiting
 
     def _filling(self, size: int, loop: asyncio.AbstractEventLoop) -> Batch:
         now = loop.time()

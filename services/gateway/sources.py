@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
+from contracts.raw import RecordHeaders, shared_headers
 from services.gateway import verification
 from services.gateway.sealing import Purpose, SealBroken, SealingKey, opened, sealed
 
@@ -101,6 +102,8 @@ class Source:
     source_id: str
     vendor: str
     scheme: verification.Scheme
+    headers: RecordHeaders
+    """What its raw records have in common."""
 
 
 SourceByPath = Mapping[str, Source]
@@ -194,10 +197,16 @@ def known(stored: Iterable[StoredSource], sealing_key: SealingKey) -> tuple[Sour
     broken: list[str] = []
     for each in stored:
         try:
-            by_path[path(each.source_id)] = Source(each.source_id, each.vendor, _scheme(each, sealing_key))
+            by_path[path(each.source_id)] = source(each.vendor, each.source_id, _scheme(each, sealing_key))
         except SealBroken as error:
             broken.append(str(error))
     return by_path, broken
+
+
+def source(vendor: str, source_id: str, scheme: verification.Scheme) -> Source:
+    """Return who delivers webhooks to the path of `source_id`."""
+    headers = shared_headers(vendor=vendor, source=source_id, channel="webhook")
+    return Source(source_id, vendor, scheme, headers)
 
 
 def _scheme(stored: StoredSource, sealing_key: SealingKey) -> verification.Scheme:

@@ -23,7 +23,7 @@ from services.gateway.http_head import BoundedHead
 from services.gateway.known_sources import KnownSources
 from services.gateway.raw_writer import Limits, RawWriter
 from services.gateway.sealing import SealingKey
-from services.gateway.sources import Source, SourceByPath
+from services.gateway.sources import SourceByPath, source
 from services.gateway.verification import StandardWebhooks, StaticHeader, unguessable
 
 KEY = b"the signing key of the tests' own"
@@ -31,10 +31,10 @@ SECRET = "the shared secret of the tests"
 SIGNING = "/webhooks/rmm/patchline/tests"
 STATIC = "/webhooks/rmm/ninjaone/tests"
 SOURCES: SourceByPath = {
-    SIGNING: Source("rmm/patchline/tests", "patchline", StandardWebhooks((KEY, unguessable()))),
-    STATIC: Source(
-        "rmm/ninjaone/tests",
+    SIGNING: source("patchline", "rmm/patchline/tests", StandardWebhooks((KEY, unguessable()))),
+    STATIC: source(
         "ninjaone",
+        "rmm/ninjaone/tests",
         StaticHeader(b"x-shared", (unguessable(), hashlib.sha256(SECRET.encode()).digest())),
     ),
 }

@@ -60,6 +60,7 @@ async def test_a_delivery_is_in_kafka_when_its_sender_hears_so(door: OpenDoor, r
     assert (delivery.encoding, delivery.key_id) == ("identity", "plain")
     assert delivery.delivery == "msg_of_today"
     assert before <= delivery.received <= datetime.now(UTC)
+    assert delivery.raw_id.version == 7
 
 
 async def test_a_static_secret_opens_too(door: OpenDoor, raw: RawTopic) -> None:

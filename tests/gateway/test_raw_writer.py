@@ -67,7 +67,7 @@ async def test_large_and_small_records_travel_in_batches_that_the_broker_takes(k
 async def test_what_is_under_way_when_it_stops_is_written(kafka: str) -> None:
     async with raw_topic(kafka) as raw:
         async with running_writer(kafka) as writer:
-            writing = [asyncio.create_task(writer.write(HEADERS, b"last %d" % number)) for number in range(50)]
+            writing = [asyncio.ensure_future(writer.write(HEADERS, b"last %d" % number)) for number in range(50)]
             await asyncio.sleep(0)
 
         assert {await task for task in writing} == {Outcome.WRITTEN}
@@ -76,7 +76,7 @@ async def test_what_is_under_way_when_it_stops_is_written(kafka: str) -> None:
 
 async def test_one_that_gives_up_waiting_takes_nobody_along(kafka: str) -> None:
     async with running_writer(kafka) as writer:
-        writing = [asyncio.create_task(writer.write(HEADERS, b"x")) for _ in range(3)]
+        writing = [asyncio.ensure_future(writer.write(HEADERS, b"x")) for _ in range(3)]
         await asyncio.sleep(0)
         writing[0].cancel()
 
