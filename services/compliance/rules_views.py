@@ -123,9 +123,7 @@ def release_view(release: Release, patches: Sequence[SourcePatch]) -> ReleaseVie
     return ReleaseView(
         release=release,
         listed=max(listed, default=None),
-        first_listed_at=min(
-            (each.registers.first_listed.at for each in patches if each.registers.first_listed), default=None
-        ),
+        first_listed_at=_first_listed_at(patches),
         listing_sources=frozenset(each.source for each in patches if each.registers.is_listed),
         unlisted=tuple(sorted(unlisted)),
         claims=tuple(claim for claim, _ in claims),
@@ -138,6 +136,11 @@ def release_view(release: Release, patches: Sequence[SourcePatch]) -> ReleaseVie
         approved=decision if is_approved else None,
         rejected=None if is_approved else decision,
     )
+
+
+def _first_listed_at(patches: Sequence[SourcePatch]) -> datetime | None:
+    first = (each.registers.first_listed for each in patches)
+    return min((mark.at for mark in first if mark is not None), default=None)
 
 
 def _known_from(patches: Sequence[SourcePatch]) -> datetime | None:

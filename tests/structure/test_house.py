@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -57,6 +58,18 @@ def test_only_the_chassis_catches_everything(file: Path) -> None:
     }  # tidying up before raising again swallows nothing
 
     assert file.is_relative_to(ROOT / "chassis") or set(broad) <= reraised
+
+
+def test_every_module_of_rules_is_under_the_contract_that_keeps_it_pure() -> None:
+    rules = {
+        ".".join(file.relative_to(ROOT).with_suffix("").parts)
+        for file in (ROOT / "services").rglob("*.py")
+        if file.stem.startswith("rules") or (file.parent.name == "vendors" and file.stem != "__init__")
+    }
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    [pure] = [each for each in contracts if each["name"].startswith("Rules are pure")]
+
+    assert rules - set(pure["source_modules"]) == set()
 
 
 def test_the_chassis_stays_small() -> None:
