@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
-from services.ticketing.records import Waiting
+from services.ticketing.records import MatterKey, Standing, Waiting
 from services.ticketing.rules_desk import Desk
 from services.ticketing.store import columns
 
@@ -24,7 +24,7 @@ REMEMBER: Final[LiteralString] = """
 
 async def remember(tx: Connection, envelopes: Sequence[Envelope], recorded_at: datetime) -> set[UUID]:
     """Add events to the history and return the ids of those that were not in it."""
-    ordered = sorted(envelopes, key=lambda envelope: envelope.id)
+    ordered = sorted(envelopes, key=lambda envelope: envelope.id.bytes)
     rows = [(each.id, each.tenant, each.data.TYPE, each.subject, each.time, each.received) for each in ordered]
     return {row["event_id"] for row in await tx.fetch(REMEMBER, *columns(rows, 6), recorded_at)}
 
@@ -139,11 +139,16 @@ SAVE_STANDINGS: Final[LiteralString] = """
 async def _save_standings(tx: Connection, before: Desk, after: Desk) -> None:
     rows = [
         (*matter, asset, *kept)
-        for (matter, asset), kept in sorted(after.standings.items(), key=lambda item: item[0])
+        for (matter, asset), kept in sorted(after.standings.items(), key=_by_asset)
         if before.standings.get((matter, asset)) != kept
     ]
     if rows:
         await tx.execute(SAVE_STANDINGS, *columns(rows, 6))
+
+
+def _by_asset(item: tuple[tuple[MatterKey, str], Standing]) -> tuple[str, str, str, bytes]:
+    (tenant, kind, subject), asset = item[0]
+    return asset, subject, kind, tenant.bytes
 
 
 ADD_INTENTS: Final[LiteralString] = """
