@@ -32,7 +32,10 @@ NO: Final = 1
 WRONG_USE: Final = 2
 UNREACHABLE: Final = 3
 
-console = Console()
+WIDE: Final = 220
+"""Columns of a table that goes into a pipe or a file: nobody wraps it there."""
+
+console = Console(width=None if sys.stdout.isatty() else WIDE)
 
 
 class KafkaSettings(BaseSettings):
