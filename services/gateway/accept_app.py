@@ -4,6 +4,7 @@ import asyncio
 import logging
 
 from chassis.clock import moved_clock
+from chassis.errors import WrongSetting
 from chassis.health import HealthServer, Progress, serve
 from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
@@ -28,12 +29,22 @@ class Listening:
         self._port = port
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Serve until `stopping`."""
+        """Serve until `stopping`.
+
+        Raises:
+            WrongSetting: the port is taken.
+        """
         async with asyncio.TaskGroup() as tasks:
             counting = tasks.create_task(self._count())
-            await serve(self._door, host=self._host, port=self._port, stopping=stopping, protocol=BoundedHead)
+            await self._serve(stopping)
             counting.cancel()
         self._door.count()
+
+    async def _serve(self, stopping: asyncio.Event) -> None:
+        try:
+            await serve(self._door, host=self._host, port=self._port, stopping=stopping, protocol=BoundedHead)
+        except* OSError as group:
+            raise WrongSetting(f"PATCHLINE_ACCEPT_PORT: {group.exceptions[0]}") from group
 
     async def _count(self) -> None:
         while True:

@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from chassis.errors import NeverWorks
 from chassis.health import Progress
 from chassis.telemetry import METERS, Count, Duration
 from contracts.raw import RecordHeaders
@@ -79,10 +80,8 @@ class RawWriter:
                 self._progress.ready[self.name] = self._producer is not None
                 self._pump()
                 await _first_of(stopping, self._broken)
-                if self._broken.is_set():
-                    self._give_up_producer(tasks)
             await self._drain()
-            self._give_up_producer(tasks)
+            self._give_up_producer()
             await self._end_work()
             beating.cancel()
 
@@ -118,7 +117,7 @@ class RawWriter:
 
     def _pump(self) -> None:
         self._is_pump_due = False
-        while self._queue and self._tasks is not None and self._on_their_way < self._limits.batches_on_their_way:
+        while self._queue and self._on_their_way < self._limits.batches_on_their_way:
             partition = self._free_partition()
             if partition is None:
                 return
@@ -126,7 +125,7 @@ class RawWriter:
             batch.partition = partition
             self._busy[partition] = batch
             self._on_their_way += 1
-            self._begin(self._tasks, self._send(self._producer, batch, partition))
+            self._begin(self._send(self._producer, batch, partition))
 
     def _free_partition(self) -> int | None:
         """Return the next partition that has a leader and no batch of ours on its way."""
@@ -150,7 +149,9 @@ class RawWriter:
             await acknowledged
         except KafkaError as error:
             self._say_once("kafka refuses a batch", reason=str(error))
-            self._broken.set()
+            if producer is self._producer:
+                self._give_up_producer()
+                self._broken.set()
             self._came_back(batch, partition)
         else:
             if self._trouble:
@@ -173,6 +174,7 @@ class RawWriter:
         for part in reversed(batch.parts()):
             self._watch(part, loop)
             self._queue.appendleft(part)
+        self._pump()
 
     def _settle(self, batch: Batch, partition: int, outcome: Outcome) -> None:
         del self._busy[partition]
@@ -239,15 +241,17 @@ class RawWriter:
         for task in self._work:
             task.cancel()
 
-    def _give_up_producer(self, tasks: asyncio.TaskGroup) -> None:
+    def _give_up_producer(self) -> None:
         """Go on without this producer; it flushes and closes beside us, however long that takes."""
         producer, self._producer = self._producer, None
         self._progress.ready[self.name] = False
         if producer is not None:
-            self._begin(tasks, producer.stop())
+            self._begin(producer.stop())
 
-    def _begin(self, tasks: asyncio.TaskGroup, work: Coroutine[Any, Any, None]) -> None:
-        task = tasks.create_task(work)
+    def _begin(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:
+            raise NeverWorks("the writer does not run")
+        task = self._tasks.create_task(work)
         self._work.add(task)
         task.add_done_callback(self._work.discard)
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -180,6 +181,25 @@ def test_a_wrong_setting_is_one_clear_line(settings: dict[str, str], change: dic
 
     assert done.returncode == 2
     assert says in (done.stdout + done.stderr).decode()
+    assert b"Traceback" not in done.stdout + done.stderr
+
+
+def test_a_taken_port_is_one_clear_line(settings: dict[str, str]) -> None:
+    with socket.socket() as other:
+        other.bind((ports.LOOPBACK, 0))
+        other.listen()
+        taken = str(other.getsockname()[1])
+
+        done = subprocess.run(
+            [sys.executable, "-m", "services.gateway", "accept"],
+            env=settings | {"PATCHLINE_ACCEPT_PORT": taken},
+            capture_output=True,
+            check=False,
+            timeout=60,
+        )
+
+    assert done.returncode == 2
+    assert f"{ports.LOOPBACK}:{taken}: the port is taken" in (done.stdout + done.stderr).decode()
     assert b"Traceback" not in done.stdout + done.stderr
 
 
