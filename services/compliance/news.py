@@ -1,6 +1,7 @@
 """What an event is to compliance: a fact to fold, news of an asset or a client, nothing, or nothing usable."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 from uuid import UUID
 
@@ -87,6 +88,11 @@ def news(event: Envelope) -> News | None:
             return None
 
 
+@lru_cache(maxsize=8192)
+def _device_id(source: str, device: str) -> UUID:
+    return ids.asset_id(source, device)
+
+
 def _client(event: Envelope, client: ClientChanged) -> News:
     if event.tenant is None or event.sequence is None:
         return Unusable(f"ce_tenantid, ce_sequence: a {client.TYPE} needs both")
@@ -100,5 +106,5 @@ def _fact(event: Envelope) -> News:
     if (reason := unusable(event)) is not None or event.tenant is None or not isinstance(told, rmm.RmmEvent):
         return Unusable(reason or f"ce_type: {told.TYPE} is not about the device of an RMM")
     ref = patch_of(told)
-    device_id = ids.asset_id(event.source, told.device)
+    device_id = _device_id(event.source, told.device)
     return FactNews(event, told, event.tenant, device_id, Patch(patch_name(ref), ref) if ref else None)

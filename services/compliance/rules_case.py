@@ -33,14 +33,15 @@ class SourceDevice:
 class Signs:
     """What all sources say of the device itself; the same for all that it owes. Everything is in order.
 
-    `scans` has each source's last scan, `polls` each source's last scan whose whole list was read.
+    `scans` has each source's last scan, `first_scans` its first, `polls` its last whose whole list was read.
     """
 
-    __slots__ = ("boots", "pending", "polls", "readings", "scans")
+    __slots__ = ("boots", "first_scans", "pending", "polls", "readings", "scans")
 
     def __init__(self, devices: Sequence[SourceDevice]) -> None:
         """Put together what the sources say."""
         each_pending: list[Saying] = []
+        self.first_scans: list[Saying] = []
         self.scans: list[Saying] = []
         self.polls: list[Saying] = []
         self.boots: list[Saying] = []
@@ -49,6 +50,8 @@ class Signs:
             source, kept = device.source, device.registers
             if kept.scanned is not None:
                 self.scans.append(said(source, kept.scanned, "scanned"))
+            if kept.first_scanned is not None:
+                self.first_scans.append(said(source, kept.first_scanned, "scanned"))
             if kept.polled is not None:
                 self.polls.append(said(source, kept.polled, "scanned"))
             if kept.pending is not None:

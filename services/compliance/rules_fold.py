@@ -122,6 +122,7 @@ class DeviceRegisters(NamedTuple):
 
     tenant: Belonging | None = None
     asset: Belonging | None = None
+    first_scanned: Mark | None = None
     scanned: Mark | None = None
     polled: Mark | None = None
     boots: tuple[Mark, ...] = ()
@@ -144,6 +145,11 @@ def later(kept: M | None, new: M) -> M:
     return new if kept is None or kept[:2] < new[:2] else kept
 
 
+def earlier(kept: Mark | None, new: Mark) -> Mark:
+    """Return the one with the smaller order key."""
+    return new if kept is None or new[:2] < kept[:2] else kept
+
+
 def newest(kept: tuple[M, ...], new: M) -> tuple[M, ...]:
     """Return the `WINDOW` largest, in order; a repeated fact is kept once."""
     if any(each.event == new.event for each in kept):
@@ -164,10 +170,9 @@ def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceR
         case rmm.PatchScanCompleted():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
             polled = later(kept.polled, seen) if method is Method.POLL else kept.polled
-            return kept._replace(scanned=later(kept.scanned, seen), polled=polled)
+            return _scanned(kept, seen)._replace(polled=polled)
         case rmm.PatchDetected() | rmm.PatchNoLongerListed():
-            seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            return kept._replace(scanned=later(kept.scanned, seen))
+            return _scanned(kept, Mark(effective_at(told.scanned_at, event.received), id_, method))
         case rmm.DeviceBooted():
             boots = newest(kept.boots, Mark(effective_at(told.booted_at, event.received), id_, method))
             return _read(kept, Reading(at, id_, method, told.os_build, None))._replace(boots=boots)
@@ -183,6 +188,10 @@ def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str) -> DeviceRe
     """Return the device's registers after inventory told, in `event`, which asset it is."""
     at = effective_at(event.time, event.received)
     return kept._replace(asset=later(kept.asset, Belonging(at, str(event.id), "inventory", asset_id)))
+
+
+def _scanned(kept: DeviceRegisters, seen: Mark) -> DeviceRegisters:
+    return kept._replace(first_scanned=earlier(kept.first_scanned, seen), scanned=later(kept.scanned, seen))
 
 
 def _read(kept: DeviceRegisters, reading: Reading) -> DeviceRegisters:
@@ -201,8 +210,7 @@ def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> Patc
     match told:
         case rmm.PatchDetected():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            first = seen if kept.first_listed is None or seen < kept.first_listed else kept.first_listed
-            return kept._replace(listed=later(kept.listed, seen), first_listed=first)
+            return kept._replace(listed=later(kept.listed, seen), first_listed=earlier(kept.first_listed, seen))
         case rmm.PatchNoLongerListed():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
             return kept._replace(unlisted=later(kept.unlisted, seen))

@@ -7,16 +7,18 @@ Three proofs, each of witnesses later than the last listing, failure and removal
 Source: design section 1, promise 4.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Final, NamedTuple
 
 from services.compliance.rules_case import Case
 from services.compliance.rules_views import ReleaseView, Saying
 
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
+FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
-@dataclass(frozen=True, slots=True)
-class Proof:
+
+class Proof(NamedTuple):
     """The witnesses that together show it, and the moment at which the last of them looked."""
 
     at: datetime
@@ -26,12 +28,15 @@ class Proof:
 def proofs(case: Case, views: Iterable[ReleaseView]) -> Mapping[str, Proof]:
     """Return the earliest proof of each release that is proven, by itself or by one that supersedes it."""
     own = {view.release.name: proof for view in views if (proof := own_proof(case, view))}
+    if not own:
+        return own
     found: dict[str, Proof] = {}
     for view in case.views:
         name = view.release.name
-        shown = [own[each] for each in (name, *sorted(case.requirement.superseders[name])) if each in own]
+        newer = case.requirement.superseders[name]
+        shown = [proof for other, proof in own.items() if other == name or other in newer]
         if shown:
-            found[name] = min(shown, key=_at)
+            found[name] = min(shown)
     return found
 
 
@@ -39,39 +44,55 @@ def own_proof(case: Case, view: ReleaseView) -> Proof | None:
     """Return the earliest proof of one release by evidence on it alone."""
     if not view.is_evident and not case.readings:
         return None
-    shown = (
-        *_by_build(case, view),
-        *_by_boot(case, view),
-        *_by_second_scan(case, view),
-        *_by_second_reading(case, view),
-    )
-    return min(shown, key=_at, default=None)
+    lacking_at = _last(view.listed, view.rolled_back)
+    tried_at = max(lacking_at, _last(view.failed))
+    readings = [each for each in case.readings_at_least(view.release) if each.at > lacking_at]
+    shown = [*_by_build(case, view, readings, tried_at)] if readings else []
+    if view.is_evident:
+        gone_from, gone_until = tried_at, _explained_from(case, view)
+        gone = [scan for scan in view.unlisted if gone_from < scan.at < gone_until]
+        polls = [
+            poll
+            for poll in case.signs.polls
+            if gone_from < poll.at < gone_until and poll.source not in view.listing_sources
+        ]
+        if gone or polls:
+            shown += _by_boot(case, view, gone, polls, tried_at=tried_at)
+        shown += _by_second_source(view, gone, [each for each in readings if each.at > tried_at])
+    return min(shown, default=None)
 
 
-def _at(proof: Proof) -> datetime:
-    return proof.at
+def _last(*sayings: Saying | None) -> datetime:
+    return max((each.at for each in sayings if each is not None), default=NEVER)
 
 
-def _by_build(case: Case, view: ReleaseView) -> Iterator[Proof]:
+def _explained_from(case: Case, view: ReleaseView) -> datetime:
+    """Return from when on a list may lack it for another reason: it was rejected, or a newer one is there instead."""
+    claim, rejected = view.claim, view.rejected
+    moments = [rejected.at] if rejected is not None and (claim is None or claim < rejected) else []
+    newer = case.requirement.superseders[view.release.name]
+    if newer:
+        moments += [each.first_listed_at for each in case.views if each.release.name in newer and each.first_listed_at]
+    return min(moments, default=FOREVER)
+
+
+def _by_build(case: Case, view: ReleaseView, readings: Sequence[Saying], tried_at: datetime) -> Iterator[Proof]:
     """A failure does not take a build away, so only the scan must be later than one."""
-    readings = _after(case.readings_at_least(view.release), view.listed, view.rolled_back)
-    if not readings:
-        return
-    scans = (*view.unlisted, *(scan for scan in case.signs.scans if scan.source not in view.listing_sources))
-    for scan in _after(scans, view.listed, view.rolled_back, view.failed):
-        yield from _joint(view, scan, readings, needs_claim=False)
+    for scan in (*view.unlisted, *case.signs.first_scans, *case.signs.scans):
+        if scan.at > tried_at and (scan.source not in view.listing_sources or scan in view.unlisted):
+            yield from _joint(view, scan, readings, needs_claim=False)
 
 
-def _by_boot(case: Case, view: ReleaseView) -> Iterator[Proof]:
-    boots = _after(case.signs.boots, view.listed, view.rolled_back, view.failed)
+def _by_boot(
+    case: Case, view: ReleaseView, gone: Sequence[Saying], polls: Sequence[Saying], *, tried_at: datetime
+) -> Iterator[Proof]:
+    """What a poll's list does not have tells nothing of a patch that nobody ever spoke of: it needs a claim."""
     below = case.reading_below(view.release)
-    if below is not None:
-        boots = [boot for boot in boots if boot.at > below.at]
-    if not boots:
-        return
-    for scan in _absences(case, view, view.unlisted):
+    from_at = tried_at if below is None else max(tried_at, below.at)
+    boots = [boot for boot in case.signs.boots if boot.at > from_at]
+    for scan in gone:
         yield from _joint(view, scan, boots, needs_claim=False)
-    for scan in _absences(case, view, [poll for poll in case.signs.polls if poll.source not in view.listing_sources]):
+    for scan in polls:
         yield from _joint(view, scan, boots, needs_claim=True)
 
 
@@ -81,47 +102,21 @@ def _joint(view: ReleaseView, scan: Saying, others: Iterable[Saying], *, needs_c
     A claim that comes after a whole proof is only repeated, and takes nothing away.
     """
     for other in others:
-        at = max(scan.at, other.at)
+        first_at, at = (scan.at, other.at) if scan.at < other.at else (other.at, scan.at)
         claims = [claim for claim in view.claims if claim.at < at]
-        is_known = view.claims_known_from is None or bool(claims)
-        are_before = all(claim.at < min(scan.at, other.at) for claim in claims)
-        if is_known and are_before and (claims or not needs_claim):
+        if claims:
+            if claims[-1].at < first_at:
+                yield Proof(at, (scan, other))
+        elif not needs_claim and view.claims_known_from is None:
             yield Proof(at, (scan, other))
 
 
-def _by_second_scan(case: Case, view: ReleaseView) -> Iterator[Proof]:
-    gone = _absences(case, view, view.unlisted)
+def _by_second_source(view: ReleaseView, gone: Sequence[Saying], readings: Sequence[Saying]) -> Iterator[Proof]:
+    for witness in (*gone, *readings):
+        deployers = {claim.source for claim in view.claims if claim.at < witness.at}
+        if deployers and witness.source not in deployers:
+            yield Proof(witness.at, (witness,))
     for scan in gone:
-        deployers = {claim.source for claim in view.claims if claim.at < scan.at}
-        if deployers and scan.source not in deployers:
-            yield Proof(scan.at, (scan,))
         others = [each for each in gone if each.source != scan.source and each.at <= scan.at]
-        if others and not deployers:
+        if others and not any(claim.at < scan.at for claim in view.claims):
             yield Proof(scan.at, (others[0], scan))
-
-
-def _by_second_reading(case: Case, view: ReleaseView) -> Iterator[Proof]:
-    for reading in _after(case.readings_at_least(view.release), view.listed, view.rolled_back, view.failed):
-        deployers = {claim.source for claim in view.claims if claim.at < reading.at}
-        if deployers and reading.source not in deployers:
-            yield Proof(reading.at, (reading,))
-
-
-def _absences(case: Case, view: ReleaseView, scans: Iterable[Saying]) -> list[Saying]:
-    """Return those of `scans` in which its absence means something.
-
-    A list may lack it for another reason: it was rejected, or a newer one was listed in its place by then.
-    """
-    since = view.claim
-    rejected = view.rejected if view.rejected and (since is None or since < view.rejected) else None
-    newer = case.requirement.superseders[view.release.name]
-    listed_at = [other.first_listed_at for other in case.views if other.release.name in newer and other.first_listed_at]
-    explained_from = min([*listed_at, *([rejected.at] if rejected else [])], default=None)
-    telling = _after(scans, view.listed, view.rolled_back, view.failed)
-    return [scan for scan in telling if explained_from is None or scan.at < explained_from]
-
-
-def _after(sayings: Iterable[Saying], *bounds: Saying | None) -> list[Saying]:
-    """Return those later than every bound."""
-    last = max((bound.at for bound in bounds if bound is not None), default=None)
-    return [each for each in sayings if last is None or each.at > last]

@@ -8,7 +8,7 @@ import asyncpg
 
 from chassis.postgres import Connection
 from services.compliance.rules_names import PatchName
-from services.compliance.rules_registers import device_registers, patch_registers, stored_device, stored_patch
+from services.compliance.rules_registers import device_registers, patch_registers, stored
 from services.compliance.rules_rows import Device, Evidence
 
 ENSURE: Final[LiteralString] = """
@@ -81,7 +81,7 @@ async def save_devices(tx: Connection, devices: Sequence[Device], *, moved: Coll
         [each.device_id for each in devices],
         [each.tenant_id for each in devices],
         [each.asset_id for each in devices],
-        [stored_device(each.registers) for each in devices],
+        [stored(each.registers) for each in devices],
     )
     if moved:
         moving = [each for each in devices if each.device_id in moved]
@@ -163,7 +163,7 @@ async def save(tx: Connection, evidence: Collection[Evidence]) -> None:
         [each.name.patch for each in rows],
         [each.name.product for each in rows],
         [each.requirement_id for each in rows],
-        [stored_patch(each.registers) for each in rows],
+        [stored(each.registers) for each in rows],
     )
 
 

@@ -18,7 +18,7 @@ from services.compliance.rules_fold import (
     fold_link,
     fold_patch,
 )
-from services.compliance.rules_registers import device_registers, patch_registers, stored_device, stored_patch
+from services.compliance.rules_registers import device_registers, patch_registers, stored
 from tests.builders import ACME, BIRCH, of_device
 from tests.compliance.stories import (
     DEC,
@@ -87,9 +87,9 @@ def test_registers_survive_being_stored(said: list[Envelope]) -> None:
     devices, patches = folded(said)
 
     for device in devices:
-        assert device_registers(stored_device(device.registers)) == device.registers
+        assert device_registers(stored(device.registers)) == device.registers
     for patch in patches:
-        assert patch_registers(stored_patch(patch.registers)) == patch.registers
+        assert patch_registers(stored(patch.registers)) == patch.registers
 
 
 @given(st.lists(SAYINGS, max_size=25), HOURS)

@@ -73,7 +73,7 @@ class Product:
 
     def comparable(self, os_build: str | None, os_version: str | None) -> Numbers | None:
         """Return the reading as numbers that compare with this product's fixed builds; `None` where it is none."""
-        read = numbers({Reads.BUILD: os_build, Reads.VERSION: os_version, Reads.NOTHING: None}[self.reads])
+        read = numbers(os_build if self.reads == "build" else os_version if self.reads == "version" else None)
         return read if read and (self.line is None or begins_with(read, numbers(self.line))) else None
 
 
@@ -91,7 +91,7 @@ class Release:
 
     def is_in(self, read: Numbers, product: Product) -> bool | None:
         """Return whether a reading shows that this release, or a newer one, is there; `None`: it does not tell."""
-        return None if self.fixed is None else is_at_least(read, self.fixed, is_whole=product.reads is Reads.VERSION)
+        return None if self.fixed is None else is_at_least(read, self.fixed, is_whole=product.reads == "version")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
