@@ -1,8 +1,7 @@
 """The simulated NinjaOne API: OAuth2, paging and rows in the vendor's wire format, and the ways in which it fails.
 
 One app serves several instances, each below its own path (`/main`, `/branch`), as the vendor's regions are separate.
-`/_day` is the simulator's own door: POST chooses the day, PUT moves an instance through it or makes it fail, and each
-answer says what was read to its end since.
+`/_day` is the simulator's own door: POST chooses the day, PUT moves an instance through it or makes it fail.
 """
 
 import asyncio
@@ -82,12 +81,10 @@ class Instance:
         self._mood: Mood = "usual"
         self._tokens: set[str] = set()
         self._cursors: dict[str, list[Row]] = {}
-        self.calls = 0
-        self.read_to_its_end: set[str] = set()
+        self._calls = 0
 
     def set(self, setting: Setting) -> None:
-        """Move through the day, or change the mood; what was read before counts as unread."""
-        self.read_to_its_end.clear()
+        """Move through the day, or change the mood."""
         if setting.moment is not None:
             self._view = View(self._day, self._source, setting.moment)
             self._cursors.clear()
@@ -96,14 +93,14 @@ class Instance:
 
     async def answer(self, call: Call) -> Answer:
         """Answer one call of the API, or fail as the mood says."""
-        self.calls += 1
+        self._calls += 1
         match self._mood:
             case "silent":
                 await asyncio.sleep(SILENCE_SECONDS)
                 return _error(504, "gateway timeout")
             case "broken":
                 return _error(500, "internal error")
-            case "busy" if self.calls % 3 == 0:
+            case "busy" if self._calls % 3 == 0:
                 return Answer(429, {"resultCode": "TOO_MANY_REQUESTS"}, {"retry-after": str(RETRY_AFTER_SECONDS)})
             case _:
                 return self._answer(call)
@@ -128,36 +125,31 @@ class Instance:
             case "/v2/devices-detailed":
                 return self._devices(call.query)
             case "/v2/queries/os-patches":
-                return self._page(call, self._view.missing(software=False))
+                return self._page(call.query, self._view.missing(software=False))
             case "/v2/queries/software-patches":
-                return self._page(call, self._view.missing(software=True))
+                return self._page(call.query, self._view.missing(software=True))
             case "/v2/queries/os-patch-installs":
-                return self._page(call, self._view.attempts(software=False))
+                return self._page(call.query, self._view.attempts(software=False))
             case "/v2/queries/software-patch-installs":
-                return self._page(call, self._view.attempts(software=True))
+                return self._page(call.query, self._view.attempts(software=True))
             case "/v2/queries/device-health":
-                return self._page(call, self._view.health())
+                return self._page(call.query, self._view.health())
             case _:
                 return _error(404, "no such resource")
 
     def _devices(self, query: Mapping[str, str]) -> Answer:
         after, size = _number(query.get("after"), 0), _number(query.get("pageSize"), _LARGEST_PAGE)
         later = [row for row in self._view.devices() if row["id"] > after]
-        if len(later) <= size:
-            self.read_to_its_end.add("/v2/devices-detailed")
         return Answer(200, later[:size])
 
-    def _page(self, call: Call, rows: list[Row]) -> Answer:
+    def _page(self, query: Mapping[str, str], rows: list[Row]) -> Answer:
         """Return one page; a cursor names what is left, and its last page is empty."""
-        query = call.query
         size = min(_number(query.get("pageSize"), _LARGEST_PAGE), _LARGEST_PAGE)
         name = query.get("cursor") or secrets.token_hex(8)
         if "cursor" in query and name not in self._cursors:
             return _error(400, "the cursor has expired")
         left = self._cursors.get(name, [row for row in rows if _wanted(row, query)])
         page, self._cursors[name] = left[:size], left[size:]
-        if not self._cursors[name]:
-            self.read_to_its_end.add(call.path)
         cursor = {"name": name, "offset": 0, "count": len(page), "expires": TOKEN_SECONDS}
         return Answer(200, {"cursor": cursor, "results": page})
 
@@ -206,13 +198,11 @@ class Api:
                 case "PUT":
                     setting = Setting.model_validate_json(call.body)
                     self.instances[setting.source].set(setting)
-                case "GET":
-                    pass
                 case _:
                     return _error(405, "method not allowed")
         except (ValidationError, KeyError) as error:
             return _error(400, type(error).__name__)
-        return Answer(200, {name: sorted(each.read_to_its_end) for name, each in self.instances.items()})
+        return Answer(200, {"instances": sorted(self.instances)})
 
 
 def _instances(whole: Day) -> dict[str, Instance]:

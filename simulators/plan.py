@@ -89,8 +89,8 @@ def _position(position: int, rng: random.Random) -> float:
 def _failures_first(order: list[tuple[float, Delivery]]) -> list[tuple[float, Delivery]]:
     """Let a failure that is mended later the same day arrive well before what mends it.
 
-    Tickets follow the order of acceptance: a failure that arrives after its own mending, or together with it, need not
-    open one, and then there would be nothing certain to compare with.
+    Tickets follow the order of acceptance: a failure that arrives after its own mending opens none, and accepted
+    deliveries may still overtake each other on their way, so without a distance nothing would be certain.
     """
     mended: dict[tuple[Device, Release], float] = {}
     for place, delivery in order:

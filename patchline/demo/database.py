@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Final, LiteralString
 from uuid import UUID
@@ -70,9 +71,22 @@ UNKNOWN_CODES: Final[LiteralString] = "SELECT code, sum(count)::bigint AS count 
 SILENT: Final[LiteralString] = """
     SELECT source, failures, coalesce(last_error, '') AS reason FROM gateway.poll_state WHERE failures > 0 ORDER BY 1
 """
+POLLED: Final[LiteralString] = """
+    SELECT count(*) FROM gateway.poll_state WHERE source = ANY($1::text[]) AND last_succeeded_at >= $2
+"""
 UNFINISHED: Final[LiteralString] = """
     SELECT count(*) FROM ticketing.intent WHERE state IN ('pending', 'leased', 'uncertain')
 """
+
+
+async def have_polled(settings: Mapping[str, str], sources: Sequence[str], since: datetime) -> bool:
+    """Return whether a poll of each of `sources` that began at `since` or later was kept."""
+    connection = await _connected(settings, "OPERATOR")
+    try:
+        count: int = await connection.fetchval(POLLED, list(sources), since)
+        return count == len(sources)
+    finally:
+        await connection.close()
 
 
 async def unfinished(settings: Mapping[str, str], tenants: Sequence[UUID]) -> int:

@@ -135,4 +135,9 @@ def _clear(home: Path) -> None:
 
 def free_port(first: int, count: int) -> int:
     """Return the usual port if nobody has it nor those that follow; else 0: any."""
-    return 0 if any(ports.is_open(number) for number in range(first, first + count)) else first
+    try:
+        for number in range(first, first + count):
+            ports.claimed(number, setting="")
+    except ports.PortTaken:
+        return 0
+    return first

@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Final
 
 import httpx
 
-from chassis.clock import moved_clock
+from chassis.clock import Clock, moved_clock
 from contracts import ids
 from patchline.demo import database, tracker
 from patchline.demo.display import Counts, Display
@@ -21,7 +21,7 @@ from patchline.demo.report import Outcome
 from patchline.demo.simulated_rmm import SimulatedRmm
 from patchline.demo.subscriber import Subscriber
 from patchline.demo.typed import CommandLine
-from simulators.fleet import CLIENTS, NINJAONE_BRANCH, NINJAONE_MAIN
+from simulators.fleet import CLIENTS, NINJAONE_BRANCH, NINJAONE_MAIN, Source
 from simulators.ledger import ledger
 from simulators.plan import Plan
 from simulators.script import EVENING, MORNING, NIGHT, NOW
@@ -32,6 +32,7 @@ QUIET_SECONDS: Final = 6.0
 """Nothing was written for so long, and nothing waits: then all is done."""
 
 LONGEST_QUIET_WAIT_SECONDS: Final = 90.0
+LONGEST_POLL_WAIT_SECONDS: Final = 90.0
 COUNT_EVERY_SECONDS: Final = 0.5
 LAG_EVERY_SECONDS: Final = 2.5
 _TENANTS: Final = [ids.tenant_id(client.name) for client in CLIENTS]
@@ -47,6 +48,7 @@ class Stage:
     rmm: SimulatedRmm
     subscriber: Subscriber
     lag: Lag
+    clock: Clock
     sent: list[Sent] = field(default_factory=list)
     polls: dict[str, list[datetime]] = field(default_factory=dict)
     behind: int | None = None
@@ -70,8 +72,8 @@ async def run(
 ) -> Outcome:
     """Play the day against the stack that `settings` describe, and return what came of it."""
     async with _stage(plan, settings, display) as stage:
-        secrets = await _registered(stage, patchline)
-        await _morning_and_night(stage)
+        began_at, secrets = await _registered(stage, patchline)
+        await _morning_and_night(stage, began_at)
         await _webhooks(stage, secrets, send_seconds)
         await _evening(stage)
         await _quiet(stage)
@@ -85,7 +87,8 @@ async def _stage(plan: Plan, settings: Mapping[str, str], display: Display) -> A
     kafka, rmm_url = settings["PATCHLINE_KAFKA"], settings["PATCHLINE_SIMULATED_RMM_URL"]
     stopping = asyncio.Event()
     async with httpx.AsyncClient(base_url=rmm_url, timeout=30, trust_env=False) as client, Lag(kafka) as lag:
-        stage = Stage(settings, plan, display, SimulatedRmm(client), Subscriber(kafka), lag)
+        clock = moved_clock(float(settings["PATCHLINE_CLOCK_OFFSET_SECONDS"]))
+        stage = Stage(settings, plan, display, SimulatedRmm(client), Subscriber(kafka), lag, clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stage.subscriber.run(stopping))
             counting = tasks.create_task(_count(stage))
@@ -106,40 +109,58 @@ async def _count(stage: Stage) -> None:
         await asyncio.sleep(COUNT_EVERY_SECONDS)
 
 
-async def _registered(stage: Stage, patchline: CommandLine) -> dict[str, str]:
+async def _registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, dict[str, str]]:
+    """Begin the day and register; return when the day began, and the sources' secrets."""
     stage.display.step("Load the catalog; add clients, sources, and whose devices are whose")
     day = stage.plan.day
     await stage.rmm.play(seed=day.seed, devices=len(day.devices), moment=MORNING)
+    began_at = stage.clock()
     home, rmm_url = Path(stage.settings["PATCHLINE_HOME"]), stage.settings["PATCHLINE_SIMULATED_RMM_URL"]
-    return await asyncio.to_thread(register, patchline, home=home, simulated_rmm=rmm_url)
+    return began_at, await asyncio.to_thread(register, patchline, home=home, simulated_rmm=rmm_url)
 
 
-async def _morning_and_night(stage: Stage) -> None:
+async def _morning_and_night(stage: Stage, began_at: datetime) -> None:
     stage.display.step("Poll the RMM: on Patch Tuesday's morning, and on the night after the release")
-    for moment in (MORNING, NIGHT):
-        if moment is NIGHT:
-            await stage.rmm.set(NINJAONE_MAIN.name, moment=moment.isoformat(), mood="busy")
-            await stage.rmm.set(NINJAONE_BRANCH.name, moment=moment.isoformat())
-        if await stage.rmm.until_read(NINJAONE_MAIN.name, NINJAONE_BRANCH.name):
-            for source in (NINJAONE_MAIN, NINJAONE_BRANCH):
-                stage.polls.setdefault(source.full_name, []).append(moment)
+    both = (NINJAONE_MAIN, NINJAONE_BRANCH)
+    await _polled(stage, MORNING, both, since=began_at)
+    await stage.rmm.set(NINJAONE_MAIN.name, mood="busy")
+    await _polled(stage, NIGHT, both, since=await _moved(stage, NIGHT, both))
     await stage.rmm.set(NINJAONE_MAIN.name, mood="usual")
     await stage.rmm.set(NINJAONE_BRANCH.name, mood="silent")
 
 
+async def _moved(stage: Stage, moment: datetime, sources: Sequence[Source]) -> datetime:
+    """Move the RMM to `moment` of the day; return when that was done."""
+    for source in sources:
+        await stage.rmm.set(source.name, moment=moment.isoformat())
+    return stage.clock()
+
+
+async def _polled(stage: Stage, moment: datetime, sources: Sequence[Source], *, since: datetime) -> None:
+    """Wait until a poll that began after `since` was kept: only such a poll has seen `moment` and nothing else."""
+    names = [source.full_name for source in sources]
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + LONGEST_POLL_WAIT_SECONDS
+    while loop.time() < deadline:
+        if await database.have_polled(stage.settings, names, since):
+            for name in names:
+                stage.polls.setdefault(name, []).append(moment)
+            return
+        await asyncio.sleep(0.5)
+    stage.display.say(f"no poll of {' and '.join(names)} after {LONGEST_POLL_WAIT_SECONDS:.0f} s")
+
+
 async def _webhooks(stage: Stage, secrets: Mapping[str, str], seconds: float) -> None:
     stage.display.step(f"Send {len(stage.plan.deliveries)} webhooks, with the ordinary dirt among them")
-    clock = moved_clock(float(stage.settings["PATCHLINE_CLOCK_OFFSET_SECONDS"]))
     async with httpx.AsyncClient(base_url=stage.settings["PATCHLINE_GATEWAY_URL"], trust_env=False) as client:
-        sender = Sender(client, secrets, clock)
+        sender = Sender(client, secrets, stage.clock)
         await sender.send_all(stage.plan.deliveries, seconds=seconds, on_sent=stage.sent.append)
 
 
 async def _evening(stage: Stage) -> None:
     stage.display.step("Poll the RMM in the evening; one of its instances answers no more")
-    await stage.rmm.set(NINJAONE_MAIN.name, moment=EVENING.isoformat())
-    if await stage.rmm.until_read(NINJAONE_MAIN.name):
-        stage.polls[NINJAONE_MAIN.full_name].append(EVENING)
+    main = (NINJAONE_MAIN,)
+    await _polled(stage, EVENING, main, since=await _moved(stage, EVENING, main))
 
 
 async def _quiet(stage: Stage) -> None:

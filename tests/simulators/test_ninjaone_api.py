@@ -190,20 +190,6 @@ async def test_a_setting_that_means_nothing_is_refused(api: httpx.AsyncClient, s
     assert answer.status_code == 400
 
 
-async def test_its_own_door_tells_what_was_read_to_its_end_since_it_was_set(api: httpx.AsyncClient) -> None:
-    await log_in(api)
-    await at(api, NIGHT)
-    await rows(api, "os-patches", pageSize=9)
-    await api.get("/v2/queries/device-health", params={"pageSize": 2})
-
-    told = (await api.get("http://127.0.0.1/_day")).json()
-    await at(api, EVENING)
-    afterwards = (await api.get("http://127.0.0.1/_day")).json()
-
-    assert told == {"main": ["/v2/queries/os-patches"], "branch": []}
-    assert afterwards == {"main": [], "branch": []}
-
-
 async def test_another_day_can_be_chosen(api: httpx.AsyncClient) -> None:
     (await api.post("http://127.0.0.1/_day", json={"seed": 5, "devices": 60})).raise_for_status()
     await log_in(api)
