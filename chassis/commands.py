@@ -20,7 +20,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from rich.console import Console
 from rich.table import Table
 
-from chassis.errors import MayWorkLater, NeverWorks
+from chassis.errors import MayWorkLater, NeverWorks, WrongSetting
 from chassis.postgres import Connection, prepare_connection
 from chassis.settings import read, with_password
 

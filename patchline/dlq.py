@@ -20,6 +20,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Group = Annotated[str | None, typer.Option(help="Only what this consumer group refused.")]
 Topic = Annotated[str | None, typer.Option(help="Only what was refused from this topic, for example rmm.raw.")]
 
+Source = Annotated[str | None, typer.Option(help="Only what came from this source, for example rmm/ninjaone/main.")]
+
 READ_TIMEOUT_MS: Final = 2000
 REPLAYED: Final = "dlq_replay_of"
 _OURS: Final = ("dlq_reason", "dlq_topic", "dlq_partition", "dlq_offset", "dlq_at", "dlq_group")
@@ -35,6 +37,11 @@ class DeadLetter:
     key: bytes | None
     value: bytes | None
 
+    @property
+    def source(self) -> str | None:
+        """Return the source that it came from, if its headers say so."""
+        return self.headers.get("source") or self.headers.get("ce_source")
+
     def row(self) -> dict[str, object]:
         """Return what a list shows."""
         return {
@@ -42,20 +49,21 @@ class DeadLetter:
             "at": self.headers.get("dlq_at"),
             "group": self.headers.get("dlq_group"),
             "from": "/".join(self.headers.get(f"dlq_{part}", "?") for part in ("topic", "partition", "offset")),
-            "source": self.headers.get("source") or self.headers.get("ce_source"),
+            "source": self.source,
             "bytes": len(self.value or b""),
             "reason": self.headers.get("dlq_reason"),
         }
 
 
 @app.command("list")
-def list_command(*, group: Group = None, topic: Topic = None, as_json: Json = False) -> None:
+def list_command(*, group: Group = None, topic: Topic = None, source: Source = None, as_json: Json = False) -> None:
     """List the dead letters, oldest first; a replayed one stays listed, as evidence.
 
     Example: patchline dlq list --topic rmm.raw
     """
     letters = commands.run(read_letters(commands.kafka_servers(), group=group, topic=topic))
-    commands.show([letter.row() for letter in letters], title="Dead letters", as_json=as_json)
+    rows = [letter.row() for letter in letters if source in {None, letter.source}]
+    commands.show(rows, title="Dead letters", as_json=as_json)
 
 
 @app.command()
@@ -79,9 +87,12 @@ def show(letter: Annotated[str, typer.Argument(help="The id that `list` shows.")
 def replay(
     letter: Annotated[str | None, typer.Argument(help="The id that `list` shows.")] = None,
     *,
-    all_letters: Annotated[bool, typer.Option("--all", help="Every one that matches --group and --topic.")] = False,
+    all_letters: Annotated[
+        bool, typer.Option("--all", help="Every one that matches --group, --topic, --source.")
+    ] = False,
     group: Group = None,
     topic: Topic = None,
+    source: Source = None,
     as_json: Json = False,
 ) -> None:
     """Put dead letters back into the topic they came from, for the group that refused them and no other.
@@ -92,7 +103,8 @@ def replay(
         commands.stop("name one dead letter, or say --all", commands.WRONG_USE)
     kafka = commands.kafka_servers()
     letters = commands.run(read_letters(kafka, group=group, topic=topic))
-    chosen = letters if letter is None else [_one(letters, letter)]
+    matching = [each for each in letters if source in {None, each.source}]
+    chosen = matching if letter is None else [_one(matching, letter)]
     commands.run(replay_letters(kafka, chosen))
     commands.show([each.row() for each in chosen], title="Replayed", as_json=as_json)
 

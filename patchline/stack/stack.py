@@ -208,7 +208,7 @@ def _free_range(first: int, count: int) -> int:
             ports.claimed(number, setting="PATCHLINE_STACK_HEALTH_PORT")
         return first
     while True:
-        candidate = 20_000 + secrets.randbelow(20_000)
+        candidate = 20_000 + secrets.randbelow(12_000)  # below the range that Linux gives to outgoing connections
         if all(_is_free(number) for number in range(candidate + 1, candidate + count + 1)):
             return candidate
 

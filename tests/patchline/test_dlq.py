@@ -43,6 +43,13 @@ def test_a_letter_is_listed_once_with_its_reason(letter: str) -> None:
     assert row["source"] == "s"
 
 
+@pytest.mark.parametrize(("source", "found"), [("s", 1), ("rmm/another/one", 0)])
+def test_letters_of_one_source_can_be_asked_for(letter: str, source: str, found: int) -> None:
+    answer = CliRunner().invoke(dlq.app, ["list", "--group", letter, "--source", source, "--json"])
+
+    assert len(json.loads(answer.stdout)) == found
+
+
 def test_a_letter_is_shown_whole(letter: str) -> None:
     [row] = json.loads(CliRunner().invoke(dlq.app, ["list", "--group", letter, "--json"]).stdout)
 
