@@ -77,9 +77,13 @@ def settings_of(kind: type[S]) -> S:
     """Return the settings of a command line that needs more than the others.
 
     Raises:
-        WrongSetting: names each missing or wrong variable.
+        WrongSetting: names each missing or wrong variable, and what writes them for the local stack.
     """
-    return read(kind, env_files=(Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env")))
+    files = (Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env"))
+    try:
+        return read(kind, env_files=files)
+    except WrongSetting as error:
+        raise WrongSetting(f"{error}; `patchline up` starts a local stack and writes its settings") from error
 
 
 @asynccontextmanager
