@@ -38,6 +38,7 @@ def patch_registers(text: str) -> PatchRegisters:
         claims=_many(Claim, found, "claims"),
         failed=_one(Failure, found, "failed"),
         failures=found.get("failures", 0),
+        polled_failures=found.get("polled_failures", 0),
         rolled_back=_one(Mark, found, "rolled_back"),
     )
 

@@ -96,8 +96,15 @@ def reported(at: float, patch: str = JAN, *, source: str = A) -> Envelope:
     return of_device(rmm.PatchInstallReported(device="dc01", patch=ref(patch)), at=hour(at), source=source)
 
 
-def failed(at: float, patch: str = JAN, *, source: str = A, code: str = "0x800f0922") -> Envelope:
-    told = rmm.PatchInstallFailed(device="dc01", patch=ref(patch), code=code)
+def failed(
+    at: float,
+    patch: str = JAN,
+    *,
+    source: str = A,
+    code: str | None = "0x800f0922",
+    method: Method = Method.WEBHOOK,
+) -> Envelope:
+    told = rmm.PatchInstallFailed(device="dc01", patch=ref(patch), code=code, method=method)
     return of_device(told, at=hour(at), source=source)
 
 

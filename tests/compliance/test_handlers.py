@@ -151,6 +151,19 @@ async def test_names_at_their_longest_fit(house: House) -> None:
     assert told.patch == long.patch
 
 
+async def test_a_failure_is_told_though_its_cure_came_in_the_same_batch(house: House) -> None:
+    await house.hear(asset_changed(), listed(0), failed(1), reported(2), booted(3), gone(4))
+
+    assert [each.state for each in await house.told(ObligationStateChanged)] == [State.FAILED, State.VERIFIED]
+
+
+async def test_a_device_that_fails_a_thousand_times_is_told_of_once(house: House) -> None:
+    await house.hear(asset_changed(), *(failed(attempt / 1000) for attempt in range(1000)))
+
+    [told] = await house.told(ObligationStateChanged)
+    assert (told.state, told.failures) == (State.FAILED, 1000)
+
+
 async def test_failures_are_told_one_by_one_while_it_fails(house: House) -> None:
     await house.hear(asset_changed())
     for attempt in range(1, 4):
@@ -289,9 +302,8 @@ async def test_a_failure_that_no_catalog_knows_is_kept_and_told_until_it_ends(ho
 async def test_the_loaded_catalog_makes_the_obligation_and_links_what_had_failed(house: House) -> None:
     await house.load_catalog(bundled(without=[SERVER_2022.name]))
     await house.hear(asset_changed(), failed(1), failed(2))
-    first, again = await house.told(UncataloguedFailureChanged)
-    assert (first.patch, first.kb, first.product) == ("KB5049983", "5049983", None)
-    assert (first.failures, again.failures) == (1, 2)
+    [failing] = await house.told(UncataloguedFailureChanged)
+    assert (failing.patch, failing.kb, failing.product, failing.failures) == ("KB5049983", "5049983", None, 2)
 
     await house.load_catalog(bundled())
 
@@ -299,7 +311,7 @@ async def test_the_loaded_catalog_makes_the_obligation_and_links_what_had_failed
     *_, linked, changed = await house.published()
     assert isinstance(linked.data, PatchCatalogued)
     assert linked.data.requirement == str(ids.requirement_id(SERVER_2022.name, "cumulative"))
-    assert (linked.data.patch, linked.data.kb, linked.data.product) == (first.patch, first.kb, first.product)
+    assert (linked.data.patch, linked.data.kb, linked.data.product) == (failing.patch, failing.kb, failing.product)
     assert isinstance(changed.data, ObligationStateChanged)
     assert (changed.data.state, changed.data.failures) == (State.FAILED, 2)
 

@@ -5,21 +5,17 @@ from datetime import timedelta
 
 import pytest
 
-from contracts.events import rmm
 from contracts.events.event import Method, Severity
 from contracts.events.obligation import State
-from tests.builders import of_device
 from tests.compliance.stories import (
     APP_UPDATE,
     CUMULATIVE,
     DEC,
     DEC_BUILD,
     DECEMBER_AT,
-    JAN,
     JAN_BUILD,
     JANUARY,
     JANUARY_AT,
-    A,
     B,
     Story,
     approved,
@@ -31,7 +27,6 @@ from tests.compliance.stories import (
     listed,
     needed,
     read,
-    ref,
     rejected,
     release,
     reported,
@@ -313,8 +308,7 @@ def test_the_clock_counts_from_the_oldest_release_that_is_known_to_be_lacking() 
 
 
 def test_an_attempt_that_a_webhook_and_a_poll_tell_of_is_counted_once() -> None:
-    polled = rmm.PatchInstallFailed(device="dc01", patch=ref(JAN), method=Method.POLL)
-    same = of_device(polled, at=hour(1.001), source=A)
+    same = failed(1.001, method=Method.POLL)
 
     assert judged(LIST_IT, failed(1), same).failures == 1
     assert judged(LIST_IT, failed(1), same, failed(2)).failures == 2

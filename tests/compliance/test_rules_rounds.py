@@ -1,10 +1,12 @@
 """A failure is not swallowed by what came after it, however records fall into batches."""
 
+from dataclasses import replace
+
 import pytest
 
 from services.compliance.news import FactNews, news
-from services.compliance.rules_rounds import rounds
-from tests.compliance.stories import failed, listed, reported
+from services.compliance.rules_rounds import MOST, rounds
+from tests.compliance.stories import booted, failed, listed, reported
 
 
 def _facts(*events: object) -> list[FactNews]:
@@ -20,10 +22,37 @@ def _facts(*events: object) -> list[FactNews]:
         ([listed(0), reported(1)], [2]),
         ([listed(0), failed(1)], [2]),
         ([failed(1), reported(2)], [1, 1]),
-        ([failed(1), failed(2), reported(3)], [1, 1, 1]),
-        ([failed(1), listed(2), reported(3)], [1, 2]),
+        ([failed(1), failed(2), failed(3)], [3]),
+        ([failed(1), failed(2), reported(3), failed(4), booted(5)], [2, 2, 1]),
+        ([failed(1), listed(2), reported(3)], [2, 1]),
     ],
-    ids=["nothing", "no failure", "a failure at the end", "then a success", "twice", "then two words"],
+    ids=[
+        "nothing",
+        "no failure",
+        "a failure at the end",
+        "then a success",
+        "failures in a row",
+        "twice in turns",
+        "a listing ends none",
+    ],
 )
-def test_a_round_ends_with_a_failure(events: list[object], sizes: list[int]) -> None:
+def test_a_round_ends_where_a_failure_may_end(events: list[object], sizes: list[int]) -> None:
     assert [len(each) for each in rounds(_facts(*events))] == sizes
+
+
+def test_a_device_that_fails_all_day_costs_few_rounds_and_no_fact_is_left_out() -> None:
+    in_turns = [event for hour in range(500) for event in (failed(hour), reported(hour + 0.5))]
+
+    found = rounds(_facts(*in_turns))
+
+    assert len(found) == MOST
+    assert [fact for each in found for fact in each] == _facts(*in_turns)
+
+
+def test_one_device_in_turns_does_not_hold_up_another() -> None:
+    other = replace(failed(9), subject="dc02")
+    other = replace(other, data=other.data.model_copy(update={"device": "dc02"}))
+
+    found = rounds(_facts(failed(1), reported(2), other))
+
+    assert [len(each) for each in found] == [2, 1]
