@@ -14,7 +14,10 @@ from contracts.events.event import Method
 from contracts.order import effective_at
 
 WINDOW: Final = 8
-"""How many of the newest claims, boots and readings are kept: enough to tell what came between two of them."""
+"""How many of the newest boots and readings are kept: enough to tell what came between two of them."""
+
+CLAIMS: Final = 16
+"""How many of the newest claims: when more came than are kept, a proof older than all of them is forgotten."""
 
 
 class Mark(NamedTuple):
@@ -150,14 +153,14 @@ def earlier(kept: Mark | None, new: Mark) -> Mark:
     return new if kept is None or new[:2] < kept[:2] else kept
 
 
-def newest(kept: tuple[M, ...], new: M) -> tuple[M, ...]:
-    """Return the `WINDOW` largest, in order; a repeated fact is kept once."""
+def newest(kept: tuple[M, ...], new: M, most: int = WINDOW) -> tuple[M, ...]:
+    """Return the `most` largest, in order; a repeated fact is kept once."""
     if any(each.event == new.event for each in kept):
         return kept
     together = list(kept)
     together.append(new)
     together.sort(key=lambda each: each[:2])
-    return tuple(together[-WINDOW:])
+    return tuple(together[-most:])
 
 
 def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceRegisters:
@@ -218,9 +221,9 @@ def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> Patc
             is_approved = isinstance(told, rmm.PatchApproved)
             return kept._replace(approval=later(kept.approval, Approval(at, id_, method, is_approved)))
         case rmm.PatchInstallReported():
-            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "reported")))
+            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "reported"), CLAIMS))
         case rmm.PatchRebootPending():
-            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "pending")))
+            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "pending"), CLAIMS))
         case rmm.PatchInstallFailed(code=code):
             failed = later(kept.failed, Failure(at, id_, method, code))
             if method is Method.POLL:

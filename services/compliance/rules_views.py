@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from services.compliance.catalog.model import Release
-from services.compliance.rules_fold import WINDOW, PatchRegisters, Stamped
+from services.compliance.rules_fold import CLAIMS, PatchRegisters, Stamped
 
 LONGEST_SAW: Final = 300
 
@@ -144,5 +144,5 @@ def _first_listed_at(patches: Sequence[SourcePatch]) -> datetime | None:
 
 
 def _known_from(patches: Sequence[SourcePatch]) -> datetime | None:
-    full = (each.registers.claims[0].at for each in patches if len(each.registers.claims) == WINDOW)
+    full = (each.registers.claims[0].at for each in patches if len(each.registers.claims) == CLAIMS)
     return max(full, default=None)

@@ -81,6 +81,22 @@ TABLE: dict[str, tuple[Story, State]] = {
         [LIST_IT, reported(1), booted(2), scanned(3)],
         State.REPORTED_UNVERIFIED,
     ),
+    "a poll's whole list without it is an absence, once it was claimed": (
+        [reported(1), booted(2), scanned(3, method=Method.POLL)],
+        State.VERIFIED,
+    ),
+    "a poll's whole list without what nobody ever spoke of tells nothing": (
+        [booted(2), scanned(3, method=Method.POLL)],
+        State.UNKNOWN,
+    ),
+    "a poll's scan before the claim is no absence": (
+        [scanned(0.5, method=Method.POLL), reported(1), booted(2)],
+        State.REPORTED_UNVERIFIED,
+    ),
+    "a poll's scan is no absence of what its list still has": (
+        [LIST_IT, reported(1), booted(2), scanned(3, method=Method.POLL)],
+        State.REPORTED_UNVERIFIED,
+    ),
     "gone from the list, nothing else": ([LIST_IT, gone(1)], State.REPORTED_UNVERIFIED),
     "a newer build, but no scan since": ([LIST_IT, read(1, JAN_BUILD)], State.REPORTED_UNVERIFIED),
     "the build was read before the report": (
@@ -144,6 +160,14 @@ TABLE: dict[str, tuple[Story, State]] = {
     "a report never proves, however often it is repeated": (
         [LIST_IT, booted(0.5), reported(1), gone(2), reported(3), reported(4)],
         State.PENDING_REBOOT,
+    ),
+    "claims too many to remember prove nothing of the time before them": (
+        [LIST_IT, booted(0.5), gone(0.6), *(reported(1 + n / 10) for n in range(20))],
+        State.PENDING_REBOOT,
+    ),
+    "two other sources saw it gone, nobody claimed it": (
+        [listed(0, source=B), LIST_IT, gone(1), gone(2, source=B)],
+        State.VERIFIED,
     ),
     "rejected, but the build is there": ([rejected(0), scanned(1), read(2, JAN_BUILD)], State.VERIFIED),
 }

@@ -9,6 +9,7 @@ from contracts.envelope import Envelope
 from contracts.events import rmm
 from contracts.events.event import Method
 from services.compliance.rules_fold import (
+    CLAIMS,
     NO_SIGN,
     NO_WORD,
     WINDOW,
@@ -134,10 +135,10 @@ def test_only_a_poll_reads_the_whole_list() -> None:
 
 
 def test_the_newest_boots_and_claims_are_kept() -> None:
-    many = range(WINDOW + 3)
+    many = range(CLAIMS + 3)
 
     assert [boot.at for boot in _device(*map(booted, many)).boots] == [hour(each) for each in many][-WINDOW:]
-    assert [claim.at for claim in _patch(*map(reported, many)).claims] == [hour(each) for each in many][-WINDOW:]
+    assert [claim.at for claim in _patch(*map(reported, many)).claims] == [hour(each) for each in many][-CLAIMS:]
 
 
 def test_a_moment_ahead_of_receipt_counts_as_received() -> None:
