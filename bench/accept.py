@@ -36,12 +36,12 @@ _SOURCE: Final = NewSource(vendor="patchline", name="bench", scheme=Scheme.STAND
 class Round:
     """How long each server is loaded, and by how many connections, each with one request at a time."""
 
-    seconds: float
+    seconds: int
     connections: int
 
 
 async def accept_stage(
-    *, kafka: str, writer_dsn: str, rounds: int = 5, seconds: float = 4.0, connections: int = 256
+    *, kafka: str, writer_dsn: str, rounds: int = 5, seconds: int = 4, connections: int = 256
 ) -> dict[str, object]:
     """Measure one `accept` process against the bare app, round by round, taking turns in going first.
 

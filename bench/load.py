@@ -48,10 +48,10 @@ def written_corpus(path: Path, requests: list[bytes]) -> Path:
     return path
 
 
-async def loaded(port: int, corpus: Path, *, connections: int, seconds: float) -> Load:
+async def loaded(port: int, corpus: Path, *, connections: int, seconds: int) -> Load:
     """Send the requests in `corpus` over and over for so long, each connection one at a time."""
     if wrk := shutil.which("wrk"):
-        options = ["-t2", f"-c{connections}", f"-d{seconds:g}s", "--timeout=10s", "--latency", f"-s{_SCRIPT}"]
+        options = ["-t2", f"-c{connections}", f"-d{seconds}s", "--timeout=10s", "--latency", f"-s{_SCRIPT}"]
         return _of_wrk(await _output(wrk, *options, f"http://127.0.0.1:{port}/", "--", str(corpus)))
     options = [str(port), str(corpus), str(connections), str(seconds)]
     return Load(**json.loads(await _output(sys.executable, "-m", "bench.load", *options)))
