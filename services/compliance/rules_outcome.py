@@ -14,7 +14,7 @@ from services.compliance.rules_cause import Part, Scope, envelope
 from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
 from services.compliance.rules_rows import Evidence, Obligation, obligation
 from services.compliance.rules_told import catalogued, failure_repeated, state_changed, uncatalogued_changed
-from services.compliance.rules_uncatalogued import Failing, is_news, present
+from services.compliance.rules_uncatalogued import NOTHING_LEFT, Failing, is_news, present
 from services.compliance.rules_views import Saying, SourcePatch
 
 
@@ -91,11 +91,11 @@ class _Judge:
     def _patch(self, patch_id: UUID) -> None:
         """Tell what became of a patch that no catalog knows, or did not know before."""
         told = self._known.failing.get(patch_id)
-        if patch_id not in self._parked:
-            if told is not None and told.requirement_id is None and patch_id in self._resolved:
-                self._catalogued(told, self._bench.catalog.requirements[self._resolved[patch_id]])
+        parked = self._parked.get(patch_id)
+        if parked is None:
+            if told is not None and told.requirement_id is None:
+                self._no_longer_parked(told)
             return
-        parked = self._parked[patch_id]
         now = present([each.registers for each in parked], is_removed=self._asset.gone_at is not None)
         if not is_news(told, now):
             return
@@ -113,9 +113,17 @@ class _Judge:
         self._out.failing.append(failing)
         self._tell(uncatalogued_changed(self._asset, failing, now), part=patch_id)
 
-    def _catalogued(self, told: Failing, requirement: Requirement) -> None:
-        self._out.failing.append(replace(told, failing=False, requirement_id=requirement.id))
-        self._tell(catalogued(told, requirement), part=told.patch_id)
+    def _no_longer_parked(self, told: Failing) -> None:
+        """Tell that the catalog knows it now, or that the device of which it was told belongs to another asset."""
+        requirement_id = self._resolved.get(told.patch_id)
+        if requirement_id is not None:
+            self._out.failing.append(replace(told, failing=False, requirement_id=requirement_id))
+            requirement = self._bench.catalog.requirements[requirement_id]
+            self._tell(catalogued(told, requirement), part=told.patch_id)
+        elif told.failing:
+            ended = replace(told, failing=False)
+            self._out.failing.append(ended)
+            self._tell(uncatalogued_changed(self._asset, ended, NOTHING_LEFT), part=told.patch_id)
 
     def _obligation(self, requirement_id: UUID, *, is_owed: bool) -> None:
         before = self._known.obligations.get(requirement_id)

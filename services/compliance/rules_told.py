@@ -63,8 +63,8 @@ def uncatalogued_changed(asset: Asset, failing: Failing, now: Present) -> Uncata
         product=failing.product,
         title=now.title,
         severity=now.severity,
-        failing=now.failing,
-        failures=now.failures,
+        failing=failing.failing,
+        failures=failing.failures,
         code=now.code,
     )
 

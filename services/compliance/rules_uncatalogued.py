@@ -42,6 +42,10 @@ class Present:
     severity: Severity
 
 
+NOTHING_LEFT: Final = Present(failing=False, failures=0, code=None, title=None, severity=Severity.UNKNOWN)
+"""What is so of an asset that the evidence has left."""
+
+
 def present(registers: Sequence[PatchRegisters], *, is_removed: bool) -> Present:
     """Return whether the patch fails now: a failure is the last word, and no scan since has it off the list.
 

@@ -208,6 +208,16 @@ async def test_a_device_that_belongs_to_another_asset_now_takes_its_evidence_alo
     assert await house.states("merged") == {SERVER_2022.name: "VERIFIED"}
 
 
+async def test_a_failure_that_no_catalog_knows_goes_along_with_its_device(house: House) -> None:
+    await house.hear(asset_changed(), reader_failed(1))
+    other = str(ids.asset_id(A, "merged"))
+
+    await house.hear(asset_changed(asset=other, at=hour(5)))
+
+    told = {each.label.asset: (each.failing, each.failures) for each in await house.told(UncataloguedFailureChanged)}
+    assert told == {str(ids.asset_id(A, "dc01")): (False, 1), other: (True, 1)}
+
+
 async def test_an_asset_that_left_is_retired_and_comes_back(house: House) -> None:
     await house.hear(asset_changed(), failed(1))
 

@@ -36,6 +36,9 @@ def _possible(at: datetime) -> datetime:
 
 
 Numbered = Annotated[Name, AfterValidator(_readable)]
+Label = Annotated[Name, Field(max_length=100)]
+"""A name that stands in events, sentences and indexes."""
+
 Released = Annotated[AwareDatetime, AfterValidator(_possible)]
 
 
@@ -46,7 +49,7 @@ class _Entry(BaseModel):
 class ReleaseEntry(_Entry):
     """One patch. `patches` are the ids and titles by which RMMs call it; `supersedes` may name patches not in here."""
 
-    release: Name = Field(max_length=100)
+    release: Label
     released_at: Released
     kb: str | None = Field(default=None, pattern=r"^[0-9]{5,9}$")
     patches: tuple[Name, ...] = ()
@@ -66,7 +69,7 @@ class ReleaseEntry(_Entry):
 class TrainEntry(_Entry):
     """One fix line of a product."""
 
-    train: Name
+    train: Label
     releases: tuple[ReleaseEntry, ...] = Field(min_length=1)
 
 
@@ -91,7 +94,7 @@ class ProductEntry(_Entry):
     `for_servers` tells two systems apart that share a KB, as long as inventory cannot tell which one a device is.
     """
 
-    product: Name
+    product: Label
     os_family: OsFamily
     for_servers: bool | None = None
     reads: Reads = Reads.NOTHING
