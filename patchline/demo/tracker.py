@@ -12,7 +12,8 @@ from typing import Any, Final
 import httpx
 
 _INTRODUCED: Final = re.compile(r"^(?:Devices|Failing too) \(\d+\):\n((?:- .*\n?)+)", re.MULTILINE)
-_DEVICE: Final = re.compile(r"^- (\S+) \(", re.MULTILINE)
+_CLEARED: Final = re.compile(r"^(?:Already cleared|Cleared) \(\d+\):\n((?:- .*\n?)+)", re.MULTILINE)
+_DEVICE: Final = re.compile(r"^- ([^\s:]+)[ :]", re.MULTILINE)
 _CLOSED: Final = frozenset({"resolved", "done-cbb"})
 
 
@@ -56,9 +57,18 @@ def _issue(row: dict[str, Any], notes: Mapping[str, str]) -> Issue:
 
 
 def introduced(notes: Iterable[str]) -> Counter[str]:
-    """Return how often notes list each device as failing for the first time."""
-    lists = (found for note in notes for found in _INTRODUCED.findall(note.replace("\r\n", "\n")))
-    return Counter(name for found in lists for name in _DEVICE.findall(found))
+    """Return how often notes list each device as failing for the first time.
+
+    One that was cleared before there was a note to list it in is only told as cleared: that counts as once.
+    """
+    texts = [note.replace("\r\n", "\n") for note in notes]
+    devices = _named(_INTRODUCED, texts)
+    devices.update(_named(_CLEARED, texts).keys() - devices.keys())
+    return devices
+
+
+def _named(block: re.Pattern[str], texts: Iterable[str]) -> Counter[str]:
+    return Counter(name for text in texts for lines in block.findall(text) for name in _DEVICE.findall(lines))
 
 
 async def _every(client: httpx.AsyncClient, kind: str, fields: str, *, verbose: int) -> list[dict[str, Any]]:

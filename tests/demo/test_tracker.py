@@ -24,13 +24,22 @@ Still failing (1):
 Failing on this ticket now: 3."""
 
 
+RESOLVED = """No device on this ticket is failing any more.
+
+Cleared (2):
+- HDG-WS-001: proven installed
+- HDG-KSK-002: proven installed"""
+AT_FIRST = {"HDG-WS-001": 1, "HDG-KSK-002": 1, "HDG-WS-003": 1}
+
+
 @pytest.mark.parametrize(
     ("notes", "expected"),
     [
         pytest.param([], {}, id="no notes"),
-        pytest.param([OPENED], {"HDG-WS-001": 1, "HDG-KSK-002": 1}, id="the devices it was opened with"),
+        pytest.param([OPENED], AT_FIRST, id="the devices it was opened with, one of them cleared by then"),
         pytest.param([APPENDED], {"HDG-WS-009": 1}, id="a repeat introduces nobody"),
-        pytest.param([OPENED, OPENED], {"HDG-WS-001": 2, "HDG-KSK-002": 2}, id="a note that is there twice"),
+        pytest.param([OPENED, OPENED], AT_FIRST | {"HDG-WS-001": 2, "HDG-KSK-002": 2}, id="a note that is there twice"),
+        pytest.param([OPENED, RESOLVED], AT_FIRST, id="who is cleared later was introduced before"),
         pytest.param(
             [OPENED.replace("\n", "\r\n")], {"HDG-WS-001": 1, "HDG-KSK-002": 1}, id="lines as the web ends them"
         ),
