@@ -1,5 +1,6 @@
 """Fixtures that every test may ask for: a real broker with all topics, a real database migrated, its roles."""
 
+import os
 import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -7,12 +8,17 @@ from uuid import uuid4
 
 import asyncpg
 import pytest
+from hypothesis import settings
 
 from chassis.migrate import migrate, set_passwords
 from patchline.local import place
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.topics import apply_declared
 from tests.parts import ROLE_PASSWORD, Database, named, running_kafka, running_postgres
+
+# Machines are shared and noisy, so no example has a deadline; in CI the same tree always gets the same examples.
+settings.register_profile("patchline", deadline=None, derandomize=bool(os.environ.get("CI")))
+settings.load_profile("patchline")
 
 
 def _say(line: str) -> None:
