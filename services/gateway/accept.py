@@ -66,7 +66,8 @@ class Door:
         """Answer one request."""
         answer = await self._answer_to(scope, receive)
         if isinstance(answer, Answer):
-            await answer.send(send)
+            await send(answer.start)
+            await send(answer.body)
 
     def count(self) -> None:
         """Add what was answered since the last call to the metrics."""

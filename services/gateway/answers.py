@@ -5,8 +5,6 @@ from collections.abc import MutableMapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from chassis.health import Send
-
 Message = MutableMapping[str, Any]
 
 
@@ -16,11 +14,6 @@ class Answer:
 
     start: Message
     body: Message
-
-    async def send(self, send: Send) -> None:
-        """Send it."""
-        await send(self.start)
-        await send(self.body)
 
 
 def _answer(status: int, body: bytes, content_type: bytes, **headers: str) -> Answer:
