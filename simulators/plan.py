@@ -6,13 +6,13 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from simulators import dirt, ninjaone_webhooks, own_webhooks, stories
 from simulators.day import Day
 from simulators.deliveries import Delivery, Nature
 from simulators.fleet import NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
-from simulators.releases import SERVER_2022, WINDOWS_11_24H2, Release
+from simulators.releases import SERVER_2022, WINDOWS_11_24H2, FixLine, Release
 from simulators.script import NIGHT, Happening, Script, What
 
 REPEATED: Final = 0.07
@@ -86,25 +86,43 @@ def _position(position: int, rng: random.Random) -> float:
     return position + rng.uniform(-80, 80) if rng.random() < OUT_OF_ORDER else float(position)
 
 
-def _failures_first(order: list[tuple[float, Delivery]]) -> list[tuple[float, Delivery]]:
-    """Let a failure that is mended later the same day arrive well before what mends it.
+class _Matter(NamedTuple):
+    """What failures share a ticket: whose they are, and the fix line, or the program that no catalog knows."""
 
-    Tickets follow the order of acceptance: a failure that arrives after its own mending opens none, and accepted
-    deliveries may still overtake each other on their way, so without a distance nothing would be certain.
+    client: str
+    subject: FixLine | str
+
+
+def _failures_first(order: list[tuple[float, Delivery]]) -> list[tuple[float, Delivery]]:
+    """Let all failures that share a ticket arrive well before the first of them is mended.
+
+    Tickets follow the order of acceptance: a failure that arrives after its own mending opens none, and one that
+    arrives when all others are mended opens another. Accepted deliveries may still overtake each other on their way,
+    so without a distance nothing would be certain.
     """
-    mended: dict[tuple[Device, Release], float] = {}
-    for place, delivery in order:
-        told = delivery.happening
-        if told is not None and told.release is not None and told.what is What.INSTALLED:
-            key = (told.device, told.release)
-            mended[key] = min(place, mended.get(key, place))
+    failed = {_case(each.happening) for _, each in order if each.happening and each.happening.what is What.FAILED}
+    mended: dict[_Matter, float] = {}
+    for place, each in order:
+        told = each.happening
+        if told is not None and told.what is What.INSTALLED and _case(told) in failed:
+            mended[_matter(told)] = min(place, mended.get(_matter(told), place))
     return [(_before(mended, place, each.happening), each) for place, each in order]
 
 
-def _before(mended: Mapping[tuple[Device, Release], float], place: float, told: Happening | None) -> float:
-    if told is None or told.release is None or told.what is not What.FAILED:
+def _before(mended: Mapping[_Matter, float], place: float, told: Happening | None) -> float:
+    if told is None or told.what is not What.FAILED:
         return place
-    return min(place, mended.get((told.device, told.release), place + MENDED_LATER) - MENDED_LATER)
+    return min(place, mended.get(_matter(told), place + MENDED_LATER) - MENDED_LATER)
+
+
+def _matter(told: Happening) -> _Matter:
+    release = told.release
+    subject = "" if release is None else release.fix_line or release.title
+    return _Matter(told.device.client.name, subject)
+
+
+def _case(told: Happening) -> tuple[Device, Release | None]:
+    return told.device, told.release
 
 
 def _later(place: float, rng: random.Random) -> float:
