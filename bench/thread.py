@@ -43,7 +43,9 @@ async def thread_stage(stack: Stack, *, seconds: int = SECONDS) -> list[Figure]:
     )
     await consumer.start()
     try:
-        async with httpx.AsyncClient(base_url=stack.around.gateway_url, trust_env=False, timeout=10) as client:
+        async with httpx.AsyncClient(
+            base_url=stack.around.gateway_url, trust_env=False, timeout=30, limits=httpx.Limits(max_connections=200)
+        ) as client:
             sender = _Sender(client, secret)
             await sender.until_believed()
             opened: dict[str, float] = {}
