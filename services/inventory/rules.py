@@ -3,12 +3,18 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import cast
+from operator import itemgetter
+from typing import Final, cast
 from uuid import UUID
 
 from services.inventory.rules_facts import Fact
 from services.inventory.rules_fields import FIELDS, Field, Said
 from services.inventory.rules_stamp import NEVER, Stamp
+
+DAILY: Final[tuple[Field, ...]] = ("os_build", "online", "last_boot_at")
+"""What moves from day to day, while the rest hardly ever does. No label is concluded from it."""
+
+_rare: Final = itemgetter(*(field for field in FIELDS if field not in DAILY))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,13 +53,12 @@ class Step:
     why: Fact | None
 
     @property
-    def is_touch(self) -> bool:
-        """Return whether the asset was seen again and nothing else: the most common step by far."""
-        return (
-            self.before is not None
-            and self.after.said is self.before.asset.said
-            and self.after.first_seen_at == self.before.asset.first_seen_at
-        )
+    def is_small(self) -> bool:
+        """Return whether nothing moved but what does so every day, or that it was seen: the most common step by far."""
+        if self.before is None or self.after.first_seen_at != self.before.asset.first_seen_at:
+            return False
+        known, said = self.before.asset.said, self.after.said
+        return said is known or _rare(said) == _rare(known)
 
     @property
     def is_repeat(self) -> bool:
@@ -115,6 +120,8 @@ def _why(before: Kept | None, after: Asset, facts: Sequence[Fact], quiet: timede
     if known.is_removed and after.is_removed:
         return None
     if after.said is not known.said:
+        if len(facts) == 1:
+            return facts[0]
         newest = max(after.stamps[field] for field in FIELDS if after.said[field] != known.said[field])
         return next(each for each in facts if each.stamp == newest)
     if after.first_seen_at != known.first_seen_at:

@@ -33,8 +33,8 @@ def packed(stamps: Mapping[Field, Stamp]) -> bytes:
     Layout: the number of fields, one byte per field that says which of the stamps is its own, the stamps.
     """
     distinct = sorted(set(stamps.values()))
-    place = {each: number for number, each in enumerate(distinct)}
-    places = bytes(place.get(stamps.get(field, NEVER), _UNSET) for field in FIELDS)
+    place = {each: number for number, each in enumerate(distinct)} | {NEVER: _UNSET}
+    places = bytes([place[stamps.get(field, NEVER)] for field in FIELDS])
     return b"".join((bytes((len(FIELDS),)), places, *distinct))
 
 

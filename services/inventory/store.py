@@ -61,13 +61,16 @@ def _kept(row: asyncpg.Record) -> Kept:
     return Kept(asset, announced_seen_at, revision)
 
 
-TOUCH: Final[LiteralString] = """
+MOVE: Final[LiteralString] = """
     UPDATE asset
-    SET last_seen_at = seen.last_seen_at, announced_seen_at = seen.announced_seen_at,
-        revision = seen.revision, stamps = seen.stamps
-    FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::bigint[], $5::bytea[])
-        AS seen (asset_id, last_seen_at, announced_seen_at, revision, stamps)
-    WHERE asset.asset_id = seen.asset_id AND asset.revision = seen.revision - 1
+    SET os_build = moved.os_build, online = moved.online, last_boot_at = moved.last_boot_at,
+        last_seen_at = moved.last_seen_at, announced_seen_at = moved.announced_seen_at,
+        revision = moved.revision, stamps = moved.stamps
+    FROM unnest(
+        $1::uuid[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
+        $8::bytea[]
+    ) AS moved (asset_id, os_build, online, last_boot_at, last_seen_at, announced_seen_at, revision, stamps)
+    WHERE asset.asset_id = moved.asset_id AND asset.revision = moved.revision - 1
 """
 
 
@@ -105,18 +108,18 @@ SAVE: Final[LiteralString] = """
 
 
 async def save(tx: Connection, steps: Iterable[Step]) -> None:
-    """Write the assets, each one revision further than it was loaded; one that was only seen again in few columns.
+    """Write the assets, each one revision further than it was loaded; a small step in few columns.
 
     Raises:
         AssetMovedOn: one of them is not at the revision before; nothing of the batch may be committed.
     """
     in_order = sorted((each for each in steps if not each.is_repeat), key=_asset_number)
-    touches = [each for each in in_order if each.is_touch]
-    changes = [each for each in in_order if not each.is_touch]
-    if touches:
-        _all_written(await tx.execute(TOUCH, *touched(touches)), len(touches))
-    if changes:
-        _all_written(await tx.execute(SAVE, *saved(changes)), len(changes))
+    small = [each for each in in_order if each.is_small]
+    whole = [each for each in in_order if not each.is_small]
+    if small:
+        _all_written(await tx.execute(MOVE, *moved(small)), len(small))
+    if whole:
+        _all_written(await tx.execute(SAVE, *saved(whole)), len(whole))
 
 
 def _asset_number(step: Step) -> int:
@@ -128,9 +131,13 @@ def _all_written(tag: str, count: int) -> None:
         raise AssetMovedOn(f"{tag} of {count} assets: another consumer wrote one of them")
 
 
-def touched(steps: Iterable[Step]) -> list[object]:
-    """Return the arguments of `TOUCH`: one sequence per column."""
-    return list(zip(*((step.after.asset_id, *_state(step)) for step in steps), strict=True))
+def moved(steps: Iterable[Step]) -> list[object]:
+    """Return the arguments of `MOVE`: one sequence per column."""
+    return list(zip(*((step.after.asset_id, *_daily(step.after), *_state(step)) for step in steps), strict=True))
+
+
+def _daily(asset: Asset) -> tuple[object, ...]:
+    return asset.said["os_build"], asset.said["online"], asset.said["last_boot_at"]
 
 
 def saved(steps: Iterable[Step]) -> list[object]:

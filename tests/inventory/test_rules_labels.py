@@ -3,7 +3,8 @@
 import pytest
 
 from contracts.events.event import OsFamily, Tier
-from services.inventory.rules_labels import Basis, Label, ephi, os_family, tier
+from services.inventory.rules import DAILY
+from services.inventory.rules_labels import Basis, Clues, Label, ephi, os_family, tier
 
 
 @pytest.mark.parametrize(
@@ -64,3 +65,7 @@ def test_os_family(stated: str | None, os_name: str | None, expected: Label[OsFa
 )
 def test_ephi(stated: bool | None, tags: tuple[str, ...], expected: Label[bool | None]) -> None:  # noqa: FBT001 - a column
     assert ephi(stated, tags) == expected
+
+
+def test_no_label_is_concluded_from_what_moves_every_day() -> None:
+    assert not set(DAILY) & set(Clues._fields)

@@ -133,4 +133,23 @@ def test_a_repeat_is_no_news_and_the_smallest_write() -> None:
     step = rules.step(ASSET, kept([event]), [usable(event), usable(event)], quiet=QUIET)
 
     assert step.why is None
-    assert step.is_touch
+    assert step.is_repeat
+
+
+@pytest.mark.parametrize(
+    ("event", "is_small"),
+    [
+        pytest.param(updated(os_build="2", at=LATER), True, id="build"),
+        pytest.param(of_device(rmm.DeviceOffline(device="d1"), at=LATER), True, id="offline"),
+        pytest.param(of_device(rmm.DeviceBooted(device="d1", booted_at=LATER), at=LATER), True, id="boot"),
+        pytest.param(patch_detected(at=LATER), True, id="seen"),
+        pytest.param(updated(hostname="pc-2", at=LATER), False, id="hostname"),
+        pytest.param(updated(os_build="2", os_name="Ubuntu", at=LATER), False, id="build with another OS"),
+        pytest.param(removed(at=LATER), False, id="removed"),
+        pytest.param(patch_detected(at=NOON - MINUTE), False, id="seen earlier than ever"),
+    ],
+)
+def test_what_moves_every_day_is_a_small_step(event: Envelope, is_small: bool) -> None:  # noqa: FBT001 - a column
+    before = kept([seen(hostname="pc-1", os_build="1", os_name="Windows 11")])
+
+    assert rules.step(ASSET, before, [usable(event)], quiet=QUIET).is_small is is_small
