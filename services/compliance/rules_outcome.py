@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from datetime import datetime
 from uuid import UUID
 
 from contracts.events.event import Event
@@ -39,6 +40,20 @@ def _parts(keys: Iterable[Part]) -> dict[UUID, set[UUID]]:
     for asset_id, part in keys:
         by_asset.setdefault(asset_id, set()).add(part)
     return by_asset
+
+
+def _stands(before: Obligation, after: Obligation, now: datetime) -> bool:
+    """Return whether nothing need be saved.
+
+    Every scan puts off the moment at which it would be stale. A moment that was set too early is left: its timer finds
+    the state as it was and sets the next one, which is once in two weeks instead of once a scan.
+    """
+    if after == before:
+        return True
+    earlier, later = before.next_change_at, after.next_change_at
+    if earlier is None or later is None or not now < earlier <= later:
+        return False
+    return after._replace(next_change_at=earlier) == before
 
 
 class _Judge:
@@ -134,7 +149,7 @@ class _Judge:
             return
         decision = decide(self._case(requirement), self._bench.now)
         after = obligation(self._asset, requirement, decision)
-        if after == before:
+        if before is not None and _stands(before, after, self._bench.now):
             return
         self._out.obligations.append(after)
         self._out.witnesses += [Heard(after, saying) for saying in decision.witnesses]

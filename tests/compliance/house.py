@@ -174,11 +174,13 @@ class House:
         return [decode(headers_of(row["headers"]), row["value"]) for row in rows]
 
     async def everything(self) -> dict[str, list[str]]:
-        """Return all state, without when it was recorded: equal states are equal."""
+        """Return all state, without when it was recorded and when it is looked at next: equal states are equal."""
         found = {}
         for table in TABLES:
             only = "WHERE failing" if table == "uncatalogued_failure" else ""  # what was told of the rest is history
-            rows = await self.rows(f"SELECT to_jsonb(t) - 'recorded_at' AS row FROM {table} t {only}")
+            rows = await self.rows(
+                f"SELECT to_jsonb(t) - 'recorded_at' - 'next_change_at' AS row FROM {table} t {only}"
+            )
             found[table] = sorted(json.dumps(row["row"], sort_keys=True) for row in rows)
         return found
 

@@ -78,6 +78,22 @@ async def test_two_weeks_after_the_last_scan_nobody_knows(house: House) -> None:
     assert await house.state() == "MISSING_OVERDUE"
 
 
+async def test_a_scan_that_changes_nothing_writes_nothing_and_the_timer_goes_on(house: House) -> None:
+    await house.hear(asset_changed(tier=Tier.DO_NOT_DISRUPT), listed(0))
+    version = "SELECT xmin::text AS version, next_change_at FROM obligation"
+    before = await house.rows(version)
+
+    await house.hear(scanned(24))
+    same = await house.rows(version)
+    await house.pass_time(24 * 14)
+    [rung] = await house.rows("SELECT state, next_change_at FROM obligation")
+    await house.pass_time(24)
+
+    assert same == before
+    assert (rung["state"], rung["next_change_at"]) == ("MISSING_OVERDUE", hour(24 * 15))
+    assert await house.state() == "STALE"
+
+
 async def test_a_release_in_the_catalogs_future_is_owed_from_its_first_second(house: House) -> None:
     await house.load_catalog(with_release("Windows Server 2022", kb="5051979", released_at="2025-02-11T18:00:00Z"))
     await house.hear(asset_changed(), listed(0), reported(1), booted(2), gone(3))
