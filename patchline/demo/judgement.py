@@ -18,7 +18,7 @@ from patchline.demo.subscriber import Letter, Seen
 from patchline.demo.tracker import Issue
 from simulators.deliveries import Nature
 from simulators.fleet import CLIENTS, NINJAONE_BRANCH
-from simulators.ledger import Cell, ExpectedTicket, Ledger, Told
+from simulators.ledger import Cell, Ledger, Told
 from simulators.script import What
 from simulators.sender import Sent
 
@@ -69,7 +69,7 @@ def judged(ledger: Ledger, found: Found) -> list[Check]:
         _failures(ledger, found.stored),
         _published(found.seen, found.stored),
         _figures(ledger, found.seen),
-        *_tickets(ledger.tickets, found.issues),
+        *_tickets(ledger, found.issues),
     ]
 
 
@@ -241,8 +241,8 @@ def _shown(counts: Mapping[Any, int]) -> str:
     return ", ".join(f"{state} {count}" for state, count in sorted(counts.items()) if count)
 
 
-def _tickets(expected: Sequence[ExpectedTicket], issues: Sequence[Issue]) -> list[Check]:
-    by_key = {each.key: each for each in expected}
+def _tickets(ledger: Ledger, issues: Sequence[Issue]) -> list[Check]:
+    by_key = {each.key: each for each in ledger.tickets}
     check = compared("tickets", Counter(by_key.keys()), Counter(each.key for each in issues), str)
     pairs = [(by_key[issue.key], issue) for issue in issues if issue.key in by_key]
     wrong = [
@@ -250,8 +250,11 @@ def _tickets(expected: Sequence[ExpectedTicket], issues: Sequence[Issue]) -> lis
         for ticket, issue in pairs
         if ticket.is_open != issue.is_open
     ]
-    listed = Counter({(ticket.key, name): 1 for ticket in expected for name in ticket.failures})
-    introduced = Counter({(issue.key, name): times for issue in issues for name, times in issue.devices.items()})
+    listed = Counter({(ticket.key, name): 1 for ticket in ledger.tickets for name in ticket.failures})
+    hostnames = {device.vendor_id: device.hostname for device in ledger.devices.values()}
+    introduced: Counter[tuple[str, str]] = Counter()
+    for issue in issues:
+        introduced.update({(issue.key, hostnames.get(name, name)): times for name, times in issue.devices.items()})
     titles = {issue.key: f"ticket {issue.number}, {issue.title}" for issue in issues}
     devices = compared("devices on tickets", listed, introduced, lambda key: f"{titles.get(key[0], key[0])}: {key[1]}")
     return [with_wrong(check, wrong), devices]

@@ -13,7 +13,9 @@ import httpx
 
 _INTRODUCED: Final = re.compile(r"^(?:Devices|Failing too) \(\d+\):\n((?:- .*\n?)+)", re.MULTILINE)
 _CLEARED: Final = re.compile(r"^(?:Already cleared|Cleared) \(\d+\):\n((?:- .*\n?)+)", re.MULTILINE)
-_DEVICE: Final = re.compile(r"^- ([^\s:]+)[ :]", re.MULTILINE)
+_DEVICE: Final = re.compile(r"^- (?:device )?([^\s:]+)[ :]", re.MULTILINE)
+"""A device is called by its hostname; by its id at the source where no hostname was known yet."""
+
 _CLOSED: Final = frozenset({"resolved", "done-cbb"})
 
 

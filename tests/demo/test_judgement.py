@@ -170,6 +170,12 @@ def test_a_day_that_went_well_is_good_in_every_check(book: Ledger) -> None:
     assert len(checks) >= 12
 
 
+def test_a_device_that_had_no_name_yet_is_known_by_its_id(book: Ledger) -> None:
+    nameless = issue(devices=Counter({"1": 1}))(good())
+
+    assert [check.name for check in judged(book, nameless) if not check.is_good] == []
+
+
 def seen(change: Callable[[Seen], Any]) -> Callable[[Found], Found]:
     def changed(found: Found) -> Found:
         change(found.seen)

@@ -41,6 +41,9 @@ AT_FIRST = {"HDG-WS-001": 1, "HDG-KSK-002": 1, "HDG-WS-003": 1}
         pytest.param([OPENED, OPENED], AT_FIRST | {"HDG-WS-001": 2, "HDG-KSK-002": 2}, id="a note that is there twice"),
         pytest.param([OPENED, RESOLVED], AT_FIRST, id="who is cleared later was introduced before"),
         pytest.param([OPENED.replace("\n", "\r\n")], AT_FIRST, id="lines as the web ends them"),
+        pytest.param(
+            ["Devices (1):\n- device 4021 (windows, server): failed once."], {"4021": 1}, id="no hostname yet"
+        ),
         pytest.param(["A person wrote: Devices (2) are on my desk"], {}, id="a person's words"),
     ],
 )
