@@ -1,7 +1,7 @@
 """The state stage: Kafka to PostgreSQL with history, outbox and watermark, beside a bare upsert of the same batches.
 
 The measured process is the real one, relay and telemetry included, from its first commit to the end of a backlog.
-The floor is asyncpg alone with rows that are ready to send: no Kafka, no fold, no history, no row-level security.
+The floor is asyncpg alone with rows that are ready as tuples: no Kafka, no fold, no history, no row-level security.
 Both write a table of the same shape and indexes, one commit per batch.
 """
 
@@ -128,10 +128,10 @@ class _Stage:
 
     async def _floor(self, backlog: Sequence[Envelope]) -> float:
         batches = [backlog[start : start + BATCH] for start in range(0, len(backlog), BATCH)]
-        ready = [store.saved(state_load.steps(batch, self.kept)) for batch in batches]
+        ready = [[store.row(step) for step in state_load.steps(batch, self.kept)] for batch in batches]
         started_at = time.perf_counter()
-        for columns in ready:
-            await self.writer.execute(FLOOR, *columns)
+        for rows in ready:
+            await self.writer.execute(FLOOR, *zip(*rows, strict=True), store.TAG_SEPARATOR)
         return len(backlog) / (time.perf_counter() - started_at)
 
     async def run(self, backlog: Iterable[Envelope]) -> Run:

@@ -4,11 +4,13 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, LiteralString
+from typing import Any, Final, LiteralString
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from aiokafka.partitioner import DefaultPartitioner
+from aiokafka.producer.message_accumulator import BatchBuilder
 
 from chassis import outbox
 from chassis.errors import TRANSIENT
@@ -26,6 +28,9 @@ LARGEST_BYTES: Final = 1_310_720
 
 RETRY_SECONDS: Final = 1.0
 ROWS: Final = 2000
+
+_partition_of: Final = DefaultPartitioner()
+"""As every Kafka client does it: murmur2 of the key."""
 
 
 class Relay:
@@ -117,14 +122,14 @@ class Relay:
         if not rows:
             return 0
         started = time.monotonic()
-        acks = [
-            await producer.send(
-                row["topic"], key=row["key"], value=row["value"], headers=outbox.headers_of(row["headers"])
-            )
-            for row in rows
+        batches = await _handed_over(producer, rows)
+        outcomes = await asyncio.gather(*(ack for ack, _ in batches), return_exceptions=True)
+        sent = [
+            number
+            for (_, numbers), outcome in zip(batches, outcomes, strict=True)
+            if not isinstance(outcome, Exception)
+            for number in numbers
         ]
-        outcomes = await asyncio.gather(*acks, return_exceptions=True)
-        sent = [row["id"] for row, outcome in zip(rows, outcomes, strict=True) if not isinstance(outcome, Exception)]
         await connection.execute(FORGET, sent)
         METERS.add(Count.SENT, len(sent))
         METERS.record(Duration.SEND, time.monotonic() - started)
@@ -132,6 +137,34 @@ class Relay:
             if isinstance(outcome, Exception):
                 raise outcome
         return len(sent)
+
+
+async def _handed_over(
+    producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]
+) -> list[tuple[asyncio.Future[Any], list[int]]]:
+    """Give the producer whole batches; return each one's acknowledgement to come, with the row ids that it covers.
+
+    A future per batch instead of one per record is half the work, and a partition's records stay in the rows' order.
+    """
+    filling: dict[tuple[str, int], tuple[BatchBuilder, list[int]]] = {}
+    handed: list[tuple[asyncio.Future[Any], list[int]]] = []
+    partitions: dict[str, list[int]] = {}
+    for row in rows:
+        topic, key = row["topic"], row["key"]
+        if topic not in partitions:
+            partitions[topic] = sorted(await producer.partitions_for(topic))
+        place = topic, _partition_of(key, partitions[topic], partitions[topic])
+        record = {"timestamp": None, "key": key, "value": row["value"], "headers": outbox.headers_of(row["headers"])}
+        builder, numbers = filling.get(place) or (producer.create_batch(), [])
+        if builder.append(**record) is None:
+            handed.append((await producer.send_batch(builder, topic, partition=place[1]), numbers))
+            builder, numbers = producer.create_batch(), []
+            builder.append(**record)
+        numbers.append(row["id"])
+        filling[place] = builder, numbers
+    for (topic, partition), (builder, numbers) in filling.items():
+        handed.append((await producer.send_batch(builder, topic, partition=partition), numbers))
+    return handed
 
 
 PEEK: Final[LiteralString] = """

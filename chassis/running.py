@@ -16,9 +16,9 @@ from chassis.settings import Settings
 
 log = logging.getLogger(__name__)
 
-GARBAGE_THRESHOLDS: Final = (50_000, 20, 100)
+GARBAGE_THRESHOLDS: Final = (200_000, 20, 100)
 """A batch is tens of thousands of objects that live until its commit. With Python's own thresholds the collector walks
-over all of them again and again: a third of the time of a state consumer, measured."""
+over all of them again and again: a third of the time of a state consumer, measured. So it looks between batches."""
 
 
 class Part(Protocol):

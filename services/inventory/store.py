@@ -142,7 +142,12 @@ def _daily(asset: Asset) -> tuple[object, ...]:
 
 def saved(steps: Iterable[Step]) -> list[object]:
     """Return the arguments of `SAVE`: one sequence per column, and what joins the tags."""
-    return [*zip(*(_row(step.after) + _state(step) for step in steps), strict=True), TAG_SEPARATOR]
+    return [*zip(*map(row, steps), strict=True), TAG_SEPARATOR]
+
+
+def row(step: Step) -> tuple[object, ...]:
+    """Return the values of one asset in the order of `SAVE`'s columns."""
+    return _identity(step.after) + _state(step)
 
 
 def _state(step: Step) -> tuple[object, ...]:
@@ -153,7 +158,7 @@ def _state(step: Step) -> tuple[object, ...]:
     return seen_at, announced_seen_at, step.before.revision + 1, packed(step.after.stamps)
 
 
-def _row(asset: Asset) -> tuple[object, ...]:
+def _identity(asset: Asset) -> tuple[object, ...]:
     said = asset.said
     labels = labels_of(said)
     return (
