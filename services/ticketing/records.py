@@ -105,6 +105,13 @@ class Ticket:
     title: str | None = None
     duplicates: tuple[str, ...] = ()
 
+    @property
+    def home(self) -> MatterKey | None:
+        """Return the requirement's matter, where it adopted the ticket of an unknown patch."""
+        if self.adopted_by is None:
+            return None
+        return MatterKey(self.matter.tenant, Kind.PATCH_FAILED, self.adopted_by)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
+from contracts.events.obligation import State
 from services.ticketing import rules
 from services.ticketing.records import About, Cause, Listing, MatterKey, Standing, Ticket
 from services.ticketing.rules import Finding, Move
@@ -124,6 +125,11 @@ class _Fold:
         self.clerk.tell(ticket.key, finding.cause, not_before=due_at)
 
     def _clear(self, ticket: Ticket, finding: Finding) -> None:
+        """Take a device off, unless the requirement that adopted the ticket says that it fails there."""
+        if ticket.home is not None and ticket.home != finding.matter:
+            standing = self.clerk.desk.standings.get((ticket.home, finding.asset))
+            if standing is not None and standing.state == State.FAILED:
+                return
         self.clerk.take_off(ticket.key, finding.asset, cleared_as=finding.state, release=finding.about.release)
         if self.clerk.desk.tickets[ticket.key].failing == 0:
             self.clerk.resolve(ticket.key, finding.cause)

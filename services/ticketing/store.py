@@ -39,11 +39,18 @@ async def load_for_update(tx: Connection, facts: Sequence[Fact]) -> Desk:
         for key, asset in pairs | linked  # a link may make one matter's ticket the other's, for every device after it
         if (matter := matters.get(key)) is not None and matter.ticket is not None
     }
+    homes = {
+        (home, asset)
+        for key, asset in pairs  # a requirement that adopted the ticket has a word on its devices too
+        if (matter := matters.get(key)) is not None
+        and (ticket := tickets.get(matter.ticket or "")) is not None
+        and (home := ticket.home) is not None
+    }
     return Desk(
         matters=matters,
         tickets=tickets,
         listings=await _load_listings(tx, touched),
-        standings=await _load_standings(tx, pairs),
+        standings=await _load_standings(tx, pairs | homes),
         waiting=await load_waiting(tx, tickets),
     )
 

@@ -381,6 +381,8 @@ def test_a_device_that_failed_last_is_on_an_open_ticket(history: list[Envelope])
     for matter, asset in failing:
         ticket = desk.newest_ticket(matter)
         assert ticket is not None
+        if ticket.home not in {None, matter} and (ticket.home, asset) in desk.standings:
+            continue  # the requirement that adopted the ticket has the word on this device
         assert ticket.key in still_open
         assert desk.listings[ticket.key, asset].cleared_as is None
 
