@@ -72,12 +72,23 @@ def test_every_module_of_rules_is_under_the_contract_that_keeps_it_pure() -> Non
     assert rules - set(pure["source_modules"]) == set()
 
 
+def _docstring_lines(text: str) -> set[int]:
+    """Return the numbers of the lines that only explain: docstrings of modules, classes, functions and constants."""
+    texts = (
+        node
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+    )
+    return {line for node in texts for line in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
+
+
 def test_the_chassis_stays_small() -> None:
     code = [
         line
-        for file in (ROOT / "chassis").rglob("*.py")
-        for line in file.read_text().splitlines()
-        if line.strip() and not line.strip().startswith("#")
+        for text in (file.read_text() for file in (ROOT / "chassis").rglob("*.py"))
+        for explained in [_docstring_lines(text)]
+        for number, line in enumerate(text.splitlines(), start=1)
+        if line.strip() and not line.strip().startswith("#") and number not in explained
     ]
 
     assert len(code) <= CHASSIS_CODE_LINES
