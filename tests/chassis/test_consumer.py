@@ -1,192 +1,33 @@
 """The batch consumer and the relay on a real broker and a real database: nothing lost, nothing done twice."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
-import pytest
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import outbox
-from chassis.batch import Batch
-from chassis.clock import moved_clock
-from chassis.consumer import BatchConsumer
 from chassis.errors import LogNotContinuous, MayWorkLater
-from chassis.health import HealthServer, Progress
-from chassis.migrate import Schema, migrate, set_passwords
-from chassis.platform import Platform
-from chassis.postgres import Connection, open_pool, transaction
-from chassis.relay import Relay
+from chassis.postgres import open_pool, transaction
 from contracts import topics
-from contracts.envelope import Envelope, Message
+from contracts.envelope import Envelope
 from contracts.envelope import decode as decoded
-from contracts.errors import UndecodableEvent
 from contracts.events.ticket import TicketResolved
 from contracts.topics import Topic
-from tests.parts import named
-
-PASSWORD = "machine-room"
-
-
-@pytest.fixture(scope="module")
-async def room(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
-    """A database with one schema, `room`, that keeps what a test's handler was given."""
-    folder: Path = tmp_path_factory.mktemp("room")
-    (folder / "0001_seen.sql").write_text(
-        "CREATE TABLE seen (id bigint GENERATED ALWAYS AS IDENTITY, text text NOT NULL, recorded_at timestamptz);"
-    )
-    admin = await asyncpg.connect(postgres_server)
-    name = f"room_{uuid4().hex[:8]}"
-    await admin.execute(f"CREATE DATABASE {name}")
-    await migrate(named(postgres_server, name), [Schema("room", folder)], say=lambda _line: None)
-    await set_passwords(postgres_server, {"room_writer": PASSWORD})
-    parts = urlsplit(named(postgres_server, name))
-    yield urlunsplit(parts._replace(netloc=f"room_writer:{PASSWORD}@{parts.netloc.rpartition('@')[2]}"))
-    await admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
-    await admin.close()
-
-
-@pytest.fixture
-async def topic(kafka: str) -> AsyncIterator[Topic]:
-    """A fresh topic of two partitions with a dead-letter topic, declared for the time of one test."""
-    name = f"test-{uuid4().hex[:8]}"
-    fresh = Topic(name=name, key="", producer="test", consumers=("test",), partitions=2)
-    dead = Topic(name=f"{name}.dlq", key="", producer="test", consumers=(), partitions=1, has_dead_letters=False)
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    await admin.create_topics([NewTopic(name, 2, 1), NewTopic(dead.name, 1, 1)])
-    topics.BY_NAME[name] = fresh
-    yield fresh
-    del topics.BY_NAME[name]
-    await admin.delete_topics([name, dead.name])
-    await admin.close()
-
-
-@dataclass
-class Keeper:
-    """A handler that keeps what it gets, forwards it, and can be told to fail."""
-
-    forward_to: Topic
-    fails: Callable[[str], Exception | None] = lambda _text: None
-    batches: list[list[str]] = field(default_factory=list)
-
-    async def on_batch(self, tx: Connection, batch: Batch[str]) -> None:
-        self.batches.append(batch.values)
-        for item in batch.items:
-            if error := self.fails(item.value):
-                raise error
-            if item.value == "refuse me":
-                batch.refuse(item, "text: must not say 'refuse me'")
-        kept = [value for value in batch.values if value != "refuse me"]
-        await tx.executemany(
-            "INSERT INTO seen (text, recorded_at) VALUES ($1, $2)", [(x, batch.recorded_at) for x in kept]
-        )
-        messages = [Message(key=b"k", headers=[("text", value.encode())], value=value.encode()) for value in kept]
-        await outbox.enqueue_messages(tx, self.forward_to.dead_letters, messages)
-
-
-def decode(_headers: Iterable[tuple[str, bytes]], value: bytes | None) -> str:
-    if value is None or b"\xff" in value:
-        raise UndecodableEvent("value: not text")
-    return value.decode()
-
-
-@asynccontextmanager
-async def running(dsn: str, kafka: str, keeper: Keeper, group: str) -> AsyncIterator[asyncio.Task[None]]:
-    """Yield the running consumer; stop it and its relay in order."""
-    progress = Progress()
-    pool = await open_pool(dsn, application="test")
-    relay = Relay(dsn=dsn, kafka=kafka, progress=progress)
-    on = Platform(
-        pool=pool,
-        kafka=kafka,
-        clock=moved_clock(0),
-        progress=progress,
-        relay=relay,
-        health=HealthServer(progress, "127.0.0.1", 0),
-    )
-    consumer = BatchConsumer(group=group, topics=[keeper.forward_to], decode=decode, handler=keeper, on=on)
-    first, last = asyncio.Event(), asyncio.Event()
-    consuming = asyncio.create_task(consumer.run(first))
-    relaying = asyncio.create_task(relay.run(last))
-    try:
-        yield consuming
-    finally:
-        first.set()
-        await asyncio.wait([consuming])
-        last.set()
-        await relaying
-        await pool.close()
-
-
-async def send(
-    kafka: str, topic: Topic, values: Iterable[bytes], headers: list[tuple[str, bytes]] | None = None
-) -> None:
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
-    await producer.start()
-    for number, value in enumerate(values):
-        await producer.send_and_wait(topic.name, value, partition=number % topic.partitions, headers=headers or [])
-    await producer.stop()
-
-
-async def seen(dsn: str) -> list[str]:
-    connection = await asyncpg.connect(dsn)
-    rows = await connection.fetch("SELECT text FROM seen ORDER BY text")
-    await connection.close()
-    return [row["text"] for row in rows]
-
-
-async def until(check: Callable[[], object], seconds: float = 15) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            answer = check()
-            if asyncio.iscoroutine(answer):
-                answer = await answer
-            if answer:
-                return
-            await asyncio.sleep(0.05)
-
-
-async def records_of(kafka: str, name: str) -> list[tuple[bytes | None, dict[str, str]]]:
-    consumer = AIOKafkaConsumer(name, bootstrap_servers=kafka, auto_offset_reset="earliest")
-    await consumer.start()
-    found = []
-    while batch := await consumer.getmany(timeout_ms=700):
-        for records in batch.values():
-            found += [(r.value, {n: v.decode("latin-1") for n, v in r.headers}) for r in records]
-    await consumer.stop()
-    return found
-
-
-@pytest.fixture
-async def empty_room(room: str) -> str:
-    connection = await asyncpg.connect(room)
-    await connection.execute("DELETE FROM seen")
-    await connection.close()
-    return room
+from tests.chassis.machine_room import Keeper, counted, records_of, running, seen, send, until
 
 
 async def test_every_record_is_handled_once_and_forwarded(empty_room: str, kafka: str, topic: Topic) -> None:
     await send(kafka, topic, [f"v{n:03}".encode() for n in range(200)])
 
     async with running(empty_room, kafka, Keeper(topic), f"g-{topic.name}"):
-        await until(lambda: _counted(empty_room, 200))
+        await until(lambda: counted(empty_room, 200))
 
     assert await seen(empty_room) == [f"v{n:03}" for n in range(200)]
     assert sorted(value or b"" for value, _ in await records_of(kafka, topic.dead_letters)) == [
         f"v{n:03}".encode() for n in range(200)
     ]
-
-
-async def _counted(dsn: str, count: int) -> bool:
-    return len(await seen(dsn)) == count
 
 
 async def test_a_restart_goes_on_at_the_watermark_whatever_offset_was_committed(
@@ -195,7 +36,7 @@ async def test_a_restart_goes_on_at_the_watermark_whatever_offset_was_committed(
     group = f"g-{topic.name}"
     await send(kafka, topic, [b"a", b"b"])
     async with running(empty_room, kafka, Keeper(topic), group):
-        await until(lambda: _counted(empty_room, 2))
+        await until(lambda: counted(empty_room, 2))
     wrong = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
     await wrong.start()
     partitions = [TopicPartition(topic.name, number) for number in range(topic.partitions)]
@@ -205,7 +46,7 @@ async def test_a_restart_goes_on_at_the_watermark_whatever_offset_was_committed(
     await send(kafka, topic, [b"c", b"d"])
 
     async with running(empty_room, kafka, Keeper(topic), group):
-        await until(lambda: _counted(empty_room, 4))
+        await until(lambda: counted(empty_room, 4))
 
     assert await seen(empty_room) == ["a", "b", "c", "d"]
 
@@ -216,7 +57,7 @@ async def test_what_cannot_be_decoded_or_is_refused_is_dead_lettered_whole_besid
     await send(kafka, topic, [b"a", b"\xff\x00bad", b"refuse me", b"b"], headers=[("ce_id", b"\xfe1")])
 
     async with running(empty_room, kafka, Keeper(topic), f"g-{topic.name}"):
-        await until(lambda: _counted(empty_room, 2))
+        await until(lambda: counted(empty_room, 2))
 
     letters = [each for each in await records_of(kafka, topic.dead_letters) if "dlq_reason" in each[1]]
     assert {value: headers["dlq_reason"] for value, headers in letters} == {
@@ -233,7 +74,7 @@ async def test_a_record_that_its_handler_cannot_take_is_narrowed_down(
     keeper = Keeper(topic, fails=lambda text: ValueError("odd one") if text == "v17" else None)
 
     async with running(empty_room, kafka, keeper, f"g-{topic.name}"):
-        await until(lambda: _counted(empty_room, 39))
+        await until(lambda: counted(empty_room, 39))
 
     letters = [each for each in await records_of(kafka, topic.dead_letters) if "dlq_reason" in each[1]]
     assert [value for value, _ in letters] == [b"v17"]
@@ -253,7 +94,7 @@ async def test_what_may_work_later_is_put_back_and_never_dead_lettered(
     await send(kafka, topic, [b"a", b"b", b"c", b"d"])
 
     async with running(empty_room, kafka, Keeper(topic, fails=at_first), f"g-{topic.name}"):
-        await until(lambda: _counted(empty_room, 4))
+        await until(lambda: counted(empty_room, 4))
 
     assert await seen(empty_room) == ["a", "b", "c", "d"]
     assert all("dlq_reason" not in headers for _, headers in await records_of(kafka, topic.dead_letters))
@@ -274,7 +115,7 @@ async def test_a_bad_record_and_a_passing_failure_together_lose_no_neighbour(
     await send(kafka, topic, [f"v{n:02}".encode() for n in range(40)])
 
     async with running(empty_room, kafka, Keeper(topic, fails=now_and_then), f"g-{topic.name}"):
-        await until(lambda: _counted(empty_room, 39), 60)
+        await until(lambda: counted(empty_room, 39), 60)
 
     assert await seen(empty_room) == [f"v{n:02}" for n in range(40) if n != 31]
 
@@ -290,7 +131,7 @@ async def test_two_consumers_of_one_group_lose_and_double_nothing_over_rebalance
             await send(kafka, topic, [f"w{n:03}".encode() for n in range(100)])
             await asyncio.sleep(1)
         await send(kafka, topic, [f"x{n:03}".encode() for n in range(100)])
-        await until(lambda: _counted(empty_room, 300), 30)
+        await until(lambda: counted(empty_room, 300), 30)
 
     assert await seen(empty_room) == [f"{c}{n:03}" for c in "vwx" for n in range(100)]
 
