@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
-from chassis import outbox, watermark
+from chassis import outbox, points, watermark
 from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.platform import Platform
@@ -219,10 +219,13 @@ class BatchConsumer(Generic[T]):
                 for record, reason in batch.refused:
                     letter = dead_letter(record, group=self.name, reason=reason, at=recorded_at)
                     await outbox.enqueue_messages(tx, BY_NAME[record.topic].dead_letters, [letter])
+                points.reached("consumer before the commit")
+        points.reached("consumer after the commit")
         self._positions.advanced(moves)
         self._on.relay.wake()
         self._count_refused(batch)
         await self._positions.commit(self._subscription.consumer, moves)
+        points.reached("consumer after the offset commit")
 
     def _count_refused(self, batch: Batch[T]) -> None:
         for record, reason in batch.refused:

@@ -12,7 +12,7 @@ from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 
-from chassis import outbox
+from chassis import outbox, points
 from chassis.errors import TRANSIENT
 from chassis.health import Progress
 from chassis.telemetry import METERS, Count, Duration
@@ -124,6 +124,7 @@ class Relay:
         started = time.monotonic()
         batches = await _handed_over(producer, rows)
         outcomes = await asyncio.gather(*(ack for ack, _ in batches), return_exceptions=True)
+        points.reached("relay after the acknowledgement")
         sent = [
             number
             for (_, numbers), outcome in zip(batches, outcomes, strict=True)
@@ -131,6 +132,7 @@ class Relay:
             for number in numbers
         ]
         await connection.execute(FORGET, sent)
+        points.reached("relay after the delete")
         METERS.add(Count.SENT, len(sent))
         METERS.record(Duration.SEND, time.monotonic() - started)
         for outcome in outcomes:

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import uvloop
 
-from chassis import telemetry
+from chassis import points, telemetry
 from chassis.errors import NeverWorks
 from chassis.settings import Settings
 
@@ -77,6 +77,7 @@ class _Running:
 def run_to_the_end(process: str, settings: Settings, build: Callable[[], Awaitable[None]]) -> None:
     """Run one process to its end: exit code 0 after a drain, 2 for what a person must mend, 1 for anything else."""
     telemetry.start(process, log_level=settings.log_level, trace_ratio=settings.trace_ratio)
+    points.arm(settings.die_at)
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
     try:

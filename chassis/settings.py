@@ -30,11 +30,18 @@ class Settings(BaseSettings):
     clock_offset_seconds: float = Field(default=0, description="demo and tests only")
     drain_seconds: float = Field(default=20, gt=0, description="how long SIGTERM may take")
     trace_ratio: float = Field(default=0.05, ge=0, le=1, description="share of deliveries traced")
+    die_at: str = Field(
+        default="",
+        pattern=r"^[^:]*(:[1-9][0-9]*)?$",
+        description="tests only: the labelled point to die at, label[:nth]",
+    )
 
     @model_validator(mode="after")
     def _production_is_strict(self) -> Self:
         if self.environment == "production" and self.clock_offset_seconds:
             raise ValueError("PATCHLINE_CLOCK_OFFSET_SECONDS must be 0 in production")
+        if self.environment == "production" and self.die_at:
+            raise ValueError("PATCHLINE_DIE_AT must not be set in production")
         return self
 
     @property

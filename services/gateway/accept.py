@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, assert_never
 
+from chassis import points
 from chassis.clock import Clock
 from chassis.health import Receive, Scope, Send
 from chassis.telemetry import METERS, Count, new_traceparent
@@ -115,6 +116,7 @@ class Door:
         own = own_headers(raw_id, received, delivery=verdict.delivery, traceparent=self._traceparent(headers))
         outcome = await self._writer.write(own + source.headers, verdict.body)
         if outcome is Outcome.WRITTEN:
+            points.reached("accept after the acknowledgement")
             return self._counted(source, outcome, answers.accepted(raw_id))
         return self._counted(source, outcome, answers.NOT_DURABLE)
 

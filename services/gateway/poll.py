@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
-from chassis import outbox
+from chassis import outbox, points
 from chassis.errors import TRANSIENT, MayWorkLater, NeverWorks
 from chassis.http import Unavailable
 from chassis.platform import Platform
@@ -118,6 +118,7 @@ class Poll:
             async with asyncio.timeout(POLL_DEADLINE_SECONDS):
                 reader = await self._reader_of(due)
                 collected = await reader.read(midnight(read_at - INSTALLS_WINDOW))
+            points.reached("poll after reading")
             records = await self._keep(due, collected, read_at)
         except (NeverWorks, *TRANSIENT) as error:
             await self._failed(due, error)
@@ -141,6 +142,7 @@ class Poll:
             next_at = rules_schedule.after_success(read_at, due.every, random.random())  # noqa: S311 - jitter
             if not await store_poll.succeed(tx, due, next_at=next_at, at=read_at):
                 raise LeaseLost(f"{due.source}: the lease ended before the poll did")
+        points.reached("poll after the commit")
         return records
 
     async def _changed(

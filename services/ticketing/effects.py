@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import assert_never
 
+from chassis import points
 from chassis.clock import Clock
 from chassis.http import Unavailable
 from chassis.postgres import Pool, transaction
@@ -106,10 +107,13 @@ class Effects:
         """Act, having noted first that we may have; what certainly did not happen is forgotten again."""
         reservation = work.intent.reservation
         if work.intent.act is Act.OPEN and reservation is None:
+            points.reached("effect before reserve")
             reservation = await self._tracker.reserve()
+            points.reached("effect after reserve")
         await store_intents.begin_write(self._pool, work.intent, reservation=reservation, now=self._clock())
         try:
-            return await self._act(work, ref, reservation)
+            points.reached(f"effect before {work.intent.act}")
+            written = await self._act(work, ref, reservation)
         except ChangedMeanwhile:
             await store_intents.forget_write(self._pool, work.intent)
             raise
@@ -117,6 +121,8 @@ class Effects:
             if not error.ambiguous:
                 await store_intents.forget_write(self._pool, work.intent)
             raise
+        points.reached(f"effect after {work.intent.act}")
+        return written
 
     async def _act(self, work: Work, ref: TicketRef | None, reservation: str | None) -> TicketRef:
         plan, note = work.plan, Note(marker=work.intent.marker, text=work.plan.text)
@@ -155,6 +161,7 @@ class Effects:
             await store_acts.save_told(tx, work.ticket.key, plan.told)
             if event is not None:
                 await announcements.publish(tx, event, intent)
+        points.reached("effect after the record")
         self._relay.wake()
         METERS.add(Count.EFFECTS, kind=intent.act, outcome="done" if event is not None else "looked")
         METERS.record(Duration.EFFECT, (now - intent.cause.received_at).total_seconds(), kind=intent.act)
