@@ -1,5 +1,6 @@
 """`patchline asset`: what inventory knows, for people and machines. Reads under row-level security, writes nothing."""
 
+from datetime import UTC, datetime
 from typing import Annotated, Final, LiteralString
 
 import asyncpg
@@ -10,13 +11,11 @@ from chassis.postgres import Connection
 
 asset_app = typer.Typer(no_args_is_help=True, help="The machines that inventory knows.")
 
+MOMENTS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"]
+LATEST: Final = datetime.max.replace(tzinfo=UTC)
+
 Client = Annotated[str | None, typer.Option("--client", help="Only this client's, by name.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
-
-
-@asset_app.callback()
-def _asset() -> None:
-    """Keep `list` a command of its own: an app with a single command would swallow its name."""
 
 
 @asset_app.command("list")
@@ -32,6 +31,30 @@ def list_assets(*, client: Client = None, as_json: Json = False) -> None:
     if not as_json:
         shown = [{name: row[name] for name in FOR_PEOPLE} for row in shown]
     commands.show(shown, title="Assets", as_json=as_json)
+
+
+@asset_app.command("show")
+def show_asset(
+    device: Annotated[str, typer.Argument(help="Its host name, its id at the source, or its asset id.")],
+    *,
+    as_of: Annotated[
+        datetime | None,
+        typer.Option("--as-of", formats=MOMENTS, help="What was true then, by all that we know now. UTC."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Show what is believed of a device: each word, who said it, when it was true from, and when we came to know.
+
+    It is folded from history alone, so it also proves what `patchline asset list` shows.
+
+    Example: patchline asset show acme-dc01 --as-of 2025-01-15T09:00:00
+    """
+    moment = as_of.replace(tzinfo=UTC) if as_of else LATEST
+    rows = commands.run(_words(device, moment))
+    if rows is None:
+        commands.stop(f"there is no device called {device!r}; see: patchline asset list", commands.NO)
+    shown = [dict(row) for row in rows]
+    commands.show(shown, title=f"{device}, {as_of or 'now'}", as_json=as_json)
 
 
 FOR_PEOPLE: Final = (
@@ -75,3 +98,24 @@ async def _of_client(connection: Connection, client: str | None) -> list[asyncpg
     if client is not None and not await connection.fetchval(IS_CLIENT, client):
         return None
     return await connection.fetch(ASSETS, client)
+
+
+DEVICES: Final[LiteralString] = """
+    SELECT source, device FROM inventory.asset
+    WHERE hostname = $1 OR device = $1 OR asset_id::text = $1
+    ORDER BY source, device
+"""
+WORDS: Final[LiteralString] = """
+    SELECT $1::text AS source, $2::text AS device, field, word #>> '{}' AS word, effective_at AS since, type,
+           recorded_at AS known_since, event_id::text AS event
+    FROM inventory.words_as_of($1, $2, $3)
+"""
+
+
+async def _words(device: str, as_of: datetime) -> list[asyncpg.Record] | None:
+    """Return the words on every device of that name; `None`: there is none."""
+    async with commands.operator() as connection, connection.transaction():
+        await connection.execute(SEE_ALL_TENANTS)
+        devices = await connection.fetch(DEVICES, device)
+        words = [await connection.fetch(WORDS, each["source"], each["device"], as_of) for each in devices]
+        return [row for each in words for row in each] if devices else None

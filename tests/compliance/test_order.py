@@ -5,6 +5,8 @@ import random
 from itertools import islice
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from contracts.envelope import Envelope
 from contracts.events.asset import AssetChanged
@@ -30,6 +32,7 @@ from tests.compliance.stories import (
     scanned,
     taken_off,
 )
+from tests.compliance.test_rules_fold import BY_ANY_CLOCK
 
 EXAMPLES = 12
 
@@ -81,6 +84,23 @@ async def heard(house: House, events: list[Envelope], chance: random.Random) -> 
     while batch := list(islice(rest, chance.randint(1, 12))):
         await house.hear(*batch)
     await house.settle()
+
+
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(BY_ANY_CLOCK, st.randoms(use_true_random=False))
+async def test_ties_and_clocks_of_any_century_end_in_the_same_rows_in_any_order(
+    house: House, said: list[Envelope], chance: random.Random
+) -> None:
+    events = said + news(chance)
+    await house.empty()
+    await house.hear(*events)
+    await house.settle()
+    at_once = await house.everything()
+    await house.empty()
+
+    await heard(house, events, chance)
+
+    assert await house.everything() == at_once
 
 
 @pytest.mark.parametrize("seed", range(EXAMPLES))

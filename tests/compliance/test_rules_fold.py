@@ -1,5 +1,6 @@
 """Any order and any repetition of what was said ends in the same registers, and in the same state."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given, settings
@@ -68,7 +69,18 @@ SAYINGS = st.one_of(
 """Anything that can be said; few moments, so that many are said at the same one."""
 
 
-@given(st.lists(SAYINGS, max_size=25), st.randoms(use_true_random=False), HOURS)
+def by_clock_of(event: Envelope, hours_ahead: float) -> Envelope:
+    """Return the event as a device tells it whose clock is so far ahead of ours; negative: told that much later."""
+    return replace(event, received=event.time - timedelta(hours=hours_ahead))
+
+
+CLOCKS = st.sampled_from([0, 0, 0.05, 1, 30, -5, 24 * 365 * 70])
+"""Hours ahead of ours; the last believes that it is the end of the century."""
+
+BY_ANY_CLOCK = st.lists(st.builds(by_clock_of, SAYINGS, CLOCKS), max_size=25, unique_by=lambda each: each.id)
+
+
+@given(BY_ANY_CLOCK, st.randoms(use_true_random=False), HOURS)
 @settings(max_examples=150, deadline=None)
 def test_order_and_repetition_do_not_matter(said: list[Envelope], chance: object, now: int) -> None:
     shuffled = said + said[: len(said) // 2]

@@ -13,7 +13,7 @@ from contracts.events import rmm
 from contracts.events.event import OsFamily, Tier
 from services.inventory import rules
 from services.inventory.rules import Asset, Kept
-from services.inventory.rules_facts import Fact, fact
+from services.inventory.rules_facts import ABOUT_DEVICE, Fact, fact
 from tests.builders import ACME, BIRCH, MINUTE, NOON, SOURCE, of_device
 
 QUIET = timedelta(hours=1)
@@ -62,6 +62,8 @@ def again(event: Envelope, *, later: timedelta) -> Envelope:
     """Return the same event in a second delivery: the vendor sent it again."""
     return replace(event, received=event.received + later)
 
+
+ABOUT_DEVICE_TYPES = tuple(ABOUT_DEVICE)
 
 _names = st.sampled_from(["a", "b"])
 _facts = st.fixed_dictionaries(

@@ -82,3 +82,29 @@ async def test_people_get_a_table() -> None:
     assert answer.exit_code == 0
     assert "Assets" in answer.output
     assert "acme-1" in answer.output
+
+
+async def shown(*words: str) -> Result:
+    return await asyncio.to_thread(CliRunner().invoke, asset_app, ["show", *words])
+
+
+@pytest.mark.usefixtures("two_clients")
+async def test_a_device_is_shown_word_by_word_with_who_said_it() -> None:
+    words = {row["field"]: row for row in rows(await shown("acme-1", "--json"))}
+
+    assert words["hostname"]["word"] == "acme-1"
+    assert words["os_name"]["type"] == "device.seen.v1"
+    assert words["os_name"]["since"].startswith(NOON.date().isoformat())
+
+
+@pytest.mark.usefixtures("two_clients")
+async def test_before_its_first_fact_nothing_is_true_of_a_device() -> None:
+    assert rows(await shown("acme-1", "--as-of", "2001-01-01", "--json")) == []
+
+
+@pytest.mark.usefixtures("two_clients")
+async def test_a_device_that_is_not_there_is_said() -> None:
+    answer = await shown("nowhere")
+
+    assert answer.exit_code == 1
+    assert "no device called 'nowhere'" in answer.output
