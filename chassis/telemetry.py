@@ -10,7 +10,7 @@ import random
 import sys
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from opentelemetry import metrics, trace
 from opentelemetry.exporter.prometheus import PrometheusMetricReader
@@ -35,6 +35,7 @@ class Count(StrEnum):
     TIMERS = "patchline.timers"  # group: facts that became true because time passed
     EFFECTS = "patchline.effects"  # kind, outcome: acts on outside systems
     OUTBOUND = "http.client.requests"  # host, outcome
+    DRAINED = "patchline.spool.drained"  # topic: deliveries that Kafka did not take in time and has now
 
 
 class Duration(StrEnum):
@@ -45,6 +46,13 @@ class Duration(StrEnum):
     SEND = "messaging.client.operation.duration"  # topic: outbox rows read until acknowledged
     OUTBOUND = "http.client.request.duration"  # host
     EFFECT = "patchline.effect.age"  # kind: receipt of the cause until its effect outside was read back
+
+
+class Level(StrEnum):
+    """Gauges: what holds at this moment."""
+
+    SOURCES_AGE = "patchline.sources.age"  # seconds since the snapshot of the sources was last known to be true
+    SPOOLED = "patchline.spool.records"  # deliveries in the spool that Kafka does not have yet
 
 
 _FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}
@@ -94,12 +102,13 @@ def _export_spans(provider: TracerProvider) -> None:
 
 
 class Meters:
-    """The counters and histograms of one process, made on first use."""
+    """The counters, histograms and gauges of one process, made on first use."""
 
     def __init__(self) -> None:
         """Make no instrument yet: the provider may be set later."""
         self._counters: dict[Count, metrics.Counter] = {}
         self._histograms: dict[Duration, metrics.Histogram] = {}
+        self._gauges: dict[Level, Any] = {}  # the interface has no public name in the library's API
 
     def add(self, count: Count, amount: int = 1, **attributes: str) -> None:
         """Add `amount` to a counter."""
@@ -115,6 +124,13 @@ class Meters:
             histogram = metrics.get_meter("patchline").create_histogram(duration, unit="s")
             self._histograms[duration] = histogram
         histogram.record(seconds, attributes)
+
+    def set(self, level: Level, value: float, **attributes: str) -> None:
+        """Say what a gauge stands at now."""
+        gauge = self._gauges.get(level)
+        if gauge is None:
+            gauge = self._gauges[level] = metrics.get_meter("patchline").create_gauge(level)
+        gauge.set(value, attributes)
 
 
 METERS: Final = Meters()
