@@ -85,14 +85,14 @@ class Stack:
             self.stop(say)
             raise
 
-    def start_program(self, program: Program) -> Child:
-        """Start one service and return at once."""
+    def start_program(self, program: Program, extra: Mapping[str, str] | None = None) -> Child:
+        """Start one service, with `extra` settings added to its own, and return at once."""
         child = Child(
             Command(
                 name=program.name,
                 argv=programs.arguments(program),
                 log_path=self.home / "logs" / f"{program.name}.log",
-                env=programs.environment(program, self.around),
+                env={**programs.environment(program, self.around), **(extra or {})},
                 cwd=_CHECKOUT if (_CHECKOUT / "pyproject.toml").exists() else None,
             )
         )
