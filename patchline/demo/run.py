@@ -71,18 +71,18 @@ async def run(
     plan: Plan, settings: Mapping[str, str], *, patchline: CommandLine, send_seconds: float, display: Display
 ) -> Outcome:
     """Play the day against the stack that `settings` describe, and return what came of it."""
-    async with _stage(plan, settings, display) as stage:
-        began_at, secrets = await _registered(stage, patchline)
+    async with stage(plan, settings, display) as stage:
+        began_at, secrets = await registered(stage, patchline)
         await _morning_and_night(stage, began_at)
         await _webhooks(stage, secrets, send_seconds)
         await _evening(stage)
-        await _quiet(stage)
+        await quiet(stage)
     display.step("Compare everything with the simulator's ledger")
-    return await _outcome(stage)
+    return await outcome(stage)
 
 
 @contextlib.asynccontextmanager
-async def _stage(plan: Plan, settings: Mapping[str, str], display: Display) -> AsyncIterator[Stage]:
+async def stage(plan: Plan, settings: Mapping[str, str], display: Display) -> AsyncIterator[Stage]:
     """Set the stage: read the topics and count for as long as the block lasts."""
     kafka, rmm_url = settings["PATCHLINE_KAFKA"], settings["PATCHLINE_SIMULATED_RMM_URL"]
     stopping = asyncio.Event()
@@ -109,7 +109,7 @@ async def _count(stage: Stage) -> None:
         await asyncio.sleep(COUNT_EVERY_SECONDS)
 
 
-async def _registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, dict[str, str]]:
+async def registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, dict[str, str]]:
     """Begin the day and register; return when the day began, and the sources' secrets."""
     stage.display.step("Load the catalog; add clients, sources, and whose devices are whose")
     day = stage.plan.day
@@ -122,21 +122,21 @@ async def _registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, d
 async def _morning_and_night(stage: Stage, began_at: datetime) -> None:
     stage.display.step("Poll the RMM: on Patch Tuesday's morning, and on the night after the release")
     both = (NINJAONE_MAIN, NINJAONE_BRANCH)
-    await _polled(stage, MORNING, both, since=began_at)
+    await polled(stage, MORNING, both, since=began_at)
     await stage.rmm.set(NINJAONE_MAIN.name, mood="busy")
-    await _polled(stage, NIGHT, both, since=await _moved(stage, NIGHT, both))
+    await polled(stage, NIGHT, both, since=await moved(stage, NIGHT, both))
     await stage.rmm.set(NINJAONE_MAIN.name, mood="usual")
     await stage.rmm.set(NINJAONE_BRANCH.name, mood="silent")
 
 
-async def _moved(stage: Stage, moment: datetime, sources: Sequence[Source]) -> datetime:
+async def moved(stage: Stage, moment: datetime, sources: Sequence[Source]) -> datetime:
     """Move the RMM to `moment` of the day; return when that was done."""
     for source in sources:
         await stage.rmm.set(source.name, moment=moment.isoformat())
     return stage.clock()
 
 
-async def _polled(stage: Stage, moment: datetime, sources: Sequence[Source], *, since: datetime) -> None:
+async def polled(stage: Stage, moment: datetime, sources: Sequence[Source], *, since: datetime) -> None:
     """Wait until a poll that began after `since` was kept: only such a poll has seen `moment` and nothing else."""
     names = [source.full_name for source in sources]
     loop = asyncio.get_running_loop()
@@ -160,10 +160,11 @@ async def _webhooks(stage: Stage, secrets: Mapping[str, str], seconds: float) ->
 async def _evening(stage: Stage) -> None:
     stage.display.step("Poll the RMM in the evening; one of its instances answers no more")
     main = (NINJAONE_MAIN,)
-    await _polled(stage, EVENING, main, since=await _moved(stage, EVENING, main))
+    await polled(stage, EVENING, main, since=await moved(stage, EVENING, main))
 
 
-async def _quiet(stage: Stage) -> None:
+async def quiet(stage: Stage) -> None:
+    """Wait until nothing is written any more and nothing waits, at most `LONGEST_QUIET_WAIT_SECONDS`."""
     stage.display.step("Wait until all is quiet")
     loop = asyncio.get_running_loop()
     deadline = loop.time() + LONGEST_QUIET_WAIT_SECONDS
@@ -179,7 +180,8 @@ async def _is_waiting(stage: Stage) -> bool:
     return await stage.lag.records() != 0 or await database.unfinished(stage.settings, _TENANTS) != 0
 
 
-async def _outcome(stage: Stage) -> Outcome:
+async def outcome(stage: Stage) -> Outcome:
+    """Read everything that came of what was sent and polled so far, and judge it by the ledger."""
     settings = stage.settings
     found = Found(
         sent=stage.sent,
