@@ -71,18 +71,18 @@ async def run(
     plan: Plan, settings: Mapping[str, str], *, patchline: CommandLine, send_seconds: float, display: Display
 ) -> Outcome:
     """Play the day against the stack that `settings` describe, and return what came of it."""
-    async with stage(plan, settings, display) as stage:
+    async with staged(plan, settings, display) as stage:
         began_at, secrets = await registered(stage, patchline)
-        await _morning_and_night(stage, began_at)
+        await morning_and_night(stage, began_at)
         await _webhooks(stage, secrets, send_seconds)
-        await _evening(stage)
+        await evening(stage)
         await quiet(stage)
     display.step("Compare everything with the simulator's ledger")
     return await outcome(stage)
 
 
 @contextlib.asynccontextmanager
-async def stage(plan: Plan, settings: Mapping[str, str], display: Display) -> AsyncIterator[Stage]:
+async def staged(plan: Plan, settings: Mapping[str, str], display: Display) -> AsyncIterator[Stage]:
     """Set the stage: read the topics and count for as long as the block lasts."""
     kafka, rmm_url = settings["PATCHLINE_KAFKA"], settings["PATCHLINE_SIMULATED_RMM_URL"]
     stopping = asyncio.Event()
@@ -119,7 +119,8 @@ async def registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, di
     return began_at, await asyncio.to_thread(register, patchline, home=home, simulated_rmm=rmm_url)
 
 
-async def _morning_and_night(stage: Stage, began_at: datetime) -> None:
+async def morning_and_night(stage: Stage, began_at: datetime) -> None:
+    """Let the RMM be polled twice, at the day's first two moments; after that one of its instances is silent."""
     stage.display.step("Poll the RMM: on Patch Tuesday's morning, and on the night after the release")
     both = (NINJAONE_MAIN, NINJAONE_BRANCH)
     await polled(stage, MORNING, both, since=began_at)
@@ -157,7 +158,8 @@ async def _webhooks(stage: Stage, secrets: Mapping[str, str], seconds: float) ->
         await sender.send_all(stage.plan.deliveries, seconds=seconds, on_sent=stage.sent.append)
 
 
-async def _evening(stage: Stage) -> None:
+async def evening(stage: Stage) -> None:
+    """Let the RMM be polled at the day's last moment: then it shows what the day came to."""
     stage.display.step("Poll the RMM in the evening; one of its instances answers no more")
     main = (NINJAONE_MAIN,)
     await polled(stage, EVENING, main, since=await moved(stage, EVENING, main))
