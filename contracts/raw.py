@@ -1,7 +1,7 @@
-"""One delivery as it was received: bytes untouched in the value, what is known about them in the headers.
+"""One delivery as it was received: its bytes sealed in the value, what is known about them in the headers.
 
 The raw topics are the evidence and the replay source. A raw record is not a CloudEvent: nothing has been understood
-yet. It never carries a signature or a secret.
+yet. It never carries a signature or a secret. Only the gateway opens bodies: it alone has the keys.
 """
 
 from collections.abc import Iterable
@@ -13,7 +13,13 @@ from uuid import UUID
 from contracts.errors import UndecodableEvent
 
 PLAIN: Final = "plain"
-"""The key id of a body that is not encrypted (only simulated sources, until the promises land)."""
+"""The key id of a body that is not sealed: records from before bodies were. None is written any more."""
+
+IDENTITY: Final = "identity"
+DEFLATE: Final = "deflate"
+
+Encoding = Literal["identity", "deflate"]
+"""How the bytes were packed before they were sealed. Source: RFC 1950 for `deflate`, as in HTTP."""
 
 Channel = Literal["webhook", "poll"]
 RecordHeaders = list[tuple[str, bytes]]
@@ -21,7 +27,11 @@ RecordHeaders = list[tuple[str, bytes]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RawDelivery:
-    """A delivery. `delivery` is the vendor's own id of it, where its protocol has one (`webhook-id`)."""
+    """A delivery. `delivery` is the vendor's own id of it, where its protocol has one (`webhook-id`).
+
+    `body` is what the record holds: sealed with the key `key_id`, or nothing where `blob` names the hash under which a
+    body too large for a record is kept.
+    """
 
     raw_id: UUID
     vendor: str
@@ -31,8 +41,9 @@ class RawDelivery:
     body: bytes
     delivery: str | None = None
     traceparent: str | None = None
-    encoding: str = "identity"
+    encoding: Encoding = IDENTITY
     key_id: str = PLAIN
+    blob: str | None = None
 
 
 def headers_of(delivery: RawDelivery) -> RecordHeaders:
@@ -40,13 +51,14 @@ def headers_of(delivery: RawDelivery) -> RecordHeaders:
     own = own_headers(
         str(delivery.raw_id), delivery.received, delivery=delivery.delivery, traceparent=delivery.traceparent
     )
-    return own + shared_headers(
+    shared = shared_headers(
         vendor=delivery.vendor,
         source=delivery.source,
         channel=delivery.channel,
         encoding=delivery.encoding,
         key_id=delivery.key_id,
     )
+    return own + shared + ([] if delivery.blob is None else [blob_header(delivery.blob)])
 
 
 def own_headers(raw_id: str, received: datetime, *, delivery: str | None, traceparent: str | None) -> RecordHeaders:
@@ -63,7 +75,7 @@ def own_headers(raw_id: str, received: datetime, *, delivery: str | None, tracep
 
 
 def shared_headers(
-    *, vendor: str, source: str, channel: Channel, encoding: str = "identity", key_id: str = PLAIN
+    *, vendor: str, source: str, channel: Channel, encoding: Encoding = IDENTITY, key_id: str = PLAIN
 ) -> RecordHeaders:
     """Return the headers that all deliveries of a source share."""
     return [
@@ -75,26 +87,33 @@ def shared_headers(
     ]
 
 
+def blob_header(blob: str) -> tuple[str, bytes]:
+    """Return the header of a record whose body is kept elsewhere, under this hash."""
+    return "blob", blob.encode()
+
+
 def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> RawDelivery:
-    """Return the delivery in one raw record.
+    """Return the delivery in one raw record, its body as it stands there: sealed.
 
     Raises:
-        UndecodableEvent: a header is missing or wrong, or the body is encoded or encrypted in a way unknown here.
+        UndecodableEvent: a header is missing or wrong, or the body is packed in a way unknown here.
     """
     try:
         header = {name: raw.decode() for name, raw in headers}
-        if header["encoding"] != "identity" or header["key_id"] != PLAIN:
-            raise UndecodableEvent(f"encoding: {header['encoding']!r} with key {header['key_id']!r} is not known here")
-        channel: Channel = "poll" if header["channel"] == "poll" else "webhook"
+        encoding = _encoding(header["encoding"])
+        key_id = header["key_id"]
         return RawDelivery(
             raw_id=UUID(header["raw_id"]),
             vendor=header["vendor"],
             source=header["source"],
             received=datetime.fromisoformat(header["received"]),
-            channel=channel,
+            channel=_channel(header["channel"]),
             body=value or b"",
             delivery=header.get("delivery"),
             traceparent=header.get("traceparent"),
+            encoding=encoding,
+            key_id=key_id if key_id == PLAIN else str(UUID(key_id)),
+            blob=header.get("blob"),
         )
     except KeyError as error:
         raise UndecodableEvent(f"{error.args[0]}: the header of the raw record is missing") from error
@@ -104,3 +123,19 @@ def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Ra
         if isinstance(error, UndecodableEvent):
             raise
         raise UndecodableEvent(f"headers: {error}") from error
+
+
+def _channel(text: str) -> Channel:
+    match text:
+        case "webhook" | "poll":
+            return text
+        case _:
+            raise UndecodableEvent(f"channel: {text!r} is not known here")
+
+
+def _encoding(text: str) -> Encoding:
+    match text:
+        case "identity" | "deflate":
+            return text
+        case _:
+            raise UndecodableEvent(f"encoding: {text!r} is not known here")

@@ -24,6 +24,7 @@ class Purpose(StrEnum):
 
     WEBHOOK = "webhook"
     API = "api"
+    DATA_KEY = "data-key"
 
 
 class SealBroken(NeverWorks):
