@@ -35,10 +35,18 @@ async def enqueue_keyed(tx: Connection, topic: Topic, keyed: Iterable[tuple[str,
 
 DRAW: Final[LiteralString] = """
     INSERT INTO aggregate_sequence AS a (aggregate, sequence)
-    SELECT * FROM unnest($1::text[], $2::bigint[])
-    ON CONFLICT (aggregate) DO UPDATE SET sequence = a.sequence + excluded.sequence
+    SELECT aggregate, floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint + drawn
+    FROM unnest($1::text[], $2::bigint[]) AS needed (aggregate, drawn)
+    ON CONFLICT (aggregate) DO UPDATE
+    SET sequence = greatest(
+        excluded.sequence,
+        a.sequence + excluded.sequence - floor(extract(epoch FROM statement_timestamp()) * 1000)::bigint
+    )
     RETURNING aggregate, sequence
 """
+"""The next numbers of each aggregate: one more than the last, and never below the database's clock in milliseconds.
+
+So a database that was restored to an older state draws numbers above all that were published since (ADR 0022)."""
 
 
 async def enqueue_sequenced(tx: Connection, topic: Topic, keyed: Sequence[tuple[str, Envelope]]) -> int:

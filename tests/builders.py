@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from uuid import UUID
 
 from chassis.batch import Batch, decoded
@@ -161,3 +162,9 @@ def ninjaone_activity(
         **changed,
     }
     return {name: value for name, value in body.items() if value is not None}
+
+
+def rising(numbers: Sequence[int | None]) -> bool:
+    """Return whether every event was numbered, each higher than the one before."""
+    known = [each for each in numbers if each is not None]
+    return len(known) == len(numbers) and all(one < following for one, following in pairwise(known))
