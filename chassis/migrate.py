@@ -30,7 +30,7 @@ DO $$
 DECLARE
     role text;
 BEGIN
-    FOREACH role IN ARRAY ARRAY['patchline_owner', 'patchline_reader', 'patchline_operator'] LOOP
+    FOREACH role IN ARRAY ARRAY['patchline_owner', 'patchline_reader', 'patchline_operator', 'patchline_auditor'] LOOP
         IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = role) THEN
             EXECUTE format('CREATE ROLE %I NOINHERIT %s', role,
                            CASE role WHEN 'patchline_owner' THEN 'NOLOGIN' ELSE 'LOGIN' END);

@@ -13,7 +13,12 @@ from services.inventory.schema import SCHEMA as INVENTORY
 from services.ticketing.schema import SCHEMA as TICKETING
 
 SCHEMAS: Final[tuple[Schema, ...]] = (GATEWAY, INVENTORY, COMPLIANCE, TICKETING)
-LOGIN_ROLES: Final = (*(f"{schema.name}_writer" for schema in SCHEMAS), "patchline_reader", "patchline_operator")
+LOGIN_ROLES: Final = (
+    *(f"{schema.name}_writer" for schema in SCHEMAS),
+    "patchline_reader",
+    "patchline_operator",
+    "patchline_auditor",
+)
 
 
 def migrate_command(

@@ -1,0 +1,116 @@
+"""What became of every record, per source and hour of receipt: counted with the watermark, read by the standing audit."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any, Final, LiteralString, NamedTuple
+
+from chassis.batch import REPLAY_GROUP, Batch, Fate, Record
+from chassis.postgres import Connection
+from contracts.envelope import Envelope
+
+SOURCE_CHARACTERS: Final = 200
+
+
+class Line(NamedTuple):
+    """One counter."""
+
+    topic: str
+    source: str
+    hour: datetime
+    fate: Fate
+
+
+class Step(NamedTuple):
+    """One partition's records of a batch: where they begin, and how many they are."""
+
+    topic: str
+    partition: int
+    first_offset: int
+    records: int
+
+
+ADD: Final[LiteralString] = """
+    WITH stepped AS (
+        INSERT INTO partition_flow AS p (consumer_group, topic, partition, first_offset, records)
+        SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::bigint[])
+        ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET records = p.records + excluded.records
+    )
+    INSERT INTO group_flow AS g (consumer_group, topic, source, received_hour, fate, count, again)
+    SELECT $1, * FROM unnest($6::text[], $7::text[], $8::timestamptz[], $9::text[], $10::bigint[], $11::bigint[])
+    ON CONFLICT (consumer_group, topic, source, received_hour, fate) DO UPDATE
+    SET count = g.count + excluded.count, again = g.again + excluded.again
+"""
+
+
+async def add(
+    tx: Connection, group: str, counts: Mapping[Line, int], again: Mapping[Line, int], steps: Iterable[Step]
+) -> None:
+    """Add to the counters of `group`. Call last: the rows of a busy source stay locked until the transaction ends."""
+    lines, moved = sorted(counts), sorted(steps)
+    if lines:
+        await tx.execute(
+            ADD,
+            group,
+            *([step[place] for step in moved] for place in range(4)),
+            *([line[place] for line in lines] for place in range(4)),
+            [counts[line] for line in lines],
+            [again.get(line, 0) for line in lines],
+        )
+
+
+async def add_published(tx: Connection, group: str, topic: str, events: Iterable[Envelope]) -> None:
+    """Count what `group` puts on `topic` without a batch of its own: because time passed, or a person asked."""
+    await add(tx, group, _published(topic, events), {}, ())
+
+
+async def add_batch(
+    tx: Connection, group: str, batch: Batch[Any], polled: Sequence[Record], firsts: Mapping[tuple[str, int], int]
+) -> None:
+    """Count every record of a batch in exactly one fate. `firsts` are the offsets at which its partitions begin."""
+    counts, again = tallied(batch, polled)
+    for topic, events in batch.published:
+        counts += _published(topic, events)
+    records = Counter((record.topic, record.partition) for record in polled)
+    await add(tx, group, counts, again, [Step(*place, firsts[place], number) for place, number in records.items()])
+
+
+def tallied(batch: Batch[Any], polled: Iterable[Record]) -> tuple[Counter[Line], Counter[Line]]:
+    """Return how many of the records are on each line, and how many of those were replayed on purpose."""
+    value_by_record = {id(item.record): item.value for item in batch.items}
+    fates = dict.fromkeys(value_by_record, Fate.APPLIED) | batch.fates
+    for record, _ in batch.refused:
+        fates[id(record)] = Fate.DEAD_LETTERED if id(record) in value_by_record else Fate.UNREADABLE
+    counts: Counter[Line] = Counter()
+    again: Counter[Line] = Counter()
+    for record in polled:
+        line = Line(
+            record.topic,
+            *_origin(value_by_record.get(id(record)), record, batch.recorded_at),
+            fates.get(id(record), Fate.ELSEWHERE),
+        )
+        counts[line] += 1
+        if REPLAY_GROUP in dict(record.headers):
+            again[line] += 1
+    return counts, again
+
+
+def _published(topic: str, events: Iterable[Envelope]) -> Counter[Line]:
+    return Counter(Line(topic, *_kept(each.source, each.received), Fate.PUBLISHED) for each in events)
+
+
+def _origin(value: Any, record: Record, otherwise: datetime) -> tuple[str, datetime]:
+    """Return source and hour as the decoded value says, else as the headers do; `otherwise` where none is there."""
+    if hasattr(value, "received"):
+        return _kept(value.source, value.received)
+    header = {name.removeprefix("ce_"): text.decode("utf-8", "replace") for name, text in record.headers}
+    received = otherwise
+    with suppress(KeyError, ValueError, OverflowError):
+        received = datetime.fromisoformat(header.get("receivedtime") or header["received"])
+    return _kept(header.get("source", ""), received if received.tzinfo else otherwise)
+
+
+def _kept(source: str, received: datetime) -> tuple[str, datetime]:
+    hour = received.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+    return source.replace("\x00", "\\0")[:SOURCE_CHARACTERS], hour
