@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test check bench up down status install java fix audit
+.PHONY: demo test check bench faults up down status install java fix audit
 
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
@@ -26,6 +26,9 @@ check: install ## everything that a tool can check, without the slow tests
 
 bench: install ## what it reaches, beside the floors of the same run
 	$(BIN)/python -m bench
+
+faults: install ## kill, stop and confuse the real product, and judge what comes of it
+	$(BIN)/python -m faults
 
 up: install ## start everything on this machine
 	$(BIN)/patchline up

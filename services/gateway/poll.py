@@ -31,7 +31,9 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_SECONDS: Final = 1.0
 LEASE: Final = timedelta(minutes=2)
-RENEW_EVERY_SECONDS: Final = 20.0
+"""So long a source waits after the death of who polled it."""
+
+RENEWALS_IN_A_LEASE: Final = 6
 POLL_DEADLINE_SECONDS: Final = 3600.0
 
 AT_ONCE: Final = 4
@@ -64,16 +66,25 @@ class Poll:
 
     name = "poll"
 
-    def __init__(self, on: Platform, vendors: Sequence[str], reader_of: Callable[[Due], Awaitable[Reader]]) -> None:
+    def __init__(
+        self,
+        on: Platform,
+        vendors: Sequence[str],
+        reader_of: Callable[[Due], Awaitable[Reader]],
+        *,
+        lease: timedelta = LEASE,
+    ) -> None:
         """Poll sources of `vendors`, each through the reader that `reader_of` returns for it."""
         self._on = on
+        self._lease = lease
         self._vendors = vendors
         self._reader_of = reader_of
         self._under_way: dict[asyncio.Task[None], UUID] = {}
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Poll what is due until `stopping`; polls under way are given up then, and nothing of them is kept."""
-        renew_at = time.monotonic() + RENEW_EVERY_SECONDS
+        every_seconds = self._lease.total_seconds() / RENEWALS_IN_A_LEASE
+        renew_at = time.monotonic() + every_seconds
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
                 self._on.progress.beat(self.name)
@@ -82,8 +93,8 @@ class Poll:
                     self._under_way[task] = due.lease
                     task.add_done_callback(self._under_way.pop)
                 if time.monotonic() >= renew_at:
-                    renew_at = time.monotonic() + RENEW_EVERY_SECONDS
-                    await self._hold_until(self._on.clock() + LEASE)
+                    renew_at = time.monotonic() + every_seconds
+                    await self._hold_until(self._on.clock() + self._lease)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), LOOK_EVERY_SECONDS)
             await self._hold_until(self._on.clock())
@@ -96,7 +107,9 @@ class Poll:
         now = self._on.clock()
         try:
             async with transaction(self._on.pool) as tx:
-                return await store_poll.claim(tx, self._vendors, now=now, lease=uuid4(), until=now + LEASE, most=most)
+                return await store_poll.claim(
+                    tx, self._vendors, now=now, lease=uuid4(), until=now + self._lease, most=most
+                )
         except TRANSIENT as error:
             log.warning("cannot see what is due", extra={"reason": str(error) or type(error).__name__})
             return []

@@ -1,12 +1,15 @@
 """The process that polls: what webhooks missed is found in the vendors' APIs and written to the raw topic."""
 
+from datetime import timedelta
 from typing import Final
+
+from pydantic import Field
 
 from chassis.platform import platform
 from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
 from services.gateway import vendors
-from services.gateway.poll import Poll
+from services.gateway.poll import LEASE, Poll
 from services.gateway.readers import Readers
 from services.gateway.rules_collect import ScanMoment
 from services.gateway.sealing import read_sealing_key
@@ -19,6 +22,9 @@ class PollSettings(GatewaySettings):
     """What this process needs."""
 
     ninjaone_scan_moment: ScanMoment = ScanMoment.ROWS_OR_CONTACT
+    poll_lease_seconds: float = Field(
+        default=LEASE.total_seconds(), ge=3, description="so long a source waits after the death of who polled it"
+    )
 
 
 async def run(settings: PollSettings) -> None:
@@ -26,7 +32,7 @@ async def run(settings: PollSettings) -> None:
     readers = Readers(read_sealing_key(settings.sealing_key_file), settings.ninjaone_scan_moment)
     try:
         async with platform(settings, PROCESS) as on:
-            poll = Poll(on, vendors.POLLED, readers.of)
+            poll = Poll(on, vendors.POLLED, readers.of, lease=timedelta(seconds=settings.poll_lease_seconds))
             await run_until_stopped([[poll], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
     finally:
         await readers.close()

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-ROOMS = ("bench", "chassis", "checks", "contracts", "patchline", "services", "simulators")
+ROOMS = ("bench", "chassis", "checks", "contracts", "faults", "patchline", "services", "simulators")
 FILES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
 FUNCTION_LINES = 40
 FILE_LINES = 300

@@ -1,0 +1,104 @@
+"""Compares what came of a storm with the ledger, and tells what is new since the last time."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field, replace
+
+from contracts import ids
+from contracts.events.asset import AssetChanged
+from contracts.events.obligation import ObligationStateChanged
+from patchline.demo import run
+from patchline.demo.check import Check
+from patchline.demo.judgement import Found, judged
+from patchline.demo.run import Stage
+from patchline.demo.subscriber import Letter, Seen
+from patchline.demo.tracker import Issue
+from simulators.fleet import CLIENTS, SOURCES
+from simulators.sender import Sent
+
+_NAMES = frozenset(source.full_name for source in SOURCES)
+_TENANTS = frozenset(ids.tenant_id(client.name) for client in CLIENTS)
+_CLIENTS = frozenset(client.name for client in CLIENTS)
+
+Also = Callable[[Seen, Sequence[Issue]], Iterable[Check]]
+"""Compares something else, which the day's ledger does not know, in the same topics and tracker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judgement:
+    """What is not as it should be, and was not told before. `lines` are for people."""
+
+    lost: int = 0
+    doubled: int = 0
+    wrong: int = 0
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(slots=True)
+class Judge:
+    """Judges one world again and again. `also` compares what stands in no day's ledger."""
+
+    also: list[Also] = field(default_factory=list)
+    _told: Counter[str] = field(default_factory=Counter)
+
+    async def judged(self, stage: Stage, waiting: Sequence[str]) -> Judgement:
+        """Return what is new since the last judgement; what still `waiting` counts as wrong, one thing each."""
+        came = await run.outcome(stage)
+        found = came.found
+        checks = judged(came.ledger, of_the_day(found))
+        checks += [check for also in self.also for check in also(found.seen, found.issues)]
+        counts = Counter({
+            "lost": sum(check.lost for check in checks),
+            "doubled": sum(check.doubled for check in checks),
+            "wrong": sum(check.wrong for check in checks),
+        })  # fmt: skip
+        new, self._told = counts - self._told, counts
+        lines = [f"{check.name}: {example}" for check in checks if not check.is_good for example in check.examples]
+        lines += [f"not settled: {each}" for each in waiting]
+        return Judgement(
+            lost=new["lost"], doubled=new["doubled"], wrong=new["wrong"] + len(waiting), lines=tuple(lines)
+        )
+
+
+def of_the_day(found: Found) -> Found:
+    """Return what belongs to the simulated day: its sources and clients, and nothing of any other load."""
+    seen = found.seen
+    own = replace(
+        seen,
+        webhooks=Counter({key: count for key, count in seen.webhooks.items() if key[0] in _NAMES}),
+        events=[each for each in seen.events if each.source in _NAMES],
+        assets={
+            key: each
+            for key, each in seen.assets.items()
+            if not isinstance(asset := each.data, AssetChanged) or asset.source in _NAMES
+        },
+        obligations={
+            key: each
+            for key, each in seen.obligations.items()
+            if isinstance(told := each.data, ObligationStateChanged) and told.label.source in _NAMES
+        },
+        figures={key: each for key, each in seen.figures.items() if each.tenant in _TENANTS},
+        letters=once(seen.letters, found.sent),
+    )
+    issues = [issue for issue in found.issues if issue.client in _CLIENTS]
+    sent = [each for each in found.sent if each.delivery.source.full_name in _NAMES or not each.is_accepted]
+    return replace(found, seen=own, issues=issues, sent=sent)
+
+
+def once(letters: Iterable[Letter], sent: Iterable[Sent]) -> list[Letter]:
+    """Return the day's dead letters, those of one delivery once if it was sent so often.
+
+    What cannot be understood has no id but that of its receipt: a sender that tries again after a lost answer makes
+    another dead letter of it, rightly.
+    """
+    tries: Counter[tuple[str, bytes]] = Counter()
+    for each in sent:
+        tries[each.delivery.source.full_name, each.delivery.body] += each.attempts
+    kept: list[Letter] = []
+    met: Counter[tuple[str, bytes]] = Counter()
+    for letter in letters:
+        key = letter.source, letter.body
+        met[key] += 1
+        if letter.source in _NAMES and (met[key] == 1 or met[key] > tries[key]):
+            kept.append(letter)
+    return kept

@@ -1,0 +1,177 @@
+"""The running product that faults are injected into: real parts, every service supervised, a day's load, a judge."""
+
+import asyncio
+import os
+import random
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import httpx
+from typer.main import get_command
+
+from faults.judging import Judge, Judgement
+from faults.recovery import Recovery
+from faults.settling import Settling
+from patchline.demo import run
+from patchline.demo.display import Display
+from patchline.demo.run import Stage
+from patchline.local import Say, place
+from patchline.local.parts import PartSettings
+from patchline.main import app
+from patchline.stack.programs import PROGRAMS
+from patchline.stack.stack import Stack, StackSettings
+from patchline.stack.supervisor import NO_PAUSES, Supervisor
+from simulators.day import day
+from simulators.deliveries import Delivery
+from simulators.plan import Plan, plan
+from simulators.script import NOW, What
+from simulators.sender import Sender
+
+DEVICES: Final = 300
+QUICK_DEVICES: Final = 60
+SEND_ATTEMPTS: Final = 15
+LONGEST_SETTLING_SECONDS: Final = 150.0
+SETTINGS: Final = {
+    "PATCHLINE_TRACKER_TIMEOUT_SECONDS": "2",
+    "PATCHLINE_TRACKER_SETTLE_SECONDS": "5",
+    "PATCHLINE_TICKET_LOOK_SECONDS": "10",
+    "PATCHLINE_POLL_LEASE_SECONDS": "6",
+}
+"""Shorter than usual, so that what waits for them happens within minutes: the order of things is the same."""
+
+
+@dataclass(slots=True)
+class World:
+    """One running product. `stack` has the parts and processes, `supervisor` starts again what is killed.
+
+    `rest` are the deliveries of the day that are not sent yet: first those that mend nothing, in an order of which the
+    truth is independent; then those that mend, which tickets tell apart by the order of their acceptance.
+    """
+
+    stack: Stack
+    supervisor: Supervisor
+    stage: Stage
+    secrets: dict[str, str]
+    rng: random.Random
+    is_quick: bool
+    say: Say
+    settling: Settling
+    judge: Judge
+    recovery: Recovery
+    rest: list[Delivery] = field(default_factory=list)
+
+    async def send(self, deliveries: Sequence[Delivery], *, seconds: float) -> None:
+        """Send deliveries spread over so long, each again until it is accepted, as a vendor that retries."""
+        async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
+            sender = Sender(client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
+            await sender.send_all(deliveries, seconds=seconds, on_sent=self.stage.sent.append)
+
+    def next_deliveries(self, most: int) -> list[Delivery]:
+        """Take the next deliveries of the day that mend nothing; fewer, or none, when they come to an end."""
+        until = next((place for place, each in enumerate(self.rest) if mends(each)), len(self.rest))
+        count = min(most, until)
+        taken, self.rest = self.rest[:count], self.rest[count:]
+        return taken
+
+    def last_deliveries(self) -> list[Delivery]:
+        """Take all that is left of the day, what mends included: everything sent before must be settled."""
+        taken, self.rest = self.rest, []
+        return taken
+
+    async def settled(self) -> list[str]:
+        """Wait until nothing moves and nothing waits; return what still does when that took too long."""
+        return await self.settling.wait(LONGEST_SETTLING_SECONDS)
+
+    async def judged(self) -> Judgement:
+        """Settle, compare everything with the ledger, and return what is new since the last judgement."""
+        waiting = await self.settled()
+        judgement = await self.judge.judged(self.stage, waiting)
+        for line in judgement.lines:
+            self.say(line)
+        return judgement
+
+
+@asynccontextmanager
+async def opened(home: Path, *, display: Display, seed: int, is_quick: bool) -> AsyncIterator[World]:
+    """Start a product in `home`, register who delivers, poll the day's first two moments, and yield it; then stop it.
+
+    Raises:
+        PartUnavailable: something cannot run here; the message says what to do.
+    """
+    the_plan = plan(day(seed=seed, devices=QUICK_DEVICES if is_quick else DEVICES))
+    stack = Stack(_settings(home))
+    try:
+        await asyncio.to_thread(stack.start, display.say)
+        settings = stack_environment(stack)
+        os.environ.update(settings)  # so that the commands which are typed find this stack
+        supervisor = Supervisor(stack, PROGRAMS, say=_quietly, pauses=NO_PAUSES)
+        async with run.staged(the_plan, settings, display) as stage, _helpers(stack, supervisor, stage) as helpers:
+            began_at, secrets = await run.registered(stage, get_command(app))
+            await run.morning_and_night(stage, began_at)
+            with supervisor.watching():
+                yield World(
+                    stack=stack,
+                    supervisor=supervisor,
+                    stage=stage,
+                    secrets=secrets,
+                    rng=random.Random(f"faults/{seed}"),
+                    is_quick=is_quick,
+                    say=display.say,
+                    settling=helpers[0],
+                    judge=Judge(),
+                    recovery=helpers[1],
+                    rest=mends_last(the_plan),
+                )
+    finally:
+        await asyncio.to_thread(stack.stop, display.say)
+
+
+@asynccontextmanager
+async def _helpers(stack: Stack, supervisor: Supervisor, stage: Stage) -> AsyncIterator[tuple[Settling, Recovery]]:
+    """Watch how the services recover, for as long as the block lasts."""
+    recovery = Recovery(stack, supervisor)
+    async with Settling(stack, stage) as settling, asyncio.TaskGroup() as tasks:
+        watching = tasks.create_task(recovery.watch())
+        try:
+            yield settling, recovery
+        finally:
+            watching.cancel()
+
+
+def mends(delivery: Delivery) -> bool:
+    """Return whether a delivery may take a device off a ticket: whatever fails must be accepted before it."""
+    return delivery.happening is not None and delivery.happening.what is What.INSTALLED
+
+
+def mends_last(the_plan: Plan) -> list[Delivery]:
+    """Return the plan's deliveries, those that mend after all others.
+
+    Kills delay an accepted delivery by many seconds, so the plan's own distance between the two is not enough.
+    """
+    return sorted(the_plan.deliveries, key=mends)
+
+
+def stack_environment(stack: Stack) -> dict[str, str]:
+    """Return what command lines need to reach a stack."""
+    lines = (stack.home / "env").read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if "=" in line) | {"PATCHLINE_HOME": str(stack.home)}
+
+
+def _settings(home: Path) -> StackSettings:
+    parts = PartSettings(home=home, cache=place.cache(os.environ), kafka_port=0, postgres_port=0, roundup_port=0)
+    return StackSettings(
+        parts=parts,
+        gateway_port=0,
+        health_port=0,
+        simulator_port=0,
+        clock_offset_seconds=NOW.timestamp() - time.time(),
+        extra=SETTINGS,
+    )
+
+
+def _quietly(_line: str) -> None:
+    """Say nothing of each restart: there are hundreds."""
