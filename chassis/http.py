@@ -1,4 +1,4 @@
-"""The policy for calls to outside systems: a pinned host, time-outs, retries of reads, a breaker, a token bucket.
+"""The policy for calls to outside systems: a pinned host, time-outs, retries of reads, breakers, token buckets.
 
 Whoever calls gets a value, or one of two errors: `Refused` (a person must look) or `Unavailable` (try again later, not
 before `retry_after_seconds`). A lost answer to a write is `Unavailable` with `ambiguous` set: look before acting again.
@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 
 import httpx
 import stamina
-from aiolimiter import AsyncLimiter
 
 from chassis.errors import MayWorkLater, NeverWorks, WrongSetting
 from chassis.telemetry import METERS, Count, Duration
+from chassis.turns import Turns, caller, uptime
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +31,7 @@ LONGEST_SHORT_WAIT_SECONDS: Final = 2.0
 
 ANSWER_CHARACTERS: Final = 200
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "::1"})
+_ABOUT_TO_SEND: Final = ("send_request_headers.started", "send_request_body.started")
 _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.UnsupportedProtocol)
 
 
@@ -61,12 +62,24 @@ class Unavailable(MayWorkLater):
         self.limited = limited
 
 
+class BreakerOpen(Unavailable):
+    """Too many calls for the same caller failed in a row; the others' go on."""
+
+
+class OutOfTime(Unavailable):
+    """The moment until which a caller may act has passed: nothing was sent."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
-    """How one outside system is called. Rates and time-outs in calls and seconds."""
+    """How one outside system is called. Rates and time-outs in calls and seconds.
+
+    `share` is the part of the rate that one caller may have for itself.
+    """
 
     calls_per_second: float = 20
     burst: int = 20
+    share: float = 1.0
     timeout_seconds: float = 10
     attempts: int = 3
     breaker_failures: int = 5
@@ -84,16 +97,16 @@ class Breaker:
         self._open_until = 0.0
 
     def check(self) -> None:
-        """Raise `Unavailable` while open; past its time, let this one call try and keep the others out.
+        """Raise `BreakerOpen` while open; past its time, let this one call try and keep the others out.
 
         Raises:
-            Unavailable: with the seconds until the next try.
+            BreakerOpen: with the seconds until the next try.
         """
         now = time.monotonic()
         if self._failures < self._allowed:
             return
         if now < self._open_until:
-            raise Unavailable("the breaker is open", retry_after_seconds=self._open_until - now)
+            raise BreakerOpen("the breaker is open", retry_after_seconds=self._open_until - now)
         self._open_until = now + self._seconds
 
     def succeeded(self) -> None:
@@ -132,8 +145,8 @@ class Outbound:
         self.host = parts.hostname
         self._url = url.rstrip("/")
         self._policy = policy
-        self._breaker = Breaker(policy.breaker_failures, policy.breaker_seconds)
-        self._bucket = AsyncLimiter(max(policy.burst, 1), max(policy.burst, 1) / policy.calls_per_second)
+        self._breakers: dict[str, Breaker] = {}
+        self._turns = Turns(rate=policy.calls_per_second, burst=policy.burst, share=policy.share)
         self._client = httpx.AsyncClient(
             headers=dict(headers or {}),
             auth=auth,
@@ -156,6 +169,7 @@ class Outbound:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
         form: Mapping[str, str] | None = None,
+        content: bytes | None = None,
     ) -> httpx.Response:
         """Call `path` below the pinned address and return the answer if it is a 2xx.
 
@@ -164,10 +178,17 @@ class Outbound:
 
         Raises:
             Refused: any other answer below 500 but 408, 425 and 429.
-            Unavailable: no answer, 5xx, 408, 425, 429, or the breaker is open.
+            Unavailable: no answer, 5xx, 408, 425, 429, the caller's breaker is open, or its time is over.
         """
         request = self._client.build_request(
-            method, self._url + path, params=params, headers=headers, json=json, data=form
+            method,
+            self._url + path,
+            params=params,
+            headers=headers,
+            json=json,
+            data=form,
+            content=content,
+            extensions={"trace": _last_look},
         )
         if request.url.host != self.host:
             raise Refused(0, f"{request.url.host} is not {self.host}, the pinned host")
@@ -184,17 +205,23 @@ class Outbound:
         raise AssertionError("stamina always returns or raises")
 
     async def _once(self, request: httpx.Request) -> httpx.Response:
-        async with self._bucket:
-            self._breaker.check()  # here, not before: while we waited for our turn it may have opened
-            started = time.monotonic()
-            try:
-                async with asyncio.timeout(self._policy.timeout_seconds + 1):
-                    response = await self._client.send(request)
-            except (httpx.RequestError, TimeoutError) as error:
-                self._note("no answer", started)
-                sent = request.method not in READS and not isinstance(error, _NEVER_SENT)
-                raise Unavailable(f"{self.host}: {type(error).__name__}", ambiguous=sent) from error
+        await self._turns.wait(caller().name)
+        self._breaker.check()  # here, not before: while we waited for our turn it may have opened
+        _check_time()
+        started = time.monotonic()
+        try:
+            async with asyncio.timeout(self._policy.timeout_seconds + 1):
+                response = await self._client.send(request)
+        except (httpx.RequestError, TimeoutError) as error:
+            self._note("no answer", started)
+            sent = request.method not in READS and not isinstance(error, _NEVER_SENT)
+            raise Unavailable(f"{self.host}: {type(error).__name__}", ambiguous=sent) from error
         return self._judged(request, response, started)
+
+    @property
+    def _breaker(self) -> Breaker:
+        made = Breaker(self._policy.breaker_failures, self._policy.breaker_seconds)
+        return self._breakers.setdefault(caller().name, made)
 
     def _judged(self, request: httpx.Request, response: httpx.Response, started: float) -> httpx.Response:
         status = response.status_code
@@ -221,9 +248,21 @@ class Outbound:
         METERS.record(Duration.OUTBOUND, time.monotonic() - started, host=self.host)
 
 
+def _check_time() -> None:
+    """Raise `OutOfTime` after the moment until which the caller may act: its lease may be another's by then."""
+    if (late := uptime() - caller().until) >= 0:
+        raise OutOfTime(f"out of time since {late:.1f} s: not sent")
+
+
+async def _last_look(event: str, _: Mapping[str, Any]) -> None:
+    """Look at the time once more when the connection stands and the next thing is to write."""
+    if event.endswith(_ABOUT_TO_SEND):
+        _check_time()
+
+
 def _read_again_after(error: Exception) -> bool | float:
     """Return whether a read is tried again, or the seconds that the server asked for first."""
-    if not isinstance(error, Unavailable):
+    if not isinstance(error, Unavailable) or isinstance(error, BreakerOpen | OutOfTime):
         return False
     if error.retry_after_seconds is None:
         return True
@@ -252,7 +291,8 @@ def retry_after(value: str | None, now: datetime) -> float | None:
         seconds = float(value)
     except ValueError:
         try:
-            seconds = (parsedate_to_datetime(value).astimezone(UTC) - now).total_seconds()
+            moment = parsedate_to_datetime(value)
+            seconds = (moment.replace(tzinfo=moment.tzinfo or UTC) - now).total_seconds()
         except ValueError:
             return None
     if math.isnan(seconds):

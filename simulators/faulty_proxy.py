@@ -130,25 +130,22 @@ class FaultyProxy:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Carry one connection until either side ends it, or a fault does."""
-        try:
-            up_reader, up_writer = await asyncio.open_connection(LOOPBACK, self.upstream)
-        except OSError:
-            writer.close()
-            return
+        upstream: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
         with suppress(OSError, asyncio.IncompleteReadError):
             while head := await _head(reader):
                 body = await reader.readexactly(_length(head))
-                method, path = _named(head)
-                seen = self.faults.meet(method, path, body)
+                seen = self.faults.meet(*_named(head), body)
                 if seen.fault in BEFORE:
-                    answer, is_over = b"", await self._keep(seen.fault, reader, writer)
+                    is_over = await self._keep(seen.fault, reader, writer)
                 else:
-                    up_writer.write(self._addressed(head) + body)
-                    answer, is_over = await _whole(up_reader), False
-                if is_over or (answer and await self._spoilt(seen.fault, answer, reader, writer)):
+                    upstream = upstream or await asyncio.open_connection(LOOPBACK, self.upstream)
+                    upstream[1].write(self._addressed(head) + body)
+                    is_over = await self._spoilt(seen.fault, await _whole(upstream[0]), reader, writer)
+                if is_over:
                     break
-        for each in (writer, up_writer):
-            each.close()
+        writer.close()
+        if upstream is not None:
+            upstream[1].close()
 
     def _addressed(self, head: bytes) -> bytes:
         return head.replace(b":%d\r\n" % self.port, b":%d\r\n" % self.upstream, 1)
