@@ -4,11 +4,12 @@ import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID, uuid5
 
 from chassis.postgres import Connection
-from contracts.envelope import Message
+from contracts.envelope import Envelope, Message
 from contracts.errors import UndecodableEvent
 
 T = TypeVar("T")
@@ -20,6 +21,20 @@ REPLAY_GROUP: Final = "replay_group"
 
 REASON_CHARACTERS: Final = 500
 _NAMESPACE: Final = UUID("5f2f8a52-6f9e-5c0b-8a50-3d2a1a7d2b11")
+
+
+class Fate(StrEnum):
+    """What became of one record at one consumer group; each is in exactly one."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"  # known by its id
+    IGNORED = "ignored"  # nothing that this group looks at
+    PARKED = "parked"  # kept, and waiting for something else
+    SUPERSEDED = "superseded"  # a newer word was known already
+    DEAD_LETTERED = "dead_lettered"  # refused by the handler
+    UNREADABLE = "unreadable"  # dead-lettered because no handler could take it
+    ELSEWHERE = "elsewhere"  # replayed for another group
+    PUBLISHED = "published"  # not read at all, but put on the topic
 
 
 class Record(Protocol):
@@ -71,6 +86,8 @@ class Batch(Generic[T]):
     items: list[Received[T]]
     recorded_at: datetime
     refused: list[tuple[Record, str]] = field(default_factory=list)
+    fates: dict[int, Fate] = field(default_factory=dict)
+    published: list[tuple[str, Sequence[Envelope]]] = field(default_factory=list)
 
     @property
     def values(self) -> list[T]:
@@ -80,6 +97,14 @@ class Batch(Generic[T]):
     def refuse(self, item: Received[T], reason: str) -> None:
         """Dead-letter one record with the batch's transaction: it will never work."""
         self.refused.append((item.record, reason))
+
+    def count(self, item: Received[T], fate: Fate) -> None:
+        """Say what became of one record, for the standing audit; of what is not named it is that it was applied."""
+        self.fates[id(item.record)] = fate
+
+    def count_published(self, topic: str, events: Sequence[Envelope]) -> None:
+        """Say what the batch put on `topic`, for the standing audit."""
+        self.published.append((topic, events))
 
 
 class Handler(Protocol[T]):

@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
-from chassis import outbox, points, watermark
+from chassis import flow, outbox, points, watermark
 from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.platform import Platform
@@ -219,6 +219,8 @@ class BatchConsumer(Generic[T]):
                 for record, reason in batch.refused:
                     letter = dead_letter(record, group=self.name, reason=reason, at=recorded_at)
                     await outbox.enqueue_messages(tx, BY_NAME[record.topic].dead_letters, [letter])
+                firsts = {each: moves[each].expected for each in moves}
+                await flow.add_batch(tx, self.name, batch, polled, firsts=firsts)
                 points.reached("consumer before the commit")
         points.reached("consumer after the commit")
         self._positions.advanced(moves)

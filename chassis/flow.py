@@ -1,4 +1,4 @@
-"""What became of every record, per source and hour of receipt: counted with the watermark, read by the standing audit."""
+"""What became of every record, per source and hour of receipt: counted with the watermark, for the standing audit."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,7 +45,12 @@ ADD: Final[LiteralString] = """
 
 
 async def add(
-    tx: Connection, group: str, counts: Mapping[Line, int], again: Mapping[Line, int], steps: Iterable[Step]
+    tx: Connection,
+    group: str,
+    counts: Mapping[Line, int],
+    *,
+    again: Mapping[Line, int] | None = None,
+    steps: Iterable[Step] = (),
 ) -> None:
     """Add to the counters of `group`. Call last: the rows of a busy source stay locked until the transaction ends."""
     lines, moved = sorted(counts), sorted(steps)
@@ -56,24 +61,25 @@ async def add(
             *([step[place] for step in moved] for place in range(4)),
             *([line[place] for line in lines] for place in range(4)),
             [counts[line] for line in lines],
-            [again.get(line, 0) for line in lines],
+            [(again or {}).get(line, 0) for line in lines],
         )
 
 
 async def add_published(tx: Connection, group: str, topic: str, events: Iterable[Envelope]) -> None:
     """Count what `group` puts on `topic` without a batch of its own: because time passed, or a person asked."""
-    await add(tx, group, _published(topic, events), {}, ())
+    await add(tx, group, _published(topic, events))
 
 
 async def add_batch(
-    tx: Connection, group: str, batch: Batch[Any], polled: Sequence[Record], firsts: Mapping[tuple[str, int], int]
+    tx: Connection, group: str, batch: Batch[Any], polled: Sequence[Record], *, firsts: Mapping[tuple[str, int], int]
 ) -> None:
     """Count every record of a batch in exactly one fate. `firsts` are the offsets at which its partitions begin."""
     counts, again = tallied(batch, polled)
     for topic, events in batch.published:
         counts += _published(topic, events)
     records = Counter((record.topic, record.partition) for record in polled)
-    await add(tx, group, counts, again, [Step(*place, firsts[place], number) for place, number in records.items()])
+    steps = [Step(*place, firsts[place], number) for place, number in records.items()]
+    await add(tx, group, counts, again=again, steps=steps)
 
 
 def tallied(batch: Batch[Any], polled: Iterable[Record]) -> tuple[Counter[Line], Counter[Line]]:

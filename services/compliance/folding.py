@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
+from chassis.batch import Fate
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.asset import AssetChanged
@@ -25,16 +26,22 @@ PatchFact = tuple[Envelope, Patch]
 
 
 class Folding:
-    """Folds one batch inside its transaction."""
+    """Folds one batch inside its transaction, round by round.
+
+    `fates` says of which events it is not that they were applied, by their ids; `published` is what was told.
+    """
 
     def __init__(self, tx: Connection, bench: Bench) -> None:
         """Fold in `tx`, decide with `bench`."""
         self._tx = tx
         self._bench = bench
         self._scope = Scope()
+        self.fates: dict[UUID, Fate] = {}
+        self.published: list[Envelope] = []
 
     async def fold(self, facts: Sequence[FactNews], news: Sequence[AssetNews]) -> None:
         """Fold facts that were not known before and news of inventory, then decide what they bear on."""
+        self._scope = Scope()
         before = await store_evidence.lock_devices(self._tx, [*map(_told_of, facts), *_linked_by(news)])
         after = _folded_devices(before, facts, news)
         assets = await self._fold_assets(before, after, news)
@@ -44,7 +51,9 @@ class Folding:
         if changed:
             await store_evidence.save_devices(self._tx, changed, moved=moved)
         evidence = await self._fold_evidence(after, assets, facts)
-        await evaluate(self._tx, assets, self._scope, self._bench, in_hand=InHand(after, evidence))
+        decided = await evaluate(self._tx, assets, self._scope, self._bench, in_hand=InHand(after, evidence))
+        self.published += decided.events
+        self.fates |= {fact.event.id: Fate.PARKED for fact in facts if _waits(fact, after, evidence)}
 
     async def _fold_assets(self, before: Devices, after: Devices, news: Sequence[AssetNews]) -> dict[UUID, Asset]:
         """Return the assets concerned, locked; those that the news changes decisively are decided as a whole."""
@@ -57,6 +66,8 @@ class Folding:
         assets = await store_assets.lock(self._tx, linked | by_asset.keys())
         changed: list[Asset] = []
         for asset_id, theirs in by_asset.items():
+            newest = max(assets[asset_id].sequence, assets[asset_id].removed_sequence)
+            self.fates |= {each.event.id: Fate.SUPERSEDED for each in theirs if each.sequence <= newest}
             known, assets[asset_id] = assets[asset_id], folded_asset(assets[asset_id], theirs, self._bench.catalog)
             if assets[asset_id] != known:
                 changed.append(assets[asset_id])
@@ -118,6 +129,13 @@ class Folding:
             self._scope.add_obligation(asset_id, told.requirement_id, cause)
         if was is None:
             self._scope.add_patch(asset_id, told.name.id, cause)
+
+
+def _waits(fact: FactNews, devices: Devices, evidence: Mapping[tuple[UUID, UUID], Evidence]) -> bool:
+    """Return whether a fact is kept, but waits for inventory to know its asset or the catalog to know its patch."""
+    if devices[fact.device_id].asset_id is None:
+        return True
+    return fact.patch is not None and evidence[fact.device_id, fact.patch.name.id].requirement_id is None
 
 
 def _sequence(news: AssetNews) -> int:

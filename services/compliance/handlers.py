@@ -1,9 +1,12 @@
 """What compliance does with a batch: keep what was said, fold it under the devices' locks, decide what follows."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
 
-from chassis.batch import Batch
+from chassis.batch import Batch, Fate, Received
 from chassis.postgres import Connection
+from contracts import topics
 from contracts.envelope import Envelope
 from services.compliance import store_assets, store_facts, store_recheck
 from services.compliance.folding import Folding
@@ -26,40 +29,67 @@ class ComplianceEvents:
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Keep, fold, decide, save and tell."""
-        lines, assets, clients = _sorted_out(batch)
+        said = _sorted_out(batch)
         bench = Bench(catalog=await self._shelf.newest(tx), policy=self._policy, now=batch.recorded_at)
-        if clients:
-            await _keep_clients(tx, clients)
-        facts = [line.fact for line in await store_facts.append(tx, lines, batch.recorded_at)] if lines else []
+        if said.clients:
+            await _keep_clients(tx, batch, said.clients)
+        fresh = await store_facts.append(tx, [line for _, line in said.lines], batch.recorded_at) if said.lines else []
+        facts = [line.fact for line in fresh]
+        folding = Folding(tx, bench)
         for number, each in enumerate(rounds(facts)):
-            news = assets if number == 0 else []
+            news = [told for _, told in said.assets] if number == 0 else []
             if each or news:
-                await Folding(tx, bench).fold(each, news)
+                await folding.fold(each, news)
+        _count(batch, said, {id(line) for line in fresh}, folding.fates)
+        batch.count_published(topics.COMPLIANCE_EVENTS.name, folding.published)
 
 
-def _sorted_out(batch: Batch[Envelope]) -> tuple[list[Line], list[AssetNews], list[ClientNews]]:
-    """Return what the batch says, sorted by what it is about; what never works is refused."""
-    lines: list[Line] = []
-    assets: list[AssetNews] = []
-    clients: list[ClientNews] = []
+@dataclass(slots=True)
+class _Said:
+    """What a batch says, sorted by what it is about, each with the record that said it."""
+
+    lines: list[tuple[Received[Envelope], Line]] = field(default_factory=list)
+    assets: list[tuple[Received[Envelope], AssetNews]] = field(default_factory=list)
+    clients: list[tuple[Received[Envelope], ClientNews]] = field(default_factory=list)
+
+
+def _sorted_out(batch: Batch[Envelope]) -> _Said:
+    """Return what the batch says; what never works is refused."""
+    said = _Said()
     for item in batch.items:
         match news(item.value):
             case FactNews() as fact:
-                lines.append(Line(fact, (item.record.value or b"{}").decode()))
+                said.lines.append((item, Line(fact, (item.record.value or b"{}").decode())))
             case AssetNews() as asset:
-                assets.append(asset)
+                said.assets.append((item, asset))
             case ClientNews() as client:
-                clients.append(client)
+                said.clients.append((item, client))
             case Unusable(reason):
                 batch.refuse(item, reason)
             case None:
-                continue
-    return lines, assets, clients
+                batch.count(item, Fate.IGNORED)
+    return said
 
 
-async def _keep_clients(tx: Connection, clients: Sequence[ClientNews]) -> None:
+def _count(batch: Batch[Envelope], said: _Said, fresh: Collection[int], fates: Mapping[UUID, Fate]) -> None:
+    """Say what became of facts and of inventory's records, where it is not that they were applied."""
+    for item, line in said.lines:
+        if id(line) not in fresh:
+            batch.count(item, Fate.DUPLICATE)
+        elif item.value.id in fates:
+            batch.count(item, fates[item.value.id])
+    for item, _ in said.assets:
+        if item.value.id in fates:
+            batch.count(item, fates[item.value.id])
+
+
+async def _keep_clients(
+    tx: Connection, batch: Batch[Envelope], clients: Sequence[tuple[Received[Envelope], ClientNews]]
+) -> None:
     """Keep the newest records; a client whose record changed has its deadlines decided anew, a few at a time."""
-    saved = await store_assets.save_clients(tx, clients)
-    for each in clients:
+    saved = await store_assets.save_clients(tx, [each for _, each in clients])
+    for item, each in clients:
         if each.tenant_id in saved:
             await store_recheck.of_tenants(tx, [each.tenant_id], each.event.id, each.event.time)
+        else:
+            batch.count(item, Fate.SUPERSEDED)

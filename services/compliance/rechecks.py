@@ -3,9 +3,10 @@
 import logging
 from typing import Final
 
+from chassis import flow
 from chassis.platform import Platform
 from chassis.postgres import transaction
-from contracts import ids
+from contracts import ids, topics
 from services.compliance import store_assets, store_recheck
 from services.compliance.evaluation import evaluate
 from services.compliance.policy import Policy
@@ -42,8 +43,9 @@ class Rechecks:
             scope = Scope()
             for each in mine:
                 scope.add_asset(each.asset_id, Cause(each.cause_at, each.cause_at, each.cause_id))
-            await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
+            after = await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
             await store_recheck.done(tx, mine)
+            await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, after.events)
         self._on.relay.wake()
         return bool(mine)
 

@@ -2,9 +2,11 @@
 
 from typing import Final
 
+from chassis import flow
 from chassis.platform import Platform
 from chassis.postgres import transaction
 from chassis.telemetry import METERS, Count
+from contracts import topics
 from services.compliance import store_assets, store_timers
 from services.compliance.evaluation import evaluate
 from services.compliance.policy import Policy
@@ -39,7 +41,8 @@ class Timers:
             scope = Scope()
             for each in rung:
                 scope.add_obligation(each.asset_id, each.requirement_id, passed(each.at))
-            await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
+            after = await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
+            await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, after.events)
         METERS.add(Count.TIMERS, len(rung), group="compliance")
         self._on.relay.wake()
         return len(seen) == self._most and bool(rung)

@@ -1,9 +1,10 @@
 """What inventory does with a batch: load the assets, fold the facts in, save, remember, announce."""
 
 from datetime import timedelta
+from uuid import UUID
 
 from chassis import outbox
-from chassis.batch import Batch
+from chassis.batch import Batch, Fate, Received
 from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
@@ -27,25 +28,42 @@ class DeviceEvents:
         compliance keeps each with both its times, and folding one again changes nothing, so none is lost or doubled.
         """
         told = _told(batch)
-        facts = by_asset(each for each, _ in told)
+        facts = by_asset(each for _, each in told)
         kept = await store.load_for_update(tx, facts)
         steps = [rules.step(each, kept.get(each), theirs, quiet=self._quiet) for each, theirs in facts.items()]
         await store.save(tx, steps)
-        about_devices = [each for each in told if type(each[0].event.data) in ABOUT_DEVICE]
-        await store.append_history(tx, about_devices, batch.recorded_at)
+        about_devices = [(item, each) for item, each in told if type(each.event.data) in ABOUT_DEVICE]
+        lines = [(each, (item.record.value or b"").decode()) for item, each in about_devices]
+        new = await store.append_history(tx, lines, batch.recorded_at)
         events = [news(step.after, step.why) for step in steps if step.why]
         await outbox.enqueue_sequenced(tx, topics.ASSETS, [(event.subject, event) for event in events])
+        late = {
+            id(each) for asset, theirs in facts.items() for each in theirs if rules.is_superseded(each, kept.get(asset))
+        }
+        _count(batch, [item for item, each in told if id(each) in late], [item for item, _ in about_devices], new)
 
 
-def _told(batch: Batch[Envelope]) -> list[tuple[Fact, str]]:
-    """Return what the batch says, each with its JSON; records that can never be folded are refused."""
-    told: list[tuple[Fact, str]] = []
+def _count(
+    batch: Batch[Envelope], late: list[Received[Envelope]], about_devices: list[Received[Envelope]], new: set[UUID]
+) -> None:
+    """Say which records brought nothing new; `new` are the ids that history did not hold, each of them once."""
+    for item in late:
+        batch.count(item, Fate.SUPERSEDED)
+    for item in about_devices:
+        if item.value.id not in new:
+            batch.count(item, Fate.DUPLICATE)
+        new.discard(item.value.id)
+
+
+def _told(batch: Batch[Envelope]) -> list[tuple[Received[Envelope], Fact]]:
+    """Return what the batch says; records that can never be folded are refused."""
+    told: list[tuple[Received[Envelope], Fact]] = []
     for item in batch.items:
         match fact(item.value):
             case Unusable(reason):
                 batch.refuse(item, reason)
             case usable:
-                told.append((usable, (item.record.value or b"").decode()))
+                told.append((item, usable))
     return told
 
 
@@ -54,12 +72,15 @@ class Clients:
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Keep the newest name of each client."""
-        names: list[store.ClientName] = []
+        told: list[tuple[Received[Envelope], store.ClientName]] = []
         for item in batch.items:
             event = item.value
             match event.data:
                 case ClientChanged(name=name) if event.tenant is not None and event.sequence is not None:
-                    names.append(store.ClientName(event.tenant, name, event.sequence))
+                    told.append((item, store.ClientName(event.tenant, name, event.sequence)))
                 case _:
                     batch.refuse(item, f"ce_type: a {event.data.TYPE} without client and sequence is no client record")
-        await store.keep_clients(tx, names)
+        kept = await store.keep_clients(tx, [each for _, each in told])
+        for item, each in told:
+            if each.tenant_id not in kept:
+                batch.count(item, Fate.SUPERSEDED)

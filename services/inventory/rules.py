@@ -77,6 +77,16 @@ def step(asset_id: UUID, before: Kept | None, facts: Sequence[Fact], *, quiet: t
     return Step(before, after, _why(before, after, facts, quiet))
 
 
+def is_superseded(fact: Fact, before: Kept | None) -> bool:
+    """Return whether everything that `fact` says was known already, from as new a fact or a newer one."""
+    if before is None:
+        return False
+    known = before.asset
+    if not known.first_seen_at <= fact.effective_at <= known.last_seen_at:
+        return False
+    return all(known.stamps.get(field, NEVER) >= fact.stamp for field in fact.said)
+
+
 def folded(asset_id: UUID, before: Asset | None, facts: Sequence[Fact]) -> Asset:
     """Return the asset after `facts`, at least one, were heard too. Their order and repetition do not matter."""
     said, stamps = _said(before, facts)

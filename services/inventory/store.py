@@ -197,11 +197,15 @@ APPEND: Final[LiteralString] = """
         $8::timestamptz[], $9::text[]
     ) AS said (event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, facts)
     ON CONFLICT (event_id) DO NOTHING
+    RETURNING event_id
 """
 
 
-async def append_history(tx: Connection, told: Iterable[tuple[Fact, str]], recorded_at: datetime) -> None:
-    """Keep facts for ever, each with the JSON that it came as; one that is there stays as it was first recorded."""
+async def append_history(tx: Connection, told: Iterable[tuple[Fact, str]], recorded_at: datetime) -> set[UUID]:
+    """Keep facts for ever, each with the JSON that it came as, and return the ids of those that were not there.
+
+    One that is there stays as it was first recorded.
+    """
     rows = [
         (
             fact.event.id,
@@ -216,8 +220,9 @@ async def append_history(tx: Connection, told: Iterable[tuple[Fact, str]], recor
         )
         for fact, facts_json in sorted(told, key=_event_number)
     ]
-    if rows:
-        await tx.execute(APPEND, *zip(*rows, strict=True), recorded_at)
+    if not rows:
+        return set()
+    return {row["event_id"] for row in await tx.fetch(APPEND, *zip(*rows, strict=True), recorded_at)}
 
 
 def _event_number(told: tuple[Fact, str]) -> int:
@@ -240,11 +245,13 @@ KEEP_CLIENTS: Final[LiteralString] = """
     ORDER BY tenant_id, sequence DESC
     ON CONFLICT (tenant_id) DO UPDATE SET name = excluded.name, sequence = excluded.sequence
     WHERE client.sequence < excluded.sequence
+    RETURNING tenant_id
 """
 
 
-async def keep_clients(tx: Connection, clients: Iterable[ClientName]) -> None:
-    """Keep the newest name of each client; an older record or a repeat changes nothing."""
+async def keep_clients(tx: Connection, clients: Iterable[ClientName]) -> set[UUID]:
+    """Keep the newest name of each client and return whose it is; an older record or a repeat changes nothing."""
     rows = [(client.tenant_id, client.name, client.sequence) for client in clients]
-    if rows:
-        await tx.execute(KEEP_CLIENTS, *zip(*rows, strict=True))
+    if not rows:
+        return set()
+    return {row["tenant_id"] for row in await tx.fetch(KEEP_CLIENTS, *zip(*rows, strict=True))}

@@ -1,10 +1,11 @@
 """Load, decide, save: what compliance says becomes tickets, listings, and intents for the worker."""
 
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from uuid import UUID
 
-from chassis.batch import Batch, Received
+from chassis.batch import Batch, Fate, Received
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
@@ -25,10 +26,14 @@ class TicketingHandler:
         await _save_clients(tx, batch)
         facts = [(item, fact) for item in batch.items if (fact := _usable(batch, item)) is not None]
         new = await store_save.remember(tx, [item.value for item, _ in facts], batch.recorded_at)
-        fresh = _first_of_each([(item, fact) for item, fact in facts if item.value.id in new])
+        first = _first_of_each(batch, facts, new)
+        fresh = [fact for _, fact in first]
         if not fresh:
             return
         before = await store.load_for_update(tx, fresh)
+        for item, fact in first:
+            if rules_fold.is_late(before, fact):
+                batch.count(item, Fate.SUPERSEDED)
         after = rules_fold.folded(before, fresh, now=batch.recorded_at, look_every=self._look_every)
         await store_save.save(tx, before, after, now=batch.recorded_at)
 
@@ -38,27 +43,37 @@ def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> Fact | None:
     if isinstance(fact, Unusable):
         batch.refuse(item, fact.reason)
         return None
+    if fact is None and not isinstance(item.value.data, ClientChanged):
+        batch.count(item, Fate.IGNORED)
     return fact
 
 
-def _first_of_each(facts: Sequence[tuple[Received[Envelope], Fact]]) -> list[Fact]:
-    """Return each event's fact once, in the order of acceptance."""
-    first: dict[UUID, Fact] = {}
+def _first_of_each(
+    batch: Batch[Envelope], facts: Sequence[tuple[Received[Envelope], Fact]], new: AbstractSet[UUID]
+) -> list[tuple[Received[Envelope], Fact]]:
+    """Return each new event once, in the order of acceptance."""
+    first: dict[UUID, tuple[Received[Envelope], Fact]] = {}
     for item, fact in facts:
-        first.setdefault(item.value.id, fact)
+        if item.value.id in new and item.value.id not in first:
+            first[item.value.id] = item, fact
+        else:
+            batch.count(item, Fate.DUPLICATE)
     return list(first.values())
 
 
 async def _save_clients(tx: Connection, batch: Batch[Envelope]) -> None:
-    clients = []
+    told: list[tuple[Received[Envelope], tuple[UUID, ClientChanged, int]]] = []
     for item in batch.items:
         match item.value:
             case Envelope(data=ClientChanged() as client, tenant=tenant, sequence=sequence):
                 if tenant is None or sequence is None:
                     batch.refuse(item, "ce_tenantid, ce_sequence: the record of a client has both")
                 else:
-                    clients.append((tenant, client, sequence))
+                    told.append((item, (tenant, client, sequence)))
             case _:
                 continue
-    if clients:
-        await store_save.save_clients(tx, clients)
+    if told:
+        saved = await store_save.save_clients(tx, [each for _, each in told])
+        for item, (tenant, _, _) in told:
+            if tenant not in saved:
+                batch.count(item, Fate.SUPERSEDED)

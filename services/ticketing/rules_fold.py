@@ -47,6 +47,12 @@ def folded(before: Desk, facts: Iterable[Fact], *, now: datetime, look_every: ti
     return fold.clerk.desk
 
 
+def is_late(before: Desk, fact: Fact) -> bool:
+    """Return whether a word as new as `fact`, or newer, was known already of its device and matter."""
+    known = before.standings.get((fact.matter, fact.asset))
+    return known is not None and fact.sequence <= known.sequence
+
+
 def closed_by_person(before: Desk, key: str, *, cause: Cause, now: datetime) -> Desk:
     """Return the desk after a person closed ticket `key`: what failed since goes to the next generation.
 

@@ -35,16 +35,18 @@ SAVE_CLIENTS: Final[LiteralString] = """
     ON CONFLICT (tenant_id) DO UPDATE
     SET name = excluded.name, psa_company = excluded.psa_company, sequence = excluded.sequence
     WHERE c.sequence < excluded.sequence  -- late or repeated: a no-op
+    RETURNING tenant_id
 """
 
 
-async def save_clients(tx: Connection, clients: Sequence[tuple[UUID, ClientChanged, int]]) -> None:
-    """Save the newest record of each client, given with its tenant and sequence."""
+async def save_clients(tx: Connection, clients: Sequence[tuple[UUID, ClientChanged, int]]) -> set[UUID]:
+    """Save the newest record of each client, given with its tenant and sequence, and return whose were newer."""
     newest = {
         tenant: (tenant, client.name, client.psa_company, sequence)
         for tenant, client, sequence in sorted(clients, key=lambda each: each[2])
     }
-    await tx.execute(SAVE_CLIENTS, *columns([newest[tenant] for tenant in sorted(newest)], 4))
+    rows = await tx.fetch(SAVE_CLIENTS, *columns([newest[tenant] for tenant in sorted(newest)], 4))
+    return {row["tenant_id"] for row in rows}
 
 
 async def save(tx: Connection, before: Desk, after: Desk, *, now: datetime) -> None:
