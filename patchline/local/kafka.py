@@ -33,7 +33,7 @@ process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
 listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=CLIENT://{host}:{port}
+advertised.listeners=CLIENT://{host}:{advertised_port}
 listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROLLER
@@ -58,14 +58,20 @@ broker.session.timeout.ms=4000
 
 
 class Kafka:
-    """A Kafka broker below `place`, its own directory. `port` 0 takes any free one at the first start."""
+    """A Kafka broker below `place`, its own directory. `port` 0 takes any free one at the first start.
+
+    Clients are sent to `advertised_port`, if it is given: a proxy stands there.
+    """
 
     name = "kafka"
 
-    def __init__(self, place: Path, *, cache: Path, port: int = DEFAULT_PORT) -> None:
+    def __init__(
+        self, place: Path, *, cache: Path, port: int = DEFAULT_PORT, advertised_port: int | None = None
+    ) -> None:
         self._place = place
         self._cache = cache
         self._port = port
+        self._advertised_port = advertised_port
         self._archive: _ClassArchive | None = None
         self.child: Child | None = None
 
@@ -107,7 +113,12 @@ class Kafka:
     def _write_properties(self) -> Path:
         path = self._place / "server.properties"
         controller_port = ports.claimed(0, setting="")
-        values = {"host": ports.LOOPBACK, "port": self._port, "controller_port": controller_port}
+        values = {
+            "host": ports.LOOPBACK,
+            "port": self._port,
+            "advertised_port": self._advertised_port or self._port,
+            "controller_port": controller_port,
+        }
         path.write_text(_PROPERTIES.format(data=self._place / "data", **values))
         return path
 
