@@ -181,15 +181,9 @@ class Outbound:
             Unavailable: no answer, 5xx, 408, 425, 429, the caller's breaker is open, or its time is over.
         """
         request = self._client.build_request(
-            method,
-            self._url + path,
-            params=params,
-            headers=headers,
-            json=json,
-            data=form,
-            content=content,
-            extensions={"trace": _last_look},
+            method, self._url + path, params=params, headers=headers, json=json, data=form, content=content
         )
+        request.extensions["trace"] = _last_look
         if request.url.host != self.host:
             raise Refused(0, f"{request.url.host} is not {self.host}, the pinned host")
         async for attempt in stamina.retry_context(
