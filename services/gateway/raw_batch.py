@@ -21,6 +21,10 @@ class Outcome(StrEnum):
     LATE = "kafka_late"  # not acknowledged within the budget: it may still arrive
     REFUSED = "kafka_refused"
     FULL = "full"
+    SPOOLED = "spooled"  # Kafka did not take it; PostgreSQL has it until Kafka does
+    SPOOL_LATE = "spool_late"  # nor was it committed within the spool's budget: it may be there all the same
+    SPOOL_REFUSED = "spool_refused"
+    SPOOL_FULL = "spool_full"
 
 
 @dataclass(slots=True, eq=False)

@@ -36,7 +36,7 @@ RETRY_BACKOFF_MS: Final = 50
 class Limits:
     """How long a record may wait for its acknowledgement, how much may wait, how many batches travel at once."""
 
-    budget_seconds: float = 0.8
+    budget_seconds: float = 0.5
     waiting_bytes: int = 64 * 1024 * 1024
     batches_on_their_way: int = 2
 
@@ -65,6 +65,16 @@ class RawWriter:
         self._is_pump_due = False
         progress.ready[self.name] = False
 
+    @property
+    def topic(self) -> str:
+        """Return the name of the topic."""
+        return self._topic
+
+    @property
+    def is_connected(self) -> bool:
+        """Return whether there is a producer that Kafka has not refused yet."""
+        return self._producer is not None
+
     async def run(self, stopping: asyncio.Event) -> None:
         """Keep a producer until `stopping`, then wait for what is on its way, at most as long as its budget.
 
@@ -77,7 +87,6 @@ class RawWriter:
             while not stopping.is_set():
                 self._broken.clear()
                 self._producer = await self._started(stopping)
-                self._progress.ready[self.name] = self._producer is not None
                 self._pump()
                 await _first_of(stopping, self._broken)
             await self._drain()
@@ -208,7 +217,10 @@ class RawWriter:
             await asyncio.sleep(1)
 
     async def _started(self, stopping: asyncio.Event) -> Any:
-        """Return a producer that is connected; `None` if we are to stop first."""
+        """Return a producer that is connected; `None` if we are to stop first.
+
+        We are ready once Kafka was tried: without it deliveries are spooled, and a process that is not ready gets none.
+        """
         while not stopping.is_set():
             producer = AIOKafkaProducer(
                 bootstrap_servers=self._kafka,
@@ -223,10 +235,12 @@ class RawWriter:
                 await producer.start()
                 await producer.partitions_for(self._topic)
             except KafkaError as error:
-                log.warning("kafka cannot be reached yet", extra={"reason": str(error) or type(error).__name__})
+                self._say_once("kafka cannot be reached yet", reason=str(error) or type(error).__name__)
+                self._progress.ready[self.name] = True
                 await producer.stop()
                 await _first_of(stopping, timeout_seconds=RETRY_SECONDS)
             else:
+                self._progress.ready[self.name] = True
                 return producer
         return None
 
@@ -244,7 +258,6 @@ class RawWriter:
     def _give_up_producer(self) -> None:
         """Go on without this producer; it flushes and closes beside us, however long that takes."""
         producer, self._producer = self._producer, None
-        self._progress.ready[self.name] = False
         if producer is not None:
             self._begin(producer.stop())
 

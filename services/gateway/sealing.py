@@ -25,6 +25,7 @@ class Purpose(StrEnum):
     WEBHOOK = "webhook"
     API = "api"
     DATA_KEY = "data-key"
+    SNAPSHOT = "snapshot"
 
 
 class SealBroken(NeverWorks):
