@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import Final, Generic, Protocol, TypeVar
 from uuid import UUID, uuid5
 
+from chassis.lanes import group_of_both
 from chassis.postgres import Connection
 from contracts.envelope import Envelope, Message
 from contracts.errors import UndecodableEvent
@@ -135,10 +136,10 @@ def identity(record: Record) -> str:
 
 
 def is_for(group: str, record: Record) -> bool:
-    """Return whether `group` handles this record: all do, unless it was replayed to one group."""
+    """Return whether `group` handles this record: all do, unless it was replayed to one group, in either lane."""
     for name, value in record.headers:
         if name == REPLAY_GROUP:
-            return value == group.encode()
+            return group_of_both(value.decode("latin-1")) == group_of_both(group)
     return True
 
 

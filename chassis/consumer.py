@@ -14,7 +14,7 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
-from chassis import flow, outbox, points, watermark
+from chassis import flow, lanes, outbox, points, watermark
 from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.platform import Platform
@@ -48,14 +48,22 @@ class BatchConsumer(Generic[T]):
         handler: Handler[T],
         on: Platform,
         max_records: int = 1000,
+        prepare: Callable[[Sequence[Record]], Awaitable[None]] | None = None,
     ) -> None:
-        """Consume `topics` as `group`, handing at most `max_records` to `handler` at once."""
+        """Consume `topics` as `group`, handing at most `max_records` to `handler` at once.
+
+        `prepare` is awaited before each transaction: what calls out for what the records need belongs there.
+
+        A group of the bulk lane, by its name, lets the others of its process go first.
+        """
         self.name = group
         self._decode = decode
         self._handler = handler
+        self._prepare = prepare
         self._on = on
         self._progress = on.progress
         self._positions = Positions(group, on.pool)
+        self._courtesy = lanes.Courtesy(on.live, on.pool, on.bulk_share) if lanes.is_bulk(group) else None
         self._bugs_in_a_row = 0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._failed: asyncio.Future[None] | None = None
@@ -140,10 +148,32 @@ class BatchConsumer(Generic[T]):
             LogNotContinuous: the record before a watermark is another one than we remember.
         """
         fresh = self._positions.fresh(records)
-        if fresh and self._failed is not None and not self._failed.done():
-            self._positions.begin()
-            await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
-            self._positions.end()
+        if self._courtesy is not None:
+            await self._in_portions(fresh, self._courtesy)
+        elif fresh:
+            with self._on.live.working():
+                await self._next(fresh)
+
+    async def _in_portions(self, fresh: Sequence[Record], courtesy: lanes.Courtesy) -> None:
+        """Handle a poll of the bulk lane in portions, each when it is bulk's turn."""
+        while fresh:
+            await courtesy.turn()
+            fresh = self._positions.fresh(fresh)  # while we waited, partitions may have gone to others
+            portion, fresh = fresh[: courtesy.records], fresh[courtesy.records :]
+            with courtesy.portion():
+                is_behind_us = await self._next(portion)
+            if not is_behind_us:
+                self._put_back(fresh, MayWorkLater("the portion before it was put back"))
+                return
+
+    async def _next(self, fresh: Sequence[Record]) -> bool:
+        """Handle what comes next in its partitions and return whether all of it is behind us."""
+        if self._failed is None or self._failed.done():
+            return False
+        self._positions.begin()
+        is_behind_us = await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
+        self._positions.end()
+        return is_behind_us
 
     async def _handle(self, mine: Sequence[Record], polled: Sequence[Record]) -> bool:
         """Apply the records; put back what may work later; narrow down and dead-letter what never works.

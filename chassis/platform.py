@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from chassis.clock import Clock, moved_clock
 from chassis.health import HealthServer, Progress
+from chassis.lanes import BULK_SHARE, Activity
 from chassis.postgres import Pool, open_pool
 from chassis.relay import Relay
 from chassis.settings import Settings
@@ -21,6 +22,8 @@ class Platform:
     progress: Progress
     relay: Relay
     health: HealthServer
+    live: Activity = field(default_factory=Activity)
+    bulk_share: float = BULK_SHARE
 
 
 @asynccontextmanager
@@ -41,6 +44,7 @@ async def platform(settings: Settings, process: str) -> AsyncIterator[Platform]:
             progress=progress,
             relay=Relay(dsn=settings.dsn, kafka=settings.kafka, progress=progress),
             health=HealthServer(progress, settings.health_host, settings.health_port),
+            bulk_share=settings.bulk_share,
         )
     finally:
         pool.terminate()

@@ -28,6 +28,8 @@ LARGEST_BYTES: Final = 1_310_720
 
 RETRY_SECONDS: Final = 1.0
 ROWS: Final = 2000
+BULK_ROWS: Final = 200
+BULK_BYTES: Final = 4_194_304
 
 _partition_of: Final = DefaultPartitioner()
 """As every Kafka client does it: murmur2 of the key."""
@@ -118,7 +120,7 @@ class Relay:
     async def _move(
         self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer, shards: Sequence[int]
     ) -> int:
-        rows = await connection.fetch(PEEK, shards, ROWS)
+        rows = await connection.fetch(PEEK, shards, ROWS, BULK_ROWS, BULK_BYTES)
         if not rows:
             return 0
         started = time.monotonic()
@@ -170,7 +172,19 @@ async def _handed_over(
 
 
 PEEK: Final[LiteralString] = """
-    SELECT id, topic, key, headers, value FROM outbox WHERE shard = ANY($1::smallint[]) ORDER BY id LIMIT $2
+    (SELECT id, topic, key, headers, value FROM outbox
+     WHERE shard = ANY($1::smallint[]) AND topic NOT LIKE '%.bulk' ORDER BY id LIMIT $2)
+    UNION ALL
+    (SELECT id, topic, key, headers, value
+     FROM (SELECT id, topic, key, headers, value,
+                  coalesce(sum(octet_length(value)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
+                           0) AS before
+           FROM (SELECT id, topic, key, headers, value FROM outbox
+                 WHERE shard = ANY($1::smallint[]) AND topic LIKE '%.bulk' ORDER BY id LIMIT $3) AS first) AS sized
+     WHERE before < $4 ORDER BY id)
+"""
+"""What is live, then a small portion of bulk: neither keeps the other waiting. A key's records of one topic stay in
+their order. A first import may fill the outbox with records of nearly a megabyte each, so bulk is bounded by both.
 """
 FORGET: Final[LiteralString] = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
 TAKE: Final[LiteralString] = """

@@ -9,6 +9,7 @@ from pydantic import Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.errors import WrongSetting
+from chassis.lanes import BULK_SHARE, Lanes
 
 S = TypeVar("S", bound=BaseSettings)
 
@@ -28,6 +29,8 @@ class Settings(BaseSettings):
     health_port: int = Field(default=0, ge=0, le=65535, description="0: no health server")
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
     clock_offset_seconds: float = Field(default=0, description="demo and tests only")
+    lanes: Lanes = Field(default=Lanes.BOTH, description="which lanes a consumer's process serves: both, live or bulk")
+    bulk_share: float = Field(default=BULK_SHARE, gt=0, le=1, description="of the time bulk may take from live work")
     drain_seconds: float = Field(default=20, gt=0, description="how long SIGTERM may take")
     trace_ratio: float = Field(default=0.05, ge=0, le=1, description="share of deliveries traced")
     die_at: str = Field(

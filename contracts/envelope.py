@@ -17,6 +17,7 @@ from contracts.errors import UndecodableEvent, UnknownEventType
 from contracts.events import BY_TYPE, asset
 from contracts.events.event import Event
 from contracts.order import OrderKey, effective_at
+from contracts.topics import Lane
 
 Headers = Sequence[tuple[str, bytes]]
 
@@ -32,6 +33,7 @@ class Envelope:
 
     `time` is when it happened (the vendor's word), `received` when we got the delivery that it came with; derived
     events carry those of their cause. `sequence` counts the changes of one aggregate; `None` on events without one.
+    `lane` is how its delivery came, handed on from cause to effect: it says whose turn it is, never what is true.
     """
 
     id: UUID
@@ -45,6 +47,7 @@ class Envelope:
     causation: UUID | None = None
     correlation: str | None = None
     traceparent: str | None = None
+    lane: Lane = Lane.LIVE
 
     @property
     def order(self) -> OrderKey:
@@ -79,6 +82,7 @@ def encode(envelope: Envelope, key: str | None = None) -> Message:
         "ce_correlationid": envelope.correlation,
         "ce_traceparent": envelope.traceparent,
         "traceparent": envelope.traceparent,
+        "ce_lane": None if envelope.lane is Lane.LIVE else envelope.lane,
     }
     headers += [(name, str(value).encode()) for name, value in optional.items() if value is not None]
     value = None if type_ in _NULL_VALUE else envelope.data.model_dump_json(exclude_none=True).encode()
@@ -118,6 +122,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelop
         causation=_uuid(header, "ce_causationid") if "ce_causationid" in header else None,
         correlation=_text(header, "ce_correlationid") if "ce_correlationid" in header else None,
         traceparent=_text(header, "ce_traceparent") if "ce_traceparent" in header else None,
+        lane=Lane.BULK if header.get("ce_lane") == b"bulk" else Lane.LIVE,
         data=_content(model, value),
     )
 

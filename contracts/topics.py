@@ -1,6 +1,8 @@
 """Every topic, declared once: the local stack, the manifests and the published contract come from here."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Literal
 
 DAY_MS: Final = 86_400_000
@@ -9,6 +11,13 @@ LONG_RETENTION_MS: Final = 400 * DAY_MS
 
 RAW_MAX_BYTES: Final = 1_048_576 + 65_536
 """The largest body that `accept` takes, and its headers."""
+
+
+class Lane(StrEnum):
+    """Which way something travels: as it happens, or among the many of a resync, a first import, a replay."""
+
+    LIVE = "live"
+    BULK = "bulk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +69,8 @@ RMM_EVENTS: Final = Topic(
 RMM_EVENTS_BULK: Final = Topic(
     name="rmm.events.bulk", key="source/device", producer="gateway", consumers=("inventory", "compliance")
 )
+RMM_RAW_BY_LANE: Final[Mapping[Lane, Topic]] = {Lane.LIVE: RMM_RAW, Lane.BULK: RMM_RAW_BULK}
+RMM_EVENTS_BY_LANE: Final[Mapping[Lane, Topic]] = {Lane.LIVE: RMM_EVENTS, Lane.BULK: RMM_EVENTS_BULK}
 PSA_EVENTS: Final = Topic(name="psa.events", key="source/ticket", producer="gateway", consumers=("ticketing",))
 EXPOSURES: Final = Topic(name="exposures", key="tenant/identity", producer="gateway", consumers=("credentials",))
 ASSETS: Final = Topic(

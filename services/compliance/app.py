@@ -6,8 +6,9 @@ from typing import Final
 from pydantic import Field
 
 from chassis.consumer import BatchConsumer
-from chassis.platform import platform
-from chassis.running import Stages, run_until_stopped
+from chassis.lanes import bulk_group
+from chassis.platform import Platform, platform
+from chassis.running import Part, Stages, run_until_stopped
 from chassis.settings import Settings
 from contracts import topics
 from contracts.envelope import decode
@@ -37,19 +38,33 @@ async def run(settings: ComplianceSettings) -> None:
     """Run compliance until it is told to stop."""
     use_shipped_zones()
     gc.set_threshold(*FEWER_COLLECTIONS)
-    policy = DEFAULT_1
     async with platform(settings, "compliance") as on:
         shelf = CatalogShelf()
-        events = BatchConsumer(
-            group=GROUP,
-            topics=[topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS],
-            decode=decode,
-            handler=ComplianceEvents(shelf, policy),
-            on=on,
-            max_records=settings.batch_records,
-        )
-        timers = Loop("timers", Timers(on, shelf, policy).ring, on.progress, seconds=1)
-        rechecks = Loop("rechecks", Rechecks(on, shelf, policy).recheck, on.progress, seconds=1)
-        figures = Loop("figures", Figures(on, shelf, policy).publish, on.progress, seconds=settings.figure_seconds)
-        stages: Stages = [[events], [timers, rechecks], [figures], [on.relay, on.health]]
+        by_themselves = settings.lanes.served(_without_events(settings, on, shelf), [])
+        stages: Stages = [consumers(settings, on, shelf), *by_themselves, [on.health]]
         await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
+
+
+def consumers(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -> list[Part]:
+    """Return the consumers of the lanes that this process serves. What inventory and clients say has no lane."""
+    handler = ComplianceEvents(shelf, DEFAULT_1)
+    live = BatchConsumer(
+        group=GROUP,
+        topics=[topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS],
+        decode=decode,
+        handler=handler,
+        on=on,
+        max_records=settings.batch_records,
+    )
+    bulk = BatchConsumer(
+        group=bulk_group(GROUP), topics=[topics.RMM_EVENTS_BULK], decode=decode, handler=handler, on=on
+    )
+    return settings.lanes.served([live], [bulk])
+
+
+def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -> Stages:
+    """Return what goes on without an event, and the relay: whoever serves live has them."""
+    timers = Loop("timers", Timers(on, shelf, DEFAULT_1).ring, on.progress, seconds=1)
+    rechecks = Loop("rechecks", Rechecks(on, shelf, DEFAULT_1).recheck, on.progress, seconds=1)
+    figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
+    return [[timers, rechecks], [figures], [on.relay]]

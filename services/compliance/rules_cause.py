@@ -9,6 +9,7 @@ from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events.event import Event
 from contracts.order import effective_at
+from contracts.topics import Lane
 
 SOURCE: Final = "patchline/compliance"
 """The CloudEvents source of what compliance publishes."""
@@ -23,6 +24,7 @@ class Cause:
     id: UUID | None = None
     traceparent: str | None = None
     correlation: str | None = None
+    lane: Lane = Lane.LIVE
 
     @property
     def order(self) -> tuple[datetime, str]:
@@ -32,7 +34,7 @@ class Cause:
 
 def cause_of(event: Envelope) -> Cause:
     """Return an event as a cause."""
-    return Cause(event.time, event.received, event.id, event.traceparent, event.correlation)
+    return Cause(event.time, event.received, event.id, event.traceparent, event.correlation, event.lane)
 
 
 def passed(at: datetime) -> Cause:
@@ -55,6 +57,7 @@ def envelope(cause: Cause, content: Event, *, asset_id: UUID, tenant_id: UUID, a
         causation=cause.id,
         correlation=cause.correlation,
         traceparent=cause.traceparent,
+        lane=cause.lane,
         data=content,
     )
 

@@ -12,9 +12,11 @@ from chassis import outbox
 from chassis.errors import BROKEN_DATA, TRANSIENT
 from chassis.platform import Platform
 from chassis.postgres import Pool, transaction
-from contracts.topics import RMM_EVENTS
+from contracts.envelope import Envelope
+from contracts.topics import RMM_EVENTS_BY_LANE, Lane
 from services.gateway import rules_translate as rules
 from services.gateway import store_parked, store_translate
+from services.gateway.rules_lanes import lane_of_released
 
 log = logging.getLogger(__name__)
 
@@ -57,17 +59,20 @@ class ReleaseParked:
 
 
 async def release(pool: Pool) -> int:
-    """Release every parked event that exactly one client owns by now and return how many; a transaction per page."""
+    """Release every parked event that exactly one client owns by now and return how many; a transaction per page.
+
+    Each goes on in the lane that it came by; of many at once, all but the first in bulk.
+    """
     released = 0
     after: int | None = 0
     while after is not None:
-        count, after = await _release_page(pool, after)
+        count, after = await _release_page(pool, after, released)
         released += count
     return released
 
 
-async def _release_page(pool: Pool, after: int) -> tuple[int, int | None]:
-    """Return how many of one page were released and where the next page starts; `None` after the last."""
+async def _release_page(pool: Pool, after: int, before: int) -> tuple[int, int | None]:
+    """Return how many of one page, after `before` others, were released and where the next starts; `None`: nowhere."""
     async with transaction(pool) as tx:
         page = await store_parked.resolvable(tx, after, PAGE)
         if not page:
@@ -80,10 +85,12 @@ async def _release_page(pool: Pool, after: int) -> tuple[int, int | None]:
             tenant = rules.tenant_of(mappings, each.seat.site, each.effective_at)
             if isinstance(tenant, UUID):
                 owned.append((each, tenant))
-        keyed = [
-            (f"{each.envelope.source}/{each.envelope.subject}", replace(each.envelope, tenant=tenant))
-            for each, tenant in owned
-        ]
-        await outbox.enqueue_keyed(tx, RMM_EVENTS, keyed)
+        by_lane: dict[Lane, list[tuple[str, Envelope]]] = {lane: [] for lane in Lane}
+        for number, (each, tenant) in enumerate(owned, start=before):
+            lane = lane_of_released(each.envelope.lane, number)
+            key = f"{each.envelope.source}/{each.envelope.subject}"
+            by_lane[lane].append((key, replace(each.envelope, tenant=tenant, lane=lane)))
+        for lane, keyed in by_lane.items():
+            await outbox.enqueue_keyed(tx, RMM_EVENTS_BY_LANE[lane], keyed)
         await store_parked.forget(tx, [each for each, _ in owned])
     return len(owned), page[-1].position

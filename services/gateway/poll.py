@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import islice
+from itertools import chain, islice
 from typing import Final, Protocol
 from uuid import UUID, uuid4
 
@@ -20,8 +20,8 @@ from chassis.telemetry import METERS, Count
 from contracts.envelope import Message
 from contracts.ids import new_raw_id
 from contracts.raw import RawDelivery, headers_of
-from contracts.topics import RMM_RAW
-from services.gateway import rules_poll, rules_schedule, store_poll
+from contracts.topics import RMM_RAW_BY_LANE
+from services.gateway import rules_lanes, rules_poll, rules_schedule, store_poll
 from services.gateway.rules_collect import Collected, DeviceReading
 from services.gateway.rules_snapshot import Key
 from services.gateway.store_poll import Due
@@ -146,12 +146,17 @@ class Poll:
         """Save the snapshots that changed and write what differs as raw records; both or neither."""
         async with transaction(self._on.pool) as tx:
             known = await store_poll.known(tx, due.source)
-            differing = rules_poll.differing(collected.readings(), known)
+            readings = rules_poll.differing(collected.readings(), known)
+            first = list(islice(readings, rules_lanes.MOST_DIFFERING_DEVICES + 1))
+            lane = rules_lanes.lane_of_poll(is_first=not known, differing_devices=len(first))
+            differing = chain(first, readings)
             records = 0
             while chunk := list(islice(differing, DEVICES_AT_ONCE)):
                 entries = await self._changed(tx, due.source, chunk, read_at)
                 bodies = rules_poll.records(entries, read_at, rules_poll.LARGEST_RECORD_BYTES)
-                records += await outbox.enqueue_messages(tx, RMM_RAW.name, list(self._messages(due, bodies)))
+                records += await outbox.enqueue_messages(
+                    tx, RMM_RAW_BY_LANE[lane].name, list(self._messages(due, bodies))
+                )
             next_at = rules_schedule.after_success(read_at, due.every, random.random())  # noqa: S311 - jitter
             if not await store_poll.succeed(tx, due, next_at=next_at, at=read_at):
                 raise LeaseLost(f"{due.source}: the lease ended before the poll did")

@@ -13,6 +13,7 @@ from contracts.envelope import Envelope
 from contracts.ids import EventId
 from contracts.order import effective_at
 from contracts.raw import RawDelivery
+from contracts.topics import Lane
 from services.gateway.vendors.translation import Said, Translation, Unsaid
 
 WINDOW: Final = 200
@@ -218,8 +219,8 @@ def seat(each: Told, known: Mapping[tuple[str, str], Seat]) -> Seat | None:
     return known.get((each.delivery.source, event.device))
 
 
-def envelope(each: Told, tenant: UUID | None) -> Envelope:
-    """Return the canonical event; its cause is the delivery."""
+def envelope(each: Told, tenant: UUID | None, lane: Lane) -> Envelope:
+    """Return the canonical event; its cause is the delivery, which came by `lane`."""
     said, delivery = each.said, each.delivery
     return Envelope(
         id=said.id,
@@ -232,6 +233,7 @@ def envelope(each: Told, tenant: UUID | None) -> Envelope:
         causation=delivery.raw_id,
         correlation=said.correlation,
         traceparent=delivery.traceparent,
+        lane=lane,
     )
 
 

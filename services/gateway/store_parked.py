@@ -8,6 +8,7 @@ from typing import Final, LiteralString
 from chassis import outbox
 from chassis.postgres import Connection
 from contracts.envelope import Envelope, decode, encode
+from contracts.topics import Lane
 from services.gateway.rules_translate import Seat, Told, Unowned, envelope
 
 PARK: Final[LiteralString] = """
@@ -23,11 +24,11 @@ PARK: Final[LiteralString] = """
 """
 
 
-async def park(tx: Connection, unowned: Sequence[tuple[Told, Unowned]], recorded_at: datetime) -> None:
-    """Keep events that no one client owns, in their order."""
+async def park(tx: Connection, unowned: Sequence[tuple[Told, Unowned]], recorded_at: datetime, lane: Lane) -> None:
+    """Keep events that no one client owns, in their order, each with the lane that it came by."""
     if not unowned:
         return
-    messages = [encode(envelope(each, None)) for each, _ in unowned]
+    messages = [encode(envelope(each, None, lane)) for each, _ in unowned]
     events = [each.said.event for each, _ in unowned]
     await tx.execute(
         PARK,

@@ -11,7 +11,7 @@ from chassis.postgres import Connection
 from chassis.telemetry import METERS, Count
 from contracts.envelope import Envelope
 from contracts.raw import RawDelivery
-from contracts.topics import RMM_EVENTS
+from contracts.topics import RMM_EVENTS_BY_LANE, Lane
 from services.gateway import rules_translate as rules
 from services.gateway import store_parked, store_translate
 from services.gateway.rules_translate import Fate, Item, Outcome, Told, Unowned
@@ -21,11 +21,12 @@ log = logging.getLogger(__name__)
 
 
 class Translate:
-    """Handles batches of `rmm.raw`."""
+    """Handles batches of one lane: of `rmm.raw`, or of `rmm.raw.bulk`."""
 
-    def __init__(self, translate: Callable[[RawDelivery], Translation]) -> None:
-        """Translate with `translate`, which never raises."""
+    def __init__(self, translate: Callable[[RawDelivery], Translation], lane: Lane = Lane.LIVE) -> None:
+        """Translate with `translate`, which never raises; what is published stays in `lane`."""
         self._translate = translate
+        self._lane = lane
 
     async def on_batch(self, tx: Connection, batch: Batch[RawDelivery]) -> None:
         """Publish what is new and owned, park what is owned by none or by two, refuse what cannot be understood."""
@@ -46,8 +47,8 @@ class Translate:
         """Publish, park or count each new item, and return what became of it, by its number."""
         events = rules.told(fresh)
         owned, unowned = await self._owned(tx, events)
-        await outbox.enqueue_keyed(tx, RMM_EVENTS, owned)
-        await store_parked.park(tx, unowned, at)
+        await outbox.enqueue_keyed(tx, RMM_EVENTS_BY_LANE[self._lane], owned)
+        await store_parked.park(tx, unowned, at, self._lane)
         codes = [(item, item.content) for item in fresh if isinstance(item.content, Unsaid)]
         await store_translate.count_codes(tx, [(item, code.code) for item, code in codes if not code.is_known])
         fates = {each.number: Fate.PUBLISHED for each in events}
@@ -76,7 +77,7 @@ class Translate:
             if isinstance(tenant, Unowned):
                 unowned.append((each, tenant))
             else:
-                owned.append((f"{source}/{each.said.event.device}", rules.envelope(each, tenant)))
+                owned.append((f"{source}/{each.said.event.device}", rules.envelope(each, tenant, self._lane)))
         return owned, unowned
 
     async def _judge(self, tx: Connection, reading: rules.Reading, at: datetime) -> None:

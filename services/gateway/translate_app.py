@@ -8,13 +8,18 @@ from pydantic import Field
 
 from chassis.consumer import BatchConsumer
 from chassis.errors import WrongSetting
-from chassis.platform import platform
-from chassis.running import run_to_the_end, run_until_stopped
-from chassis.settings import Settings, read
+from chassis.lanes import bulk_group
+from chassis.platform import Platform, platform
+from chassis.running import Part, run_to_the_end, run_until_stopped
+from chassis.settings import read
 from contracts.raw import RawDelivery, delivery_of
-from contracts.topics import RMM_RAW
+from contracts.topics import RMM_RAW, RMM_RAW_BULK, Lane
 from services.gateway import vendors
+from services.gateway.drain import DrainSpool
+from services.gateway.opening import Opening
 from services.gateway.parked import ReleaseParked
+from services.gateway.safe import Safe, opened_safe
+from services.gateway.settings import GatewaySettings
 from services.gateway.translate import Translate
 from services.gateway.vendors.ninjaone_places import PatchFinder, PatchPlaces
 from services.gateway.vendors.translation import Translation
@@ -47,18 +52,37 @@ def translator(settings: TranslateSettings) -> Callable[[RawDelivery], Translati
 
 async def run(settings: TranslateSettings) -> None:
     """Translate until SIGTERM."""
-    async with platform(settings, "gateway-translate") as on:
-        consumer = BatchConsumer(
-            group=GROUP,
-            topics=[RMM_RAW],
-            decode=delivery_of,
-            handler=Translate(translator(settings)),
-            on=on,
-            max_records=settings.translate_records,
-        )
+    async with platform(settings, "gateway-translate") as on, opened_safe(settings, on.pool.acquire) as safe:
+        drainer = DrainSpool(pool=on.pool, dsn=settings.dsn, kafka=on.kafka, progress=on.progress)
+        only_live: list[Part] = settings.lanes.served([ReleaseParked(on), drainer], [])
+        relays = settings.lanes.served([on.relay], [])
         await run_until_stopped(
-            [[consumer], [ReleaseParked(on)], [on.relay, on.health]], drain_seconds=settings.drain_seconds
+            [consumers(settings, on, safe), only_live, [*relays, on.health]], drain_seconds=settings.drain_seconds
         )
+
+
+def consumers(settings: TranslateSettings, on: Platform, safe: Safe) -> list[Part]:
+    """Return the consumers of the lanes that this process serves."""
+    translate = translator(settings)
+    live_bodies, bulk_bodies = (Opening(safe.bodies(), translate) for _ in Lane)
+    live = BatchConsumer(
+        group=GROUP,
+        topics=[RMM_RAW],
+        decode=delivery_of,
+        handler=Translate(live_bodies.translated, Lane.LIVE),
+        on=on,
+        max_records=settings.translate_records,
+        prepare=live_bodies.prepare,
+    )
+    bulk = BatchConsumer(
+        group=bulk_group(GROUP),
+        topics=[RMM_RAW_BULK],
+        decode=delivery_of,
+        handler=Translate(bulk_bodies.translated, Lane.BULK),
+        on=on,
+        prepare=bulk_bodies.prepare,
+    )
+    return settings.lanes.served([live], [bulk])
 
 
 def main() -> None:

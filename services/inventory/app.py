@@ -5,8 +5,9 @@ from datetime import timedelta
 from pydantic import Field
 
 from chassis.consumer import BatchConsumer
-from chassis.platform import platform
-from chassis.running import run_until_stopped
+from chassis.lanes import bulk_group
+from chassis.platform import Platform, platform
+from chassis.running import Part, run_until_stopped
 from chassis.settings import Settings
 from contracts import topics
 from contracts.envelope import decode
@@ -27,15 +28,23 @@ class InventorySettings(Settings):
 async def run(settings: InventorySettings) -> None:
     """Run inventory until it is told to stop."""
     async with platform(settings, "inventory") as on:
-        devices = BatchConsumer(
-            group=GROUP,
-            topics=[topics.RMM_EVENTS],
-            decode=decode,
-            handler=DeviceEvents(quiet=timedelta(seconds=settings.seen_quiet_seconds)),
-            on=on,
-            max_records=settings.batch_records,
-        )
-        clients = BatchConsumer(
-            group=f"{GROUP}-clients", topics=[topics.CLIENTS], decode=decode, handler=Clients(), on=on
-        )
-        await run_until_stopped([[devices, clients], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
+        relays = settings.lanes.served([on.relay], [])
+        await run_until_stopped([consumers(settings, on), [*relays, on.health]], drain_seconds=settings.drain_seconds)
+
+
+def consumers(settings: InventorySettings, on: Platform) -> list[Part]:
+    """Return the consumers of the lanes that this process serves; clients' records have none: live takes them."""
+    handler = DeviceEvents(quiet=timedelta(seconds=settings.seen_quiet_seconds))
+    live = BatchConsumer(
+        group=GROUP,
+        topics=[topics.RMM_EVENTS],
+        decode=decode,
+        handler=handler,
+        on=on,
+        max_records=settings.batch_records,
+    )
+    bulk = BatchConsumer(
+        group=bulk_group(GROUP), topics=[topics.RMM_EVENTS_BULK], decode=decode, handler=handler, on=on
+    )
+    clients = BatchConsumer(group=f"{GROUP}-clients", topics=[topics.CLIENTS], decode=decode, handler=Clients(), on=on)
+    return settings.lanes.served([live, clients], [bulk])

@@ -28,6 +28,7 @@ def news(asset: Asset, why: Fact) -> Envelope:
         causation=cause.id,
         correlation=cause.correlation,
         traceparent=cause.traceparent,
+        lane=cause.lane,
         data=told,
     )
 
