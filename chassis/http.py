@@ -160,7 +160,7 @@ class Outbound:
         """Close the connections."""
         await self._client.aclose()
 
-    async def call(
+    async def call(  # noqa: PLR0913 - the parts of a request
         self,
         method: Literal["GET", "POST", "PUT", "PATCH", "DELETE"],
         path: str,
