@@ -181,7 +181,7 @@ async def _start_at_the_end(kafka: str, writer: Connection) -> None:
     await consumer.start()
     try:
         partitions = [TopicPartition(topics.RMM_EVENTS.name, number) for number in range(topics.RMM_EVENTS.partitions)]
-        await watermark.ensure(writer, GROUP, await consumer.end_offsets(partitions))
+        await watermark.ensure(writer, GROUP, await consumer.end_offsets(partitions), {})
     finally:
         await consumer.stop()
 

@@ -7,7 +7,7 @@ partitions paused for a while, and polling goes on.
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import TopicPartition
@@ -31,6 +31,7 @@ T = TypeVar("T")
 
 FIRST_PAUSE_SECONDS: Final = 0.5
 LONGEST_PAUSE_SECONDS: Final = 30.0
+LOOK_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 30.0
 BUGS_IN_A_ROW: Final = 100
 """So many records in a row that a handler cannot take are a broken release, not bad data: stop the line."""
@@ -39,7 +40,7 @@ BUGS_IN_A_ROW: Final = 100
 class BatchConsumer(Generic[T]):
     """One consumer group of one process. Runs as a part; its handler runs inside its transactions."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a consumer is made of
         self,
         *,
         group: str,
@@ -62,7 +63,7 @@ class BatchConsumer(Generic[T]):
         self._prepare = prepare
         self._on = on
         self._progress = on.progress
-        self._positions = Positions(group, on.pool)
+        self._positions = Positions(group, on.pool, on.kafka)
         self._courtesy = lanes.Courtesy(on.live, on.pool, on.bulk_share) if lanes.is_bulk(group) else None
         self._bugs_in_a_row = 0
         self._pause_seconds = FIRST_PAUSE_SECONDS
@@ -91,12 +92,14 @@ class BatchConsumer(Generic[T]):
             self._tasks = tasks
             starting = tasks.create_task(self._subscription.start())
             beating = tasks.create_task(self._beat())
+            watching = tasks.create_task(self._watch_logs())
             waiting = tasks.create_task(stopping.wait())
             try:
                 ends: set[asyncio.Future[Any]] = {waiting, self._failed}
                 await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             finally:
                 starting.cancel()
+                watching.cancel()
                 await self._subscription.stop()
                 for task in (beating, waiting, *self._later_tasks):
                     task.cancel()
@@ -111,6 +114,18 @@ class BatchConsumer(Generic[T]):
             if not self._positions.busy_for_longer_than(STUCK_SECONDS):
                 self._progress.beat(self.name)
             await asyncio.sleep(1)
+
+    async def _watch_logs(self) -> None:
+        """Stop the consumer when a log no longer continues: FastStream would poll on for ever and tell nobody."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                if (consumer := self._subscription.consumer) is not None:
+                    await self._positions.verify(consumer)
+            except LogNotContinuous as error:
+                self._fail(error)
+            except (KafkaError, *TRANSIENT) as error:
+                log.info("cannot look at the logs", extra={"group": self.name, "reason": str(error)})
 
     async def _on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Seek each newly assigned partition to its watermark; until that is possible they stay paused."""
@@ -240,6 +255,8 @@ class BatchConsumer(Generic[T]):
         moves = self._positions.moves(polled)
         links = [link_to(each) for each in _sampled(mine)]
         with tracer.start_as_current_span(f"process {self.name}", links=links):
+            if self._prepare is not None:
+                await self._prepare(mine)
             async with transaction(self._on.pool) as tx:
                 recorded_at = await watermark.advance(tx, self.name, moves, self._on.clock())
                 batch: Batch[T] = decoded(mine, self._decode, recorded_at)

@@ -1,9 +1,11 @@
 """Which record of each partition comes next: read from the watermarks, checked against the log, never skipped."""
 
+import asyncio
 import logging
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
@@ -12,6 +14,7 @@ from chassis import watermark
 from chassis.batch import Record, identity
 from chassis.errors import LogNotContinuous
 from chassis.postgres import Pool
+from chassis.topic_ids import topic_ids
 from chassis.watermark import Move, Watermark
 from contracts.topics import BY_NAME
 
@@ -23,10 +26,13 @@ PROCEDURE: Final = "see docs/runbook.md, 'A log does not continue'"
 class Positions:
     """The place of one consumer in each of its partitions."""
 
-    def __init__(self, group: str, pool: Pool) -> None:
+    def __init__(self, group: str, pool: Pool, kafka: str) -> None:
         """Know no partition yet."""
         self._group = group
         self._pool = pool
+        self._kafka = kafka
+        self._ids: dict[str, UUID] = {}
+        self._doubted: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         self._remembered: dict[TopicPartition, Watermark] = {}
         self._busy_since: float | None = None
@@ -57,27 +63,24 @@ class Positions:
         """Seek each partition to its watermark; one record earlier where there is one to recognise.
 
         Raises:
-            LogNotContinuous: a log starts above its watermark or ends below it.
+            LogNotContinuous: a log starts above its watermark or ends below it, or its topic was made anew.
         """
         self.forget(partitions)
         if not partitions:
             return
+        ids = await topic_ids(self._kafka, {each.topic for each in partitions})
         beginnings = await consumer.beginning_offsets(partitions)
         ends = await consumer.end_offsets(partitions)
         async with self._pool.acquire() as connection:
-            standing = await watermark.ensure(connection, self._group, beginnings)
+            standing = await watermark.ensure(connection, self._group, beginnings, ids)
         for each in partitions:
             mark = standing[each]
-            if beginnings[each] > mark.next_offset:
-                raise LogNotContinuous(
-                    f"{each.topic}/{each.partition} starts at {beginnings[each]}, above {self._group}'s watermark "
-                    f"{mark.next_offset}: records were deleted unread; {PROCEDURE}"
-                )
-            if ends[each] < mark.next_offset:
-                raise LogNotContinuous(
-                    f"{each.topic}/{each.partition} ends at {ends[each]}, below {self._group}'s watermark "
-                    f"{mark.next_offset}: the log was cut or made anew; {PROCEDURE}"
-                )
+            if wrong := self._wrong(each, mark.next_offset, beginnings[each], ends[each]):
+                raise LogNotContinuous(wrong)
+            if mark.topic_id is not None and ids.get(each.topic, mark.topic_id) != mark.topic_id:
+                raise LogNotContinuous(self._made_anew(each.topic))
+        await self._tell_of_going_back(consumer, standing)
+        self._ids |= ids
         for each in partitions:
             mark = standing[each]
             looks_back = mark.last_identity is not None and mark.next_offset > beginnings[each]
@@ -85,6 +88,60 @@ class Positions:
             self._next[each] = mark.next_offset
             if looks_back:
                 self._remembered[each] = mark
+
+    async def _tell_of_going_back(self, consumer: Any, standing: Mapping[TopicPartition, Watermark]) -> None:
+        """Say so where Kafka remembers a later place than the database: an older database is made whole by seeking."""
+        committed = await asyncio.gather(*(consumer.committed(each) for each in standing))
+        for each, offset in zip(standing, committed, strict=True):
+            if (offset or 0) > standing[each].next_offset:
+                place = {"topic": each.topic, "partition": each.partition, "watermark": standing[each].next_offset}
+                log.warning("goes back, handles again", extra={"group": self._group, **place, "committed": offset})
+
+    async def verify(self, consumer: Any) -> None:
+        """Look whether the logs still continue where we stand: nobody tells a consumer that a log was cut or exchanged.
+
+        A place that is wrong in two looks in a row is believed to be: a record may be in hand in between.
+
+        Raises:
+            LogNotContinuous: a log starts above our place or ends below it, or its topic was made anew.
+            KafkaError: no broker answers; nothing is known.
+        """
+        ids = await topic_ids(self._kafka, self._ids)
+        for name, id_ in sorted(self._ids.items()):
+            if name not in ids:
+                log.warning("a topic is gone", extra={"group": self._group, "topic": name})
+            elif ids[name] != id_:
+                raise LogNotContinuous(self._made_anew(name))
+        places = {each: self._next[each] for each in consumer.assignment() if each in self._next}
+        if not places:
+            return
+        beginnings = await consumer.beginning_offsets(list(places))
+        ends = await consumer.end_offsets(list(places))
+        doubted: dict[TopicPartition, int] = {}
+        for each, place in places.items():
+            if wrong := self._wrong(each, place, beginnings[each], ends[each]):
+                if self._doubted.get(each) == place:
+                    raise LogNotContinuous(wrong)
+                doubted[each] = place
+        self._doubted = doubted
+
+    def _made_anew(self, topic: str) -> str:
+        return f"{topic} was made anew since {self._group} last read it: its offsets count other records; {PROCEDURE}"
+
+    def _wrong(self, partition: TopicPartition, place: int, beginning: int, end: int) -> str:
+        """Return why the log between `beginning` and `end` does not continue at our `place`; empty: it does."""
+        name = f"{partition.topic}/{partition.partition}"
+        if beginning > place:
+            return (
+                f"{name} starts at {beginning}, above {self._group}'s watermark {place}: "
+                f"records were deleted unread; {PROCEDURE}"
+            )
+        if end < place:
+            return (
+                f"{name} ends at {end}, below {self._group}'s watermark {place}: "
+                f"the log was cut or made anew; {PROCEDURE}"
+            )
+        return ""
 
     def fresh(self, records: Sequence[Record]) -> list[Record]:
         """Return the records that are next, in order; those before the watermark or of unknown partitions are not.

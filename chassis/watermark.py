@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
+from uuid import UUID
 
 from aiokafka import TopicPartition
 
@@ -16,10 +17,14 @@ class LostPartition(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Watermark:
-    """The next offset to handle, and the identity of the record before it (`None`: nothing handled yet)."""
+    """The next offset to handle, and the identity of the record before it (`None`: nothing handled yet).
+
+    `topic_id` is the cluster's id of the topic that it counts in; `None`: no cluster told one yet.
+    """
 
     next_offset: int
     last_identity: str | None
+    topic_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +37,33 @@ class Move:
 
 
 ENSURE: Final[LiteralString] = """
-    INSERT INTO watermark (consumer_group, topic, partition, next_offset)
-    SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::bigint[])
-    ON CONFLICT DO NOTHING
+    INSERT INTO watermark AS standing (consumer_group, topic, partition, next_offset, topic_id)
+    SELECT $1, * FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::uuid[])
+    ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET topic_id = excluded.topic_id
+    WHERE standing.topic_id IS NULL AND excluded.topic_id IS NOT NULL
 """
 READ: Final[LiteralString] = """
-    SELECT topic, partition, next_offset, last_identity
+    SELECT topic, partition, next_offset, last_identity, topic_id
     FROM watermark
     WHERE consumer_group = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::integer[]))
 """
 
 
 async def ensure(
-    connection: Connection, group: str, beginnings: Mapping[TopicPartition, int]
+    connection: Connection, group: str, beginnings: Mapping[TopicPartition, int], ids: Mapping[str, UUID]
 ) -> dict[TopicPartition, Watermark]:
-    """Return the watermark of each partition; one that has none starts at its beginning."""
+    """Return the watermark of each partition; one that has none starts at its beginning, in the topic of that id."""
     partitions = sorted(beginnings)
     topics = [each.topic for each in partitions]
     numbers = [each.partition for each in partitions]
     async with connection.transaction():
-        await connection.execute(ENSURE, group, topics, numbers, [beginnings[each] for each in partitions])
+        starts = [beginnings[each] for each in partitions]
+        await connection.execute(ENSURE, group, topics, numbers, starts, [ids.get(topic) for topic in topics])
         rows = await connection.fetch(READ, group, topics, numbers)
     return {
-        TopicPartition(row["topic"], row["partition"]): Watermark(row["next_offset"], row["last_identity"])
+        TopicPartition(row["topic"], row["partition"]): Watermark(
+            row["next_offset"], row["last_identity"], row["topic_id"]
+        )
         for row in rows
     }
 

@@ -1,13 +1,16 @@
 """A database with one schema, `room`, and a topic of two partitions."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 from uuid import uuid4
 
 import asyncpg
 import pytest
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
+from aiokafka.errors import KafkaError
 
 from chassis.migrate import Schema, migrate, set_passwords
 from contracts import topics
@@ -35,6 +38,20 @@ async def room(postgres_server: str, tmp_path_factory: pytest.TempPathFactory) -
     await admin.close()
 
 
+async def commit_beginning(kafka: str, group: str, partitions: Sequence[TopicPartition]) -> None:
+    """Let the broker know `group`: with no offset committed, the first poll fails and FastStream waits 5 s."""
+    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, group_id=group, enable_auto_commit=False)
+    await consumer.start()
+    consumer.assign(partitions)
+    while True:
+        try:
+            await consumer.commit(dict.fromkeys(partitions, 0))
+            break
+        except KafkaError:  # its metadata is a moment behind the admin's
+            await asyncio.sleep(0.05)
+    await consumer.stop()
+
+
 @pytest.fixture
 async def topic(kafka: str) -> AsyncIterator[Topic]:
     """A fresh topic of two partitions with a dead-letter topic, declared for the time of one test."""
@@ -45,6 +62,7 @@ async def topic(kafka: str) -> AsyncIterator[Topic]:
     await admin.start()
     await admin.create_topics([NewTopic(name, 2, 1), NewTopic(dead.name, 1, 1)])
     topics.BY_NAME[name] = fresh
+    await commit_beginning(kafka, f"g-{name}", [TopicPartition(name, number) for number in range(fresh.partitions)])
     yield fresh
     del topics.BY_NAME[name]
     await admin.delete_topics([name, dead.name])

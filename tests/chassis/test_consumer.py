@@ -30,7 +30,7 @@ RESOLVED = Envelope(
 async def test_every_record_is_handled_once_and_forwarded(empty_room: str, kafka: str, topic: Topic) -> None:
     await send(kafka, topic, [f"v{n:03}".encode() for n in range(200)])
 
-    async with running(empty_room, kafka, Keeper(topic), f"g-{topic.name}"):
+    async with running(empty_room, kafka, Keeper(topic), f"new-{topic.name}"):
         await until(lambda: counted(empty_room, 200))
 
     assert await seen(empty_room) == [f"v{n:03}" for n in range(200)]
