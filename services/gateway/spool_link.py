@@ -11,6 +11,15 @@ from services.gateway.store_spool import Spooled
 
 APPLICATION: Final = "patchline-gateway-spool"
 
+_ENDED: Final = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.AdminShutdownError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    OSError,
+)
+"""What a statement gets on a connection that the server ended while nobody used it."""
+
 
 class Link:
     """A connection to the database at `dsn` whose server gives up a statement after `budget_seconds`.
@@ -33,7 +42,7 @@ class Link:
         was_connected = self._connection is not None
         try:
             await self._add_once(records, deadline)
-        except (asyncpg.InterfaceError, asyncpg.PostgresConnectionError, asyncpg.OperatorInterventionError, OSError):
+        except _ENDED:
             if not was_connected or asyncio.get_running_loop().time() >= deadline:
                 raise
             self._drop()
