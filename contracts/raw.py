@@ -101,7 +101,6 @@ def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Ra
     try:
         header = {name: raw.decode() for name, raw in headers}
         encoding = _encoding(header["encoding"])
-        key_id = header["key_id"]
         return RawDelivery(
             raw_id=UUID(header["raw_id"]),
             vendor=header["vendor"],
@@ -112,7 +111,7 @@ def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Ra
             delivery=header.get("delivery"),
             traceparent=header.get("traceparent"),
             encoding=encoding,
-            key_id=key_id if key_id == PLAIN else str(UUID(key_id)),
+            key_id=_key_id(header["key_id"]),
             blob=header.get("blob"),
         )
     except KeyError as error:
@@ -131,6 +130,12 @@ def _channel(text: str) -> Channel:
             return text
         case _:
             raise UndecodableEvent(f"channel: {text!r} is not known here")
+
+
+def _key_id(text: str) -> str:
+    if text != PLAIN and str(UUID(text)) != text:
+        raise UndecodableEvent(f"key_id: {text!r} is not written as key ids are")
+    return text
 
 
 def _encoding(text: str) -> Encoding:

@@ -1,13 +1,12 @@
 """Raw bodies: packed when it pays, sealed under their source's data key, and opened again by whoever reads them.
 
 A sealed body opens under its own headers only: moved to another delivery, source, vendor or time it is refused. To
-read raw records: `delivery_of`, then `Bodies.opened` (or `load` and `open`, where the first must be awaited earlier).
+read raw records: `delivery_of`, then `Bodies.opened` (or `load` and later `open`, where nothing can be awaited then).
 """
 
-import hashlib
 import os
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -23,7 +22,6 @@ from contracts.raw import (
     Encoding,
     RawDelivery,
     RecordHeaders,
-    blob_header,
     headers_of,
     shared_headers,
 )
@@ -112,7 +110,7 @@ class Keys(Protocol):
     """Knows data keys by their id."""
 
     async def load(self, key_ids: Sequence[str]) -> None:
-        """Make these keys known, outside any transaction.
+        """Make these keys known, outside any transaction. What is no key's id is left out.
 
         Raises:
             MayWorkLater: one is not known to the database yet, or cannot be unwrapped now.
@@ -168,28 +166,27 @@ class Bodies:
             MayWorkLater: a key or a large body cannot be had now; none of them may be given up for that.
         """
         result: list[RawDelivery | Unopened] = []
-        await self._load_keys(deliveries)
+        await self._keys.load(sorted({each.key_id for each in deliveries} - {PLAIN}))
         for each in deliveries:
             if each.blob is not None:
-                await self.load([each])
+                self._fetched = await self._blobs.fetch([each.blob])
             result.append(self.open(each))
+        self._fetched = {}
         return result
 
-    async def load(self, deliveries: Sequence[RawDelivery]) -> None:
-        """Fetch the keys and large bodies of `deliveries`, in place of the large bodies of those before.
+    async def load(self, records: Iterable[RecordHeaders]) -> None:
+        """Fetch the keys and large bodies of records, in place of the large bodies of those before.
 
         Raises:
             MayWorkLater: one of them cannot be had now.
             TooManyLarge: halve the batch.
         """
-        await self._load_keys(deliveries)
-        wanted = sorted({each.blob for each in deliveries if each.blob is not None})
+        named = {(name, value) for headers in records for name, value in headers if name in {"key_id", "blob"}}
+        wanted = sorted({value.decode("latin-1") for name, value in named if name == "blob"})
         if len(wanted) > LARGE_AT_ONCE:
             raise TooManyLarge(f"{len(wanted)} large bodies in one batch, at most {LARGE_AT_ONCE} are held at once")
+        await self._keys.load(sorted({value.decode("latin-1") for name, value in named if name == "key_id"} - {PLAIN}))
         self._fetched = await self._blobs.fetch(wanted) if wanted else {}
-
-    async def _load_keys(self, deliveries: Sequence[RawDelivery]) -> None:
-        await self._keys.load(sorted({each.key_id for each in deliveries} - {PLAIN}))
 
     def open(self, delivery: RawDelivery) -> RawDelivery | Unopened:
         """Return a delivery that was loaded with its body in clear, or why it never opens.
@@ -208,19 +205,6 @@ class Bodies:
         if box is None:
             return Unopened(f"its body was kept in the blob store under {delivery.blob} and is not there")
         return _opened(key, delivery, box)
-
-
-async def kept(record: SealedRecord, source: str, blobs: BlobStore, *, most_bytes: int) -> SealedRecord:
-    """Return `record` as it fits into Kafka: a value over `most_bytes` goes to `blobs` first, its hash in its place.
-
-    Raises:
-        MayWorkLater: the blob store cannot keep it now.
-    """
-    if len(record.value) <= most_bytes:
-        return record
-    blob = hashlib.sha256(record.value).hexdigest()
-    await blobs.put(blob, source, record.value)
-    return SealedRecord([*record.headers, blob_header(blob)], b"")
 
 
 def _opened(key: BodyKey, delivery: RawDelivery, box: bytes) -> RawDelivery | Unopened:

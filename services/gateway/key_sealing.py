@@ -1,6 +1,7 @@
 """What wraps data keys: a key from a file, or a key management system. A data key is stored wrapped only."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 from chassis.errors import MayWorkLater
@@ -8,6 +9,16 @@ from services.gateway.sealing import Purpose, SealBroken, SealingKey, opened, se
 
 FILE: Final = "file"
 VAULT: Final = "vault"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredKey:
+    """A data key as it stands in the database. `wrapped` is `None` once it is destroyed."""
+
+    key_id: str
+    source_id: str
+    sealer: str
+    wrapped: bytes | None
 
 
 class KeyUnavailable(MayWorkLater):

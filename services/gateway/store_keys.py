@@ -7,16 +7,7 @@ from typing import Final, LiteralString
 from uuid import UUID
 
 from chassis.postgres import Connection
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredKey:
-    """A data key as it stands in the database. `wrapped` is `None` once it is destroyed."""
-
-    key_id: str
-    source_id: str
-    sealer: str
-    wrapped: bytes | None
+from services.gateway.key_sealing import StoredKey
 
 
 @dataclass(frozen=True, slots=True)

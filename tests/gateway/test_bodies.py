@@ -2,12 +2,10 @@
 
 import os
 import zlib
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -23,47 +21,13 @@ from services.gateway.bodies import (
     SealedRecord,
     TooManyLarge,
     Unopened,
-    kept,
 )
 from services.gateway.key_sealing import KeyUnavailable
+from services.gateway.large_bodies import LargeBodies
 from tests.builders import MINUTE, NOON, SOURCE
+from tests.gateway.held import BlobsAway, HeldBlobs, HeldKeys, body_key
 
 RAW_ID = UUID("01930000-0000-7000-8000-000000000001")
-
-
-class HeldKeys:
-    """Keys in memory."""
-
-    def __init__(self, *keys: BodyKey | Destroyed) -> None:
-        self._keys = {each.key_id: each for each in keys}
-
-    async def load(self, key_ids: Sequence[str]) -> None:
-        if missing := set(key_ids) - set(self._keys):
-            raise KeyUnavailable(str(missing))
-
-    def key(self, key_id: str) -> BodyKey | Destroyed:
-        if key_id not in self._keys:
-            raise KeyUnavailable(key_id)
-        return self._keys[key_id]
-
-
-class HeldBlobs:
-    """Blobs in memory."""
-
-    def __init__(self) -> None:
-        self.held: dict[str, bytes] = {}
-        self.source_by_blob: dict[str, str] = {}
-
-    async def put(self, blob: str, source: str, body: bytes) -> None:
-        self.held[blob] = body
-        self.source_by_blob[blob] = source
-
-    async def fetch(self, blobs: Sequence[str]) -> Mapping[str, bytes]:
-        return {each: self.held[each] for each in blobs if each in self.held}
-
-
-def body_key(source: str = SOURCE) -> BodyKey:
-    return BodyKey(str(uuid4()), source, AESGCM(os.urandom(32)))
 
 
 KEY = body_key()
@@ -77,6 +41,12 @@ def sealed(body: bytes, seal: BodySeal = SEAL) -> SealedRecord:
 
 def read(record: SealedRecord, *keys: BodyKey | Destroyed) -> RawDelivery | Unopened:
     return Bodies(HeldKeys(KEY, *keys), HeldBlobs()).open(delivery_of(record.headers, record.value))
+
+
+async def kept(record: SealedRecord, blobs: HeldBlobs, *, from_bytes: int) -> SealedRecord:
+    large = await LargeBodies(blobs, from_bytes=from_bytes).kept(record, SOURCE)
+    assert large is not None
+    return large
 
 
 def text(record: SealedRecord, name: str) -> str:
@@ -237,7 +207,7 @@ def test_the_largest_body_that_any_door_takes_comes_back() -> None:
 async def test_a_large_body_is_kept_by_the_hash_of_its_ciphertext_and_comes_back() -> None:
     body, blobs = os.urandom(10_000), HeldBlobs()
 
-    record = await kept(sealed(body), SOURCE, blobs, most_bytes=9_000)
+    record = await kept(sealed(body), blobs, from_bytes=9_000)
     [opened] = await Bodies(HeldKeys(KEY), blobs).opened([delivery_of(record.headers, record.value)])
 
     assert record.value == b""
@@ -249,15 +219,12 @@ async def test_a_large_body_is_kept_by_the_hash_of_its_ciphertext_and_comes_back
     assert blobs.source_by_blob[name] == SOURCE
 
 
-async def test_a_body_that_fits_is_kept_nowhere_else() -> None:
-    blobs, record = HeldBlobs(), sealed(b"small")
-
-    assert await kept(record, SOURCE, blobs, most_bytes=9_000) is record
-    assert blobs.held == {}
+async def test_a_large_body_is_not_accepted_while_the_blob_store_is_away() -> None:
+    assert await LargeBodies(BlobsAway(), from_bytes=10).kept(sealed(os.urandom(100)), SOURCE) is None
 
 
 async def test_a_large_body_that_is_not_there_is_refused_alone() -> None:
-    record = await kept(sealed(os.urandom(100)), SOURCE, HeldBlobs(), most_bytes=10)
+    record = await kept(sealed(os.urandom(100)), HeldBlobs(), from_bytes=10)
     deliveries = [delivery_of(each.headers, each.value) for each in (record, sealed(b"neighbour"))]
 
     [lost, neighbour] = await Bodies(HeldKeys(KEY), HeldBlobs()).opened(deliveries)
@@ -268,12 +235,10 @@ async def test_a_large_body_that_is_not_there_is_refused_alone() -> None:
 
 
 async def test_more_large_bodies_than_are_held_at_once_are_to_be_halved() -> None:
-    records = [
-        await kept(sealed(os.urandom(100)), SOURCE, HeldBlobs(), most_bytes=10) for _ in range(LARGE_AT_ONCE + 1)
-    ]
+    records = [await kept(sealed(os.urandom(100)), HeldBlobs(), from_bytes=10) for _ in range(LARGE_AT_ONCE + 1)]
 
     with pytest.raises(TooManyLarge):
-        await Bodies(HeldKeys(KEY), HeldBlobs()).load([delivery_of(each.headers, each.value) for each in records])
+        await Bodies(HeldKeys(KEY), HeldBlobs()).load([each.headers for each in records])
 
 
 def _sealed_as_deflate(packed: bytes) -> SealedRecord:

@@ -30,11 +30,15 @@ class Unsaid:
 
 @dataclass(frozen=True, slots=True)
 class Translation:
-    """Everything in one delivery. A delivery with `problems` is dead-lettered; what it says besides is kept."""
+    """Everything in one delivery. A delivery with `problems` is dead-lettered; what it says besides is kept.
+
+    Problems that are not the sender's fault do not count against its source.
+    """
 
     said: Sequence[Said] = ()
     unsaid: Sequence[Unsaid] = ()
     problems: Sequence[str] = ()
+    is_senders_fault: bool = True
 
 
 Translate = Callable[[RawDelivery], Translation]
