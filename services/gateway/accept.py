@@ -18,13 +18,14 @@ from contracts.ids import new_raw_id_text
 from contracts.raw import own_headers
 from services.gateway import answers, verification
 from services.gateway.answers import Answer
+from services.gateway.durable import DURABLE
 from services.gateway.known_sources import KnownSources
-from services.gateway.raw_batch import Outcome
-from services.gateway.raw_writer import RawWriter
+from services.gateway.large_bodies import LargeBodies
 from services.gateway.sources import Source
 from services.gateway.verification import Refused
+from services.gateway.ways import Ways
 
-_WEBHOOK_PATH: Final = re.compile(r"/webhooks/rmm/[^/]+/[^/]+")
+_WEBHOOK_PATH: Final = re.compile(r"/webhooks/rmm/[^/]+/[^/]+(?:/bulk)?")
 _TRACEPARENT: Final = re.compile(rb"00-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 
@@ -49,14 +50,16 @@ class Door:
         self,
         *,
         sources: KnownSources,
-        writer: RawWriter,
+        ways: Ways,
+        large: LargeBodies,
         clock: Clock,
         trace_ratio: float,
         uploads: Uploads = Uploads(),
     ) -> None:
-        """Believe `sources`, store through `writer`."""
+        """Believe `sources`, store through `ways`, bodies that fit into no record through `large` before."""
         self._sources = sources
-        self._writer = writer
+        self._ways = ways
+        self._large = large
         self._clock = clock
         self._trace_ratio = trace_ratio
         self._uploads = uploads
@@ -113,9 +116,19 @@ class Door:
         if isinstance(verdict, Refused):
             return self._counted(source, verdict, answers.NOT_BELIEVED)
         raw_id = new_raw_id_text()
+        if source.seal is None:
+            return self._counted(source, "no_key", answers.NOT_READY)
         own = own_headers(raw_id, received, delivery=verdict.delivery, traceparent=self._traceparent(headers))
-        outcome = await self._writer.write(own + source.headers, verdict.body)
-        if outcome is Outcome.WRITTEN:
+        record = source.seal.record(own, verdict.body)
+        if len(record.value) > self._large.from_bytes:
+            kept = await self._large.kept(record, source.source_id)
+            if kept is None:
+                return self._counted(source, "blob_store_away", answers.NOT_DURABLE)
+            record = kept
+        outcome = await self._ways.of(source).write(
+            record.headers, record.value, raw_id=raw_id, source=source.source_id, received_at=received
+        )
+        if outcome in DURABLE:
             points.reached("accept after the acknowledgement")
             return self._counted(source, outcome, answers.accepted(raw_id))
         return self._counted(source, outcome, answers.NOT_DURABLE)

@@ -2,19 +2,28 @@
 
 import asyncio
 import logging
+from functools import partial
 
 from chassis.clock import moved_clock
 from chassis.errors import WrongSetting
 from chassis.health import HealthServer, Progress, serve
 from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
-from contracts.topics import RMM_RAW
+from contracts.topics import RMM_RAW_BY_LANE, Lane
 from services.gateway.accept import Door
+from services.gateway.durable import Durable
 from services.gateway.http_head import BoundedHead
 from services.gateway.known_sources import KnownSources
+from services.gateway.last_known import LastKnown
 from services.gateway.raw_writer import Limits, RawWriter
+from services.gateway.rules_breaker import Breaker
+from services.gateway.rules_lanes import live_rate
+from services.gateway.safe import Safe, connected, opened_safe
 from services.gateway.sealing import read_sealing_key
 from services.gateway.settings import AcceptSettings
+from services.gateway.snapshot_file import SnapshotFile
+from services.gateway.spool import Spool, SpoolLimits
+from services.gateway.ways import Ways
 
 
 class Listening:
@@ -55,28 +64,43 @@ class Listening:
 async def run(settings: AcceptSettings) -> None:
     """Accept deliveries until SIGTERM."""
     logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # ten lines a second while Kafka is away: ours say it once
+    async with opened_safe(settings, partial(connected, settings.dsn)) as safe:
+        await _accept(settings, safe)
+
+
+async def _accept(settings: AcceptSettings, safe: Safe) -> None:
     progress = Progress()
-    writer = RawWriter(
-        kafka=settings.kafka,
-        topic=RMM_RAW,
-        progress=progress,
-        limits=Limits(settings.accept_budget_seconds, settings.accept_waiting_mib * 1024 * 1024),
-    )
+    sealing_key = read_sealing_key(settings.sealing_key_file)
+    waiting_bytes = settings.accept_waiting_mib * 1024 * 1024
+    limits = Limits(settings.accept_budget_seconds, waiting_bytes)
+    writers = {
+        lane: RawWriter(kafka=settings.kafka, topic=topic, progress=progress, limits=limits)
+        for lane, topic in RMM_RAW_BY_LANE.items()
+    }
+    spool = Spool(dsn=settings.dsn, progress=progress, limits=SpoolLimits(settings.accept_spool_seconds, waiting_bytes))
+    snapshot = settings.accept_snapshot_file
     sources = KnownSources(
         dsn=settings.dsn,
-        sealing_key=read_sealing_key(settings.sealing_key_file),
+        sealing_key=sealing_key,
+        keys=safe.current,
+        last_known=LastKnown(SnapshotFile(snapshot, sealing_key) if snapshot else None),
         refresh_seconds=settings.accept_refresh_seconds,
         progress=progress,
     )
+    breaker = Breaker()
+    ways = {lane: Durable(writer=writer, spool=spool, breaker=breaker) for lane, writer in writers.items()}
     door = Door(
         sources=sources,
-        writer=writer,
+        ways=Ways(live=ways[Lane.LIVE], bulk=ways[Lane.BULK], rate=live_rate(settings.accept_live_rate)),
+        large=safe.large,
         clock=moved_clock(settings.clock_offset_seconds),
         trace_ratio=settings.trace_ratio,
     )
     listening = Listening(door, host=settings.accept_host, port=settings.accept_port)
     health = HealthServer(progress, settings.health_host, settings.health_port)
-    await run_until_stopped([[listening], [writer, sources], [health]], drain_seconds=settings.drain_seconds)
+    await run_until_stopped(
+        [[listening], [*writers.values()], [spool, sources], [health]], drain_seconds=settings.drain_seconds
+    )
 
 
 def main() -> None:

@@ -18,10 +18,12 @@ from chassis.platform import Platform
 from chassis.postgres import Connection, transaction
 from chassis.telemetry import METERS, Count
 from contracts.envelope import Message
-from contracts.ids import new_raw_id
-from contracts.raw import RawDelivery, headers_of
+from contracts.ids import new_raw_id_text
+from contracts.raw import own_headers
 from contracts.topics import RMM_RAW_BY_LANE
 from services.gateway import rules_lanes, rules_poll, rules_schedule, store_poll
+from services.gateway.bodies import BodySeal
+from services.gateway.data_keys import CurrentKeys
 from services.gateway.rules_collect import Collected, DeviceReading
 from services.gateway.rules_snapshot import Key
 from services.gateway.store_poll import Due
@@ -72,10 +74,12 @@ class Poll:
         vendors: Sequence[str],
         reader_of: Callable[[Due], Awaitable[Reader]],
         *,
+        keys: CurrentKeys,
         lease: timedelta = LEASE,
     ) -> None:
-        """Poll sources of `vendors`, each through the reader that `reader_of` returns for it."""
+        """Poll sources of `vendors`, each through the reader that `reader_of` returns for it; seal with `keys`."""
         self._on = on
+        self._keys = keys
         self._lease = lease
         self._vendors = vendors
         self._reader_of = reader_of
@@ -132,7 +136,7 @@ class Poll:
                 reader = await self._reader_of(due)
                 collected = await reader.read(midnight(read_at - INSTALLS_WINDOW))
             points.reached("poll after reading")
-            records = await self._keep(due, collected, read_at)
+            records = await self._keep(due, collected, read_at, await self._seal(due))
         except (NeverWorks, *TRANSIENT) as error:
             await self._failed(due, error)
             return
@@ -142,7 +146,11 @@ class Poll:
         if collected.unread:
             log.warning("rows not understood", extra={"source": due.source, "rows": collected.unread})
 
-    async def _keep(self, due: Due, collected: Collected, read_at: datetime) -> int:
+    async def _seal(self, due: Due) -> BodySeal:
+        async with self._on.pool.acquire() as connection:
+            return BodySeal(await self._keys.of(connection, due.source), vendor=due.vendor, channel="poll")
+
+    async def _keep(self, due: Due, collected: Collected, read_at: datetime, seal: BodySeal) -> int:
         """Save the snapshots that changed and write what differs as raw records; both or neither."""
         async with transaction(self._on.pool) as tx:
             known = await store_poll.known(tx, due.source)
@@ -155,7 +163,7 @@ class Poll:
                 entries = await self._changed(tx, due.source, chunk, read_at)
                 bodies = rules_poll.records(entries, read_at, rules_poll.LARGEST_RECORD_BYTES)
                 records += await outbox.enqueue_messages(
-                    tx, RMM_RAW_BY_LANE[lane].name, list(self._messages(due, bodies))
+                    tx, RMM_RAW_BY_LANE[lane].name, list(self._messages(seal, bodies))
                 )
             next_at = rules_schedule.after_success(read_at, due.every, random.random())  # noqa: S311 - jitter
             if not await store_poll.succeed(tx, due, next_at=next_at, at=read_at):
@@ -171,17 +179,11 @@ class Poll:
         await store_poll.save(tx, source, [each for change in changes for each in change.snapshots], read_at)
         return [entry for change in changes for entry in change.entries]
 
-    def _messages(self, due: Due, bodies: Iterator[bytes]) -> Iterator[Message]:
+    def _messages(self, seal: BodySeal, bodies: Iterator[bytes]) -> Iterator[Message]:
         for body in bodies:
-            delivery = RawDelivery(
-                raw_id=new_raw_id(),
-                vendor=due.vendor,
-                source=due.source,
-                received=self._on.clock(),
-                channel="poll",
-                body=body,
-            )
-            yield Message(key=None, headers=headers_of(delivery), value=body)
+            own = own_headers(new_raw_id_text(), self._on.clock(), delivery=None, traceparent=None)
+            record = seal.record(own, body)
+            yield Message(key=None, headers=record.headers, value=record.value)
 
     async def _failed(self, due: Due, error: Exception) -> None:
         failures = due.failures + 1

@@ -44,12 +44,11 @@ class Limits:
 class RawWriter:
     """Writes records to one topic. Runs as a part: it keeps the producer, and drains before it ends."""
 
-    name = "raw writer"
-
     def __init__(self, *, kafka: str, topic: Topic, progress: Progress, limits: Limits) -> None:
         """Write to `topic` of the brokers at `kafka`."""
         self._kafka = kafka
         self._topic = topic.name
+        self.name = f"writer of {topic.name}"
         self._progress = progress
         self._limits = limits
         self._producer: Any = None

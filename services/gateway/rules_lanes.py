@@ -12,12 +12,21 @@ MOST_RELEASED_LIVE: Final = 200
 """Of parked events that one mapping releases, so many keep the lane that they came by."""
 
 
+BURST_SECONDS: Final = 10
+"""A source may deliver at once what it may in so many seconds: a script that reports all machines of a site, say."""
+
+
 @dataclass(frozen=True, slots=True)
 class Rate:
     """What a source may deliver live: `per_second` for as long as it likes, and `burst` deliveries at once."""
 
     per_second: float
     burst: int
+
+
+def live_rate(per_second: float) -> Rate:
+    """Return the rate of a source that may deliver `per_second` live."""
+    return Rate(per_second, max(1, int(per_second * BURST_SECONDS)))
 
 
 class Turn(NamedTuple):

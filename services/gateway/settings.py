@@ -44,6 +44,9 @@ class AcceptSettings(GatewaySettings):
     accept_budget_seconds: float = Field(default=0.5, gt=0, le=30, description="how long Kafka may take, then spool")
     accept_spool_seconds: float = Field(default=0.4, gt=0, le=30, description="how long the spool may take, then 503")
     accept_waiting_mib: int = Field(default=64, ge=4, description="how much may wait for Kafka, and for the spool")
+    accept_live_rate: float = Field(
+        default=200, gt=0, description="deliveries a second that a source may send live; the excess travels in bulk"
+    )
     accept_refresh_seconds: float = Field(default=2, gt=0, le=5, description="how often the sources are read")
     accept_snapshot_file: Path | None = Field(
         default=None, description="where the sources are kept, sealed, to start from while PostgreSQL is away"

@@ -29,6 +29,10 @@ GivenSecret = Annotated[
 ApiUrl = Annotated[str | None, typer.Option(help="Where the vendor's API is, to poll it.")]
 ClientId = Annotated[str | None, typer.Option(help="OAuth2 client id for the API.")]
 ClientSecretFile = Annotated[Path | None, typer.Option(help="File with the OAuth2 client secret.")]
+LiveRate = Annotated[
+    float | None,
+    typer.Option(min=0, help="Deliveries a second that it may send live; the excess goes to bulk. 0: the setting's."),
+]
 PollSeconds = Annotated[int | None, typer.Option(min=1, help="How often the API is read. [default: 900]")]
 
 
@@ -122,31 +126,36 @@ def change_source(  # noqa: PLR0913 - one argument per option
     *,
     header: Header = None,
     enabled: Annotated[bool | None, typer.Option("--enable/--disable", help="Believe it, or answer 401.")] = None,
+    live_rate: LiveRate = None,
     api_url: ApiUrl = None,
     client_id: ClientId = None,
     client_secret_file: ClientSecretFile = None,
     poll_seconds: PollSeconds = None,
     as_json: Json = False,
 ) -> None:
-    """Change a source's header, whether it is believed, or how its API is polled.
+    """Change a source's header, whether it is believed, how much it may send live, or how its API is polled.
 
     Example: patchline source change ninjaone main --disable
     """
     source_id = _source_id(vendor, name)
     polling = _polling(source_id, api_url, client_id, client_secret_file, poll_seconds=poll_seconds)
-    if header is None and enabled is None and polling is None:
+    if (header, enabled, live_rate, polling) == (None, None, None, None):
         commands.stop("nothing to change; see: patchline source change --help", commands.WRONG_USE)
-    commands.run(_change(source_id, header, polling, enabled=enabled))
+    commands.run(_change(source_id, header, polling, enabled=enabled, live_rate=live_rate))
     commands.show([{"source": source_id, "changed": True}], title="Source", as_json=as_json)
 
 
-async def _change(source_id: str, header: str | None, polling: Polling | None, *, enabled: bool | None) -> None:
+async def _change(
+    source_id: str, header: str | None, polling: Polling | None, *, enabled: bool | None, live_rate: float | None
+) -> None:
     async with operating() as tx:
         scheme = await _scheme(tx, source_id)
         if header is not None:
             await store_sources.set_header(tx, source_id, _header(scheme, header))
         if enabled is not None:
             await store_sources.set_enabled(tx, source_id, enabled=enabled)
+        if live_rate is not None:
+            await store_sources.set_live_rate(tx, source_id, live_rate or None)
         if polling is not None:
             await store_sources.set_polling(tx, source_id, polling)
 

@@ -6,13 +6,15 @@ import hashlib
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final, assert_never
 
-from contracts.raw import RecordHeaders, shared_headers
-from services.gateway import verification
+from contracts.topics import Lane
+from services.gateway import rules_lanes, verification
+from services.gateway.bodies import BodyKey, BodySeal
+from services.gateway.key_sealing import StoredKey
 from services.gateway.sealing import Purpose, SealBroken, SealingKey, opened, sealed
 
 LIVE_SECRETS: Final = 2
@@ -45,13 +47,19 @@ SECRET_FORM: Final[Mapping[Scheme, str]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSource:
-    """A source as it stands in the database, with what is kept of its live secrets, newest first."""
+    """A source as it stands in the database, with what is kept of its live secrets, newest first.
+
+    `data_key` seals its bodies: the newest that is not destroyed; `needs_key` if that one is retired or there is none.
+    """
 
     source_id: str
     vendor: str
     scheme: Scheme
     header_name: str | None
     materials: Sequence[bytes]
+    data_key: StoredKey | None = None
+    needs_key: bool = False
+    live_rate: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,8 +110,12 @@ class Source:
     source_id: str
     vendor: str
     scheme: verification.Scheme
-    headers: RecordHeaders
-    """What its raw records have in common."""
+    seal: BodySeal | None
+    """What seals its bodies; `None`: its key cannot be had now, and nothing is accepted without."""
+    rate: rules_lanes.Rate | None = None
+    """What it may deliver live; `None`: as much as any other."""
+    lane: Lane = Lane.LIVE
+    """Of its path: what comes by the bulk route is bulk at any rate."""
 
 
 SourceByPath = Mapping[str, Source]
@@ -117,6 +129,11 @@ def source_id_of(vendor: str, name: str) -> str:
 def path(source_id: str) -> str:
     """Return where a source delivers."""
     return f"/webhooks/{source_id}"
+
+
+def bulk_path(source_id: str) -> str:
+    """Return where a source delivers what can wait: a resync, an import."""
+    return f"{path(source_id)}/bulk"
 
 
 def named_source(text: str) -> str | None:
@@ -191,22 +208,28 @@ def rotation(live: Sequence[LiveSecret], *, at_once: bool) -> Rotation:
     return Rotation(min(set(range(LIVE_SECRETS)) - staying), retired)
 
 
-def known(stored: Iterable[StoredSource], sealing_key: SealingKey) -> tuple[SourceByPath, list[str]]:
+def known(
+    stored: Iterable[StoredSource], sealing_key: SealingKey, key_by_source: Mapping[str, BodyKey]
+) -> tuple[SourceByPath, list[str]]:
     """Return the sources by the path they deliver to, and a sentence for each whose secret does not open."""
     by_path: dict[str, Source] = {}
     broken: list[str] = []
     for each in stored:
         try:
-            by_path[path(each.source_id)] = source(each.vendor, each.source_id, _scheme(each, sealing_key))
+            live = source(each.vendor, each.source_id, _scheme(each, sealing_key), key_by_source.get(each.source_id))
+            if each.live_rate is not None:
+                live = replace(live, rate=rules_lanes.live_rate(each.live_rate))
+            by_path[path(each.source_id)] = live
+            by_path[bulk_path(each.source_id)] = replace(live, lane=Lane.BULK)
         except SealBroken as error:
             broken.append(str(error))
     return by_path, broken
 
 
-def source(vendor: str, source_id: str, scheme: verification.Scheme) -> Source:
-    """Return who delivers webhooks to the path of `source_id`."""
-    headers = shared_headers(vendor=vendor, source=source_id, channel="webhook")
-    return Source(source_id, vendor, scheme, headers)
+def source(vendor: str, source_id: str, scheme: verification.Scheme, key: BodyKey | None) -> Source:
+    """Return who delivers webhooks to the path of `source_id`, its bodies sealed with `key`."""
+    seal = None if key is None else BodySeal(key, vendor=vendor, channel="webhook")
+    return Source(source_id, vendor, scheme, seal)
 
 
 def _scheme(stored: StoredSource, sealing_key: SealingKey) -> verification.Scheme:

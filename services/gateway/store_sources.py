@@ -7,20 +7,26 @@ from typing import Final, LiteralString
 import asyncpg
 
 from chassis.postgres import Connection
+from services.gateway.key_sealing import StoredKey
 from services.gateway.sources import LiveSecret, NewSource, Polling, Scheme, StoredSource
 
 DELIVERING: Final[LiteralString] = """
-    SELECT s.source_id, s.vendor, s.scheme, s.header_name, array_agg(k.material ORDER BY k.created_at DESC) AS materials
+    SELECT s.source_id, s.vendor, s.scheme, s.header_name, s.live_rate, d.key_id, d.sealer, d.wrapped, d.retired_at,
+           array_agg(k.material ORDER BY k.created_at DESC) AS materials
     FROM source AS s
     JOIN source_secret AS k ON k.source_id = s.source_id AND k.retired_at IS NULL
+    LEFT JOIN LATERAL (
+        SELECT key_id, sealer, wrapped, retired_at FROM data_key AS d
+        WHERE d.source_id = s.source_id AND wrapped IS NOT NULL ORDER BY number DESC LIMIT 1
+    ) AS d ON true
     WHERE s.enabled
-    GROUP BY s.source_id
+    GROUP BY s.source_id, d.key_id, d.sealer, d.wrapped, d.retired_at
     ORDER BY s.source_id
 """
 
 
 async def delivering(connection: Connection) -> list[StoredSource]:
-    """Return the enabled sources with their live secrets, ordered by id."""
+    """Return the enabled sources with their live secrets and data keys, ordered by id."""
     return [
         StoredSource(
             source_id=row["source_id"],
@@ -28,9 +34,20 @@ async def delivering(connection: Connection) -> list[StoredSource]:
             scheme=Scheme(row["scheme"]),
             header_name=row["header_name"],
             materials=row["materials"],
+            data_key=_data_key(row),
+            needs_key=row["key_id"] is None or row["retired_at"] is not None,
+            live_rate=row["live_rate"],
         )
         for row in await connection.fetch(DELIVERING)
     ]
+
+
+def _data_key(row: asyncpg.Record) -> StoredKey | None:
+    if row["key_id"] is None:
+        return None
+    return StoredKey(
+        key_id=str(row["key_id"]), source_id=row["source_id"], sealer=row["sealer"], wrapped=row["wrapped"]
+    )
 
 
 LIST: Final[LiteralString] = """
@@ -38,7 +55,7 @@ LIST: Final[LiteralString] = """
            (SELECT count(*) FROM source_secret AS k WHERE k.source_id = s.source_id AND k.retired_at IS NULL)
                AS live_secrets,
            (SELECT max(created_at) FROM source_secret AS k WHERE k.source_id = s.source_id) AS newest_secret_at,
-           s.api_url, s.client_id, s.poll_seconds, s.quarantined_at, s.quarantine_reason, s.added_at
+           s.live_rate, s.api_url, s.client_id, s.poll_seconds, s.quarantined_at, s.quarantine_reason, s.added_at
     FROM source AS s
     ORDER BY s.source_id
 """
@@ -119,6 +136,14 @@ SET_ENABLED: Final[LiteralString] = "UPDATE source SET enabled = $2 WHERE source
 async def set_enabled(tx: Connection, source_id: str, *, enabled: bool) -> None:
     """Believe a source, or treat it as unknown."""
     await tx.execute(SET_ENABLED, source_id, enabled)
+
+
+SET_LIVE_RATE: Final[LiteralString] = "UPDATE source SET live_rate = $2 WHERE source_id = $1"
+
+
+async def set_live_rate(tx: Connection, source_id: str, live_rate: float | None) -> None:
+    """Let a source deliver so many a second live; `None`: as many as the setting says."""
+    await tx.execute(SET_LIVE_RATE, source_id, live_rate)
 
 
 SET_POLLING: Final[LiteralString] = """

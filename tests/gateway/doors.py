@@ -14,28 +14,41 @@ from uuid import UUID
 import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from chassis.clock import moved_clock
+from chassis.clock import Clock, moved_clock
 from chassis.health import Progress, serve
-from contracts.topics import RMM_RAW, Topic
+from contracts.topics import RMM_RAW, RMM_RAW_BULK, Topic
 from patchline.local import ports
 from services.gateway.accept import Door, Uploads
+from services.gateway.bodies import BlobStore
+from services.gateway.data_keys import CurrentKeys
+from services.gateway.durable import Durable
 from services.gateway.http_head import BoundedHead
+from services.gateway.key_sealing import FILE
 from services.gateway.known_sources import KnownSources
+from services.gateway.large_bodies import LargeBodies
 from services.gateway.raw_writer import Limits, RawWriter
+from services.gateway.rules_breaker import Breaker
+from services.gateway.rules_lanes import Rate
 from services.gateway.sealing import SealingKey
 from services.gateway.sources import SourceByPath, source
+from services.gateway.spool import SpoolLimits
 from services.gateway.verification import StandardWebhooks, StaticHeader, unguessable
+from services.gateway.ways import Ways
+from tests.gateway.held import HeldBlobs, body_key, opened
+from tests.gateway.spooled import NO_DATABASE, running_spool
 
 KEY = b"the signing key of the tests' own"
 SECRET = "the shared secret of the tests"
 SIGNING = "/webhooks/rmm/patchline/tests"
 STATIC = "/webhooks/rmm/ninjaone/tests"
+BODY_KEYS = {path: body_key(path.removeprefix("/webhooks/")) for path in (SIGNING, STATIC)}
 SOURCES: SourceByPath = {
-    SIGNING: source("patchline", "rmm/patchline/tests", StandardWebhooks((KEY, unguessable()))),
+    SIGNING: source("patchline", "rmm/patchline/tests", StandardWebhooks((KEY, unguessable())), BODY_KEYS[SIGNING]),
     STATIC: source(
         "ninjaone",
         "rmm/ninjaone/tests",
         StaticHeader(b"x-shared", (unguessable(), hashlib.sha256(SECRET.encode()).digest())),
+        BODY_KEYS[STATIC],
     ),
 }
 
@@ -87,15 +100,40 @@ class OpenDoor:
 
 @asynccontextmanager
 async def open_door(
-    kafka: str, *, sources: SourceByPath | None = SOURCES, limits: Limits | None = None, uploads: Uploads | None = None
+    kafka: str,
+    *,
+    sources: SourceByPath | None = SOURCES,
+    limits: Limits | None = None,
+    uploads: Uploads | None = None,
+    clock: Clock | None = None,
+    spool_dsn: str = NO_DATABASE,
+    spool_limits: SpoolLimits | None = None,
+    breaker: Breaker | None = None,
+    blobs: BlobStore | None = None,
+    from_bytes: int = 2 * 1024 * 1024,
+    rate: Rate | None = None,
 ) -> AsyncIterator[OpenDoor]:
-    """Yield a door that believes `sources` and writes to the brokers at `kafka`."""
-    known = KnownSources(dsn="", sealing_key=SealingKey(b"k" * 32), refresh_seconds=1, progress=Progress())
+    """Yield a door that believes `sources` and writes to the brokers at `kafka`, else to the spool at `spool_dsn`."""
+    keys = CurrentKeys({}, FILE)
+    known = KnownSources(dsn="", sealing_key=SealingKey(b"k" * 32), keys=keys, refresh_seconds=1, progress=Progress())
     known.by_path = sources
     port = ports.claimed(0, setting="")
     stopping = asyncio.Event()
-    async with running_writer(kafka, limits=limits) as writer:
-        door = Door(sources=known, writer=writer, clock=moved_clock(0), trace_ratio=0.5, uploads=uploads or Uploads())
+    async with (
+        running_spool(spool_dsn, limits=spool_limits) as spool,
+        running_writer(kafka, limits=limits) as writer,
+        running_writer(kafka, topic=RMM_RAW_BULK, limits=limits) as bulk_writer,
+    ):
+        breaker = breaker or Breaker()
+        live, bulk = (Durable(writer=each, spool=spool, breaker=breaker) for each in (writer, bulk_writer))
+        door = Door(
+            sources=known,
+            ways=Ways(live=live, bulk=bulk, rate=rate or Rate(10_000, 100_000)),
+            large=LargeBodies(blobs or HeldBlobs(), from_bytes=from_bytes),
+            clock=clock or moved_clock(0),
+            trace_ratio=0.5,
+            uploads=uploads or Uploads(),
+        )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(serve(door, host=ports.LOOPBACK, port=port, stopping=stopping, protocol=Impatient))
             await _listening(port)
@@ -160,6 +198,11 @@ def header(record: Any, name: str) -> str:
     """Return one header of a record."""
     [value] = [value for each, value in record.headers if each == name]
     return str(value.decode())
+
+
+def opened_bodies(records: list[Any]) -> list[bytes]:
+    """Return the bodies of records in clear."""
+    return [opened(record, *BODY_KEYS.values()).body for record in records]
 
 
 def raw_ids(records: list[Any]) -> list[UUID]:

@@ -18,19 +18,24 @@ from chassis.health import Progress
 from chassis.http import Unavailable
 from chassis.postgres import Pool, open_pool, transaction
 from contracts.events import rmm
-from contracts.raw import RawDelivery, delivery_of
+from contracts.raw import PLAIN, RawDelivery, delivery_of
 from services.gateway import store_poll, vendors
+from services.gateway.bodies import Bodies
+from services.gateway.data_keys import CurrentKeys, KeyRing
+from services.gateway.key_sealing import FILE, FileSealer
 from services.gateway.poll import Poll
 from services.gateway.readers import Readers
 from services.gateway.rules_collect import Collected, ScanMoment
-from services.gateway.sealing import Purpose, SealBroken, new_sealing_key, read_sealing_key, sealed
+from services.gateway.sealing import Purpose, SealBroken, SealingKey, new_sealing_key, read_sealing_key, sealed
 from services.gateway.store_poll import Due
 from tests.builders import HOUR, MINUTE, NOON, SOURCE
+from tests.gateway.held import HeldBlobs
 from tests.gateway.poll_rows import Row, attempt_row, collected, device_row, patch_row
 from tests.parts import Database
 
 OTHER = "rmm/ninjaone/other"
 EVERY = timedelta(minutes=15)
+SEALERS = {FILE: FileSealer(SealingKey(b"k" * 32))}
 
 
 class Clock:
@@ -66,7 +71,9 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 async def two_sources(database: Database) -> None:
     connection = await asyncpg.connect(database.admin)
     await connection.execute("SET search_path = gateway")
-    await connection.execute("TRUNCATE source, source_secret, client_mapping, poll_state, poll_snapshot, outbox")
+    await connection.execute(
+        "TRUNCATE source, source_secret, data_key, client_mapping, poll_state, poll_snapshot, outbox"
+    )
     for source in (SOURCE, OTHER):
         await connection.execute(
             "INSERT INTO source (source_id, vendor, name, scheme, header_name, api_url, client_id, "
@@ -88,7 +95,7 @@ def poller(pool: Pool, clock: Clock, reader: Fake | dict[str, Fake]) -> Poll:
         return reader[due.source] if isinstance(reader, dict) else reader
 
     on: Any = SimpleNamespace(pool=pool, clock=clock, progress=Progress(), relay=SimpleNamespace(wake=lambda: None))
-    return Poll(on, vendors.POLLED, reader_of)
+    return Poll(on, vendors.POLLED, reader_of, keys=CurrentKeys(SEALERS, FILE))
 
 
 async def due(pool: Pool, clock: Clock, most: int = 9) -> list[Due]:
@@ -111,9 +118,12 @@ async def raw(pool: Pool) -> list[RawDelivery]:
     rows = await pool.fetch("DELETE FROM outbox RETURNING id, topic, key, headers, value")
     assert {row["topic"] for row in rows} <= {"rmm.raw", "rmm.raw.bulk"}
     assert {row["key"] for row in rows} <= {None}
-    return [
+    sealed_deliveries = [
         delivery_of(outbox.headers_of(row["headers"]), row["value"]) for row in sorted(rows, key=lambda row: row["id"])
     ]
+    assert all(each.key_id != PLAIN for each in sealed_deliveries)
+    opened = await Bodies(KeyRing(pool.acquire, SEALERS), HeldBlobs()).opened(sealed_deliveries)
+    return [each for each in opened if isinstance(each, RawDelivery)]
 
 
 async def state(pool: Pool, source: str = SOURCE) -> dict[str, Any]:
@@ -128,6 +138,27 @@ def devices(*rows: Row, **others: Any) -> Callable[[], Collected]:
 
 def down() -> Collected:
     raise Unavailable("ninja.example: ConnectError")
+
+
+async def test_a_first_import_is_bulk_and_what_differs_later_is_live(pool: Pool, clock: Clock) -> None:
+    await poll_main(pool, clock, devices(device_row(1)))
+    assert await pool.fetchval("SELECT string_agg(topic, ',') FROM outbox") == "rmm.raw.bulk"
+    await pool.execute("DELETE FROM outbox")
+    clock.at += EVERY * 2
+
+    await poll_main(pool, clock, devices(device_row(1), device_row(2)))
+
+    assert await pool.fetchval("SELECT string_agg(topic, ',') FROM outbox") == "rmm.raw"
+
+
+async def test_an_unusually_large_difference_is_bulk(pool: Pool, clock: Clock) -> None:
+    await poll_main(pool, clock, devices(device_row(1)))
+    await pool.execute("DELETE FROM outbox")
+    clock.at += EVERY * 2
+
+    await poll_main(pool, clock, devices(*(device_row(number) for number in range(1, 503))))
+
+    assert set(await pool.fetchval("SELECT array_agg(topic) FROM outbox")) == {"rmm.raw.bulk"}
 
 
 async def test_a_first_poll_tells_everything_as_raw_records(pool: Pool, clock: Clock) -> None:

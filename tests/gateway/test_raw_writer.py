@@ -113,7 +113,7 @@ async def test_it_is_ready_when_kafka_is_there(kafka: str) -> None:
         during = progress.not_ready()
         stopping.set()
 
-    assert (before, during) == (["raw writer"], [])
+    assert (before, during) == (["writer of rmm.raw"], [])
 
 
 async def test_a_record_that_kafka_refuses_takes_no_neighbour_along(own_kafka: Kafka) -> None:

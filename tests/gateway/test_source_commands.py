@@ -210,3 +210,14 @@ def test_without_a_database_it_says_what_to_do(monkeypatch: pytest.MonkeyPatch) 
 
     assert result.exit_code == 3
     assert "patchline status" in result.output
+
+
+def test_a_source_is_given_a_rate_of_its_own_and_loses_it_again() -> None:
+    rows(source("add", "patchline", "busy", "--json"))
+    before, given, without = [
+        next(row["live_rate"] for row in rows(source("list", "--json")) if row["source"] == "rmm/patchline/busy")
+        for changed in ((), ("--live-rate", "50"), ("--live-rate", "0"))
+        if not changed or rows(source("change", "patchline", "busy", *changed, "--json"))
+    ]
+
+    assert (before, given, without) == (None, 50.0, None)
