@@ -12,6 +12,7 @@ from services.gateway import vendors
 from services.gateway.poll import LEASE, Poll
 from services.gateway.readers import Readers
 from services.gateway.rules_collect import ScanMoment
+from services.gateway.safe import opened_safe
 from services.gateway.sealing import read_sealing_key
 from services.gateway.settings import GatewaySettings
 
@@ -31,8 +32,9 @@ async def run(settings: PollSettings) -> None:
     """Poll until SIGTERM."""
     readers = Readers(read_sealing_key(settings.sealing_key_file), settings.ninjaone_scan_moment)
     try:
-        async with platform(settings, PROCESS) as on:
-            poll = Poll(on, vendors.POLLED, readers.of, lease=timedelta(seconds=settings.poll_lease_seconds))
+        async with platform(settings, PROCESS) as on, opened_safe(settings, on.pool.acquire) as safe:
+            lease = timedelta(seconds=settings.poll_lease_seconds)
+            poll = Poll(on, vendors.POLLED, readers.of, keys=safe.current, lease=lease)
             await run_until_stopped([[poll], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
     finally:
         await readers.close()

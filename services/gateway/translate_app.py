@@ -28,7 +28,7 @@ GROUP: Final = "gateway"
 """The consumer group; dead letters are replayed to it."""
 
 
-class TranslateSettings(Settings):
+class TranslateSettings(GatewaySettings):
     """What this process needs."""
 
     translate_records: int = Field(default=1000, ge=1, le=10_000, description="raw records in one transaction")

@@ -24,7 +24,7 @@ INSTALL_FAILED = "PATCH_MANAGEMENT_INSTALL_FAILED"
 OTHER_SOURCE = "rmm/ninjaone/other"
 TABLES = (
     "translated, parked, device_organisation, flow, unknown_code, source_health, outbox, client_mapping, client, "
-    "source_secret, poll_state, poll_snapshot, source"
+    "source_secret, data_key, poll_state, poll_snapshot, source"
 )
 
 
