@@ -96,11 +96,12 @@ def read(
         translation = translate(delivery)
         result.reads.append(Read(delivery, translation))
         before = recent.get(source, "")
-        if translation.problems or before:
-            outcome = "1" if translation.problems else "0"
+        is_bad = bool(translation.problems) and translation.is_senders_fault
+        if is_bad or before:
+            outcome = "1" if is_bad else "0"
             recent[source] = shortened(before + outcome)
             outcomes[source].append(outcome)
-        if translation.problems:
+        if is_bad:
             result.why[source] = translation.problems[0]
             if is_mostly_bad(recent[source]):
                 result.quarantined.add(source)
@@ -127,6 +128,15 @@ class Item:
     index: int
     delivery: RawDelivery
     content: Said | Unsaid
+
+    @property
+    def stands_for(self) -> str:
+        """Return what its id stands for: an event, or a code of which no event is made."""
+        match self.content:
+            case Said():
+                return "event"
+            case Unsaid(is_known=is_known):
+                return "ignored" if is_known else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,21 +270,28 @@ def outcome(each: Read, fates: Sequence[Fate]) -> Outcome:
 
 @dataclass(slots=True)
 class Tally:
-    """What one hour's deliveries of one source consisted of."""
+    """What one hour's deliveries of one source consisted of. `replayed` ones had their outcome when first read."""
 
     outcomes: dict[Outcome, int] = field(default_factory=lambda: dict.fromkeys(Outcome, 0))
     events: dict[Fate, int] = field(default_factory=lambda: dict.fromkeys(Fate, 0))
+    replayed: int = 0
 
 
 def tallies(
-    reads: Sequence[Read], outcomes: Sequence[Outcome], fates: Sequence[Sequence[Fate]]
+    reads: Sequence[Read],
+    outcomes: Sequence[Outcome],
+    fates: Sequence[Sequence[Fate]],
+    again: AbstractSet[int] = frozenset(),
 ) -> dict[tuple[str, datetime], Tally]:
-    """Return the tally of each source and hour of receipt."""
+    """Return the tally of each source and hour of receipt. The deliveries at the places in `again` were replayed."""
     result: defaultdict[tuple[str, datetime], Tally] = defaultdict(Tally)
-    for each, became, own in zip(reads, outcomes, fates, strict=True):
+    for place, (each, became, own) in enumerate(zip(reads, outcomes, fates, strict=True)):
         hour = each.delivery.received.replace(minute=0, second=0, microsecond=0)
         tally = result[each.delivery.source, hour]
-        tally.outcomes[became] += 1
+        if place in again:
+            tally.replayed += 1
+        else:
+            tally.outcomes[became] += 1
         for fate in own:
             tally.events[fate] += 1
     return dict(result)

@@ -34,15 +34,19 @@ async def health(tx: Connection, sources: Collection[str]) -> dict[str, Health]:
 
 
 CLAIM: Final[LiteralString] = """
-    INSERT INTO translated (event_id, source, raw_id, recorded_at)
-    SELECT event_id, source, raw_id, $4 FROM unnest($1::uuid[], $2::text[], $3::uuid[]) AS t (event_id, source, raw_id)
-    ON CONFLICT DO NOTHING
+    INSERT INTO translated AS t (event_id, source, raw_id, recorded_at, stands_for)
+    SELECT event_id, source, raw_id, $5, stands_for
+    FROM unnest($1::uuid[], $2::text[], $3::uuid[], $4::text[]) AS said (event_id, source, raw_id, stands_for)
+    ON CONFLICT (event_id) DO UPDATE
+    SET source = excluded.source, raw_id = excluded.raw_id, recorded_at = excluded.recorded_at,
+        stands_for = excluded.stands_for
+    WHERE t.stands_for <> 'event' AND excluded.stands_for = 'event'  -- a mended adapter; all else is a repeat
     RETURNING event_id
 """
 
 
 async def claim(tx: Connection, items: Sequence[Item], recorded_at: datetime) -> set[EventId]:
-    """Note the ids of these items and return those that nobody knew."""
+    """Note the ids of these items and return those that nobody knew, or knew only as a code without an event."""
     first = {item.content.id: item for item in reversed(items)}
     known = sorted(first)
     rows = await tx.fetch(
@@ -50,6 +54,7 @@ async def claim(tx: Connection, items: Sequence[Item], recorded_at: datetime) ->
         known,
         [first[id_].delivery.source for id_ in known],
         [first[id_].delivery.raw_id for id_ in known],
+        [first[id_].stands_for for id_ in known],
         recorded_at,
     )
     return {row["event_id"] for row in rows}
@@ -145,21 +150,21 @@ async def count_codes(tx: Connection, codes: Sequence[tuple[Item, str]]) -> None
 
 ADD_FLOW: Final[LiteralString] = """
     INSERT INTO flow AS f (source, received_hour, deliveries, translated, duplicate, parked, dead_lettered,
-                           quarantined, unknown, ignored, events, events_duplicate, events_parked)
+                           quarantined, unknown, ignored, events, events_duplicate, events_parked, replayed)
     SELECT source, received_hour, translated + duplicate + parked + dead_lettered + quarantined + unknown + ignored,
            translated, duplicate, parked, dead_lettered, quarantined, unknown, ignored,
-           events, events_duplicate, events_parked
+           events, events_duplicate, events_parked, replayed
     FROM unnest($1::text[], $2::timestamptz[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[], $7::bigint[],
-                $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[])
+                $8::bigint[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::bigint[])
         AS t (source, received_hour, translated, duplicate, parked, dead_lettered, quarantined, unknown, ignored,
-              events, events_duplicate, events_parked)
+              events, events_duplicate, events_parked, replayed)
     ON CONFLICT (source, received_hour) DO UPDATE
     SET deliveries = f.deliveries + excluded.deliveries, translated = f.translated + excluded.translated,
         duplicate = f.duplicate + excluded.duplicate, parked = f.parked + excluded.parked,
         dead_lettered = f.dead_lettered + excluded.dead_lettered, quarantined = f.quarantined + excluded.quarantined,
         unknown = f.unknown + excluded.unknown, ignored = f.ignored + excluded.ignored,
         events = f.events + excluded.events, events_duplicate = f.events_duplicate + excluded.events_duplicate,
-        events_parked = f.events_parked + excluded.events_parked
+        events_parked = f.events_parked + excluded.events_parked, replayed = f.replayed + excluded.replayed
 """
 _OUTCOME_COLUMNS: Final = (
     Outcome.TRANSLATED,
@@ -182,6 +187,7 @@ async def add_flow(tx: Connection, tallies: Mapping[tuple[str, datetime], Tally]
         [hour for _, hour in keys],
         *([tallies[key].outcomes[column] for key in keys] for column in _OUTCOME_COLUMNS),
         *([tallies[key].events[column] for key in keys] for column in _FATE_COLUMNS),
+        [tallies[key].replayed for key in keys],
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime
 
 from chassis import outbox
-from chassis.batch import Batch
+from chassis.batch import REPLAY_GROUP, Batch
 from chassis.postgres import Connection
 from chassis.telemetry import METERS, Count
 from contracts.envelope import Envelope
@@ -38,7 +38,8 @@ class Translate:
         by_delivery = _by_delivery(said, fates, len(reading.reads))
         outcomes = [rules.outcome(each, own) for each, own in zip(reading.reads, by_delivery, strict=True)]
         _refuse(batch, reading.reads)
-        await store_translate.add_flow(tx, rules.tallies(reading.reads, outcomes, by_delivery))
+        again = {place for place, item in enumerate(batch.items) if REPLAY_GROUP in dict(item.record.headers)}
+        await store_translate.add_flow(tx, rules.tallies(reading.reads, outcomes, by_delivery, again))
         if reading.outcomes:
             await self._judge(tx, reading, batch.recorded_at)
         _meter(reading.reads, outcomes)
