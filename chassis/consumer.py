@@ -20,7 +20,7 @@ from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks
 from chassis.platform import Platform
 from chassis.positions import Positions
 from chassis.postgres import transaction
-from chassis.subscription import Subscription
+from chassis.subscription import Member, Subscription
 from chassis.telemetry import METERS, Count, Duration, link_to
 from contracts.topics import BY_NAME, Topic
 
@@ -72,7 +72,7 @@ class BatchConsumer(Generic[T]):
         self._later_tasks: set[asyncio.Task[None]] = set()
         self._subscription = Subscription(
             kafka=on.kafka,
-            group=group,
+            member=Member(group, on.group_instance),
             topics=topics,
             max_records=max_records,
             on_records=self._take,
@@ -141,6 +141,7 @@ class BatchConsumer(Generic[T]):
             self._later(self._assign_again(partitions))
         else:
             self._progress.ready[self.name] = True
+            self._later(self._positions.commit(consumer, partitions))  # who died before its offset left it behind
 
     async def _assign_again(self, partitions: Sequence[TopicPartition]) -> None:
         await asyncio.sleep(self._longer_pause())

@@ -24,6 +24,7 @@ class Platform:
     health: HealthServer
     live: Activity = field(default_factory=Activity)
     bulk_share: float = BULK_SHARE
+    group_instance: str = ""
 
 
 @asynccontextmanager
@@ -45,6 +46,7 @@ async def platform(settings: Settings, process: str) -> AsyncIterator[Platform]:
             relay=Relay(dsn=settings.dsn, kafka=settings.kafka, progress=progress),
             health=HealthServer(progress, settings.health_host, settings.health_port),
             bulk_share=settings.bulk_share,
+            group_instance=settings.group_instance,
         )
     finally:
         pool.terminate()

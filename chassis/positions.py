@@ -3,7 +3,7 @@
 import asyncio
 import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
@@ -202,9 +202,9 @@ class Positions:
             consumer.seek(each, self._next[each])
         return partitions
 
-    async def commit(self, consumer: Any, moves: Mapping[TopicPartition, Move]) -> None:
-        """Commit the offsets for whoever watches the lag; the watermarks are what counts."""
+    async def commit(self, consumer: Any, partitions: Iterable[TopicPartition]) -> None:
+        """Commit where these partitions stand, for whoever watches the lag; the watermarks are what counts."""
         try:
-            await consumer.commit({partition: move.next_offset for partition, move in moves.items()})
+            await consumer.commit({each: self._next[each] for each in partitions if each in self._next})
         except KafkaError as error:
             log.info("offsets not committed", extra={"group": self._group, "reason": str(error)})

@@ -33,6 +33,9 @@ class Settings(BaseSettings):
     bulk_share: float = Field(default=BULK_SHARE, gt=0, le=1, description="of the time bulk may take from live work")
     drain_seconds: float = Field(default=20, gt=0, description="how long SIGTERM may take")
     trace_ratio: float = Field(default=0.05, ge=0, le=1, description="share of deliveries traced")
+    group_instance: str = Field(
+        default="", description="this process's own name in its consumer groups, if it has the same one after a restart"
+    )
     die_at: str = Field(
         default="",
         pattern=r"^[^:]*(:[1-9][0-9]*)?$",

@@ -7,7 +7,7 @@ every assigned partition: so none of them is used.
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
 from aiokafka.client import AIOKafkaClient
@@ -23,9 +23,22 @@ log = logging.getLogger(__name__)
 
 POLL_MS: Final = 20
 KAFKA_AWAY_SECONDS: Final = 1.0
+GIVEN_UP_MS: Final = 10_000
+"""A member that has been silent for so long is given up, and its partitions go to others."""
 
 OnRecords = Callable[[Sequence[Record]], Awaitable[None]]
 OnAssigned = Callable[[Sequence[TopicPartition]], Awaitable[None]]
+
+
+class Member(NamedTuple):
+    """Who subscribes. `instance` is a name that no other process of the group has at the same time, or empty.
+
+    With one, a member that died has its partitions back as soon as it is here again; without, the group first waits
+    until it is given up.
+    """
+
+    group: str
+    instance: str = ""
 
 
 class Subscription:
@@ -35,22 +48,23 @@ class Subscription:
         self,
         *,
         kafka: str,
-        group: str,
+        member: Member,
         topics: Sequence[Topic],
         max_records: int,
         on_records: OnRecords,
         on_assigned: OnAssigned,
     ) -> None:
-        """Subscribe `group` to `topics`; nothing happens before `start`."""
+        """Subscribe `member`'s group to `topics`; nothing happens before `start`."""
         self._kafka = kafka
-        self._group = group
+        self._group = member.group
         self._on_records = on_records
         self._broker = KafkaBroker(
             kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
         )
         self._subscriber: Any = self._broker.subscriber(
             *(topic.name for topic in topics),
-            group_id=group,
+            group_id=member.group,
+            group_instance_id=member.instance or None,
             batch=True,
             max_records=max_records,
             batch_timeout_ms=POLL_MS,
@@ -59,7 +73,7 @@ class Subscription:
             listener=_Assignments(on_assigned),
             parser=_untouched,
             decoder=_records,
-            session_timeout_ms=10_000,
+            session_timeout_ms=GIVEN_UP_MS,
             heartbeat_interval_ms=2_000,
             fetch_max_wait_ms=250,
         )

@@ -8,7 +8,7 @@ from contracts import ids
 from contracts.events.asset import AssetChanged
 from contracts.events.obligation import ObligationStateChanged
 from patchline.demo import run
-from patchline.demo.check import Check
+from patchline.demo.check import Check, with_wrong
 from patchline.demo.judgement import Found, judged
 from patchline.demo.run import Stage
 from patchline.demo.subscriber import Letter, Seen
@@ -19,6 +19,9 @@ from simulators.sender import Sent
 _NAMES = frozenset(source.full_name for source in SOURCES)
 _TENANTS = frozenset(ids.tenant_id(client.name) for client in CLIENTS)
 _CLIENTS = frozenset(client.name for client in CLIENTS)
+
+_IN_THE_END = frozenset({"sources known to be silent", "devices in the inventory", "obligations", "figures published"})
+"""The comparisons that hold once the whole day was delivered."""
 
 Also = Callable[[Seen, Sequence[Issue]], Iterable[Check]]
 """Compares something else, which the day's ledger does not know, in the same topics and tracker."""
@@ -36,17 +39,30 @@ class Judgement:
 
 @dataclass(slots=True)
 class Judge:
-    """Judges one world again and again. `also` compares what stands in no day's ledger."""
+    """Judges one world again and again. `also` compares what stands in no day's ledger.
+
+    Until `is_day_over` the ledger, which knows the whole day, does not say how far each device is.
+    """
 
     also: list[Also] = field(default_factory=list)
+    is_day_over: bool = False
     _told: Counter[str] = field(default_factory=Counter)
 
-    async def judged(self, stage: Stage, waiting: Sequence[str]) -> Judgement:
-        """Return what is new since the last judgement; what still `waiting` counts as wrong, one thing each."""
+    async def judged(self, stage: Stage, others: Sequence[Sent], waiting: Sequence[str]) -> Judgement:
+        """Return what is new since the last judgement.
+
+        A delivery of `others` that was never accepted counts as wrong, and so does what is still `waiting`.
+        """
         came = await run.outcome(stage)
         found = came.found
-        checks = judged(came.ledger, of_the_day(found))
+        checks = [
+            check
+            for check in judged(came.ledger, of_the_day(found))
+            if self.is_day_over or check.name not in _IN_THE_END
+        ]
         checks += [check for also in self.also for check in also(found.seen, found.issues)]
+        refused = [f"never accepted: {each.delivery.name}, {each.status}" for each in others if not each.is_accepted]
+        checks.append(with_wrong(Check(name="other deliveries", expected=len(others), found=len(others)), refused))
         counts = Counter({
             "lost": sum(check.lost for check in checks),
             "doubled": sum(check.doubled for check in checks),

@@ -1,17 +1,166 @@
-"""Processes that die as by `kill -9`: at random instants, and at each labelled point."""
+"""Processes that die as by `kill -9`: at random instants, and at each labelled point, while a day comes in.
 
-from collections.abc import Sequence
+Three storms of one day. First every process dies at random, then each at its labelled points, one after the other,
+then at random again while what had failed is mended and the evening's poll brings the proofs.
+"""
 
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Final
+
+from faults.desk import CLIENT, SOURCE, Desk
+from faults.points import CONSUMER, POINTS, RELAY
 from faults.report import Injured
 from faults.world import World
+from patchline.demo import run
 from patchline.stack.programs import PROGRAMS
+
+POLLER: Final = "gateway-poll"
+TRANSLATOR: Final = "gateway-translate"
+RANDOM_KILLS: Final = 50
+EVENING_KILLS: Final = 16
+QUICK_KILLS: Final = 12
+BETWEEN_SECONDS: Final = 2.0
+MATTER_SECONDS: Final = 1.5
+SENT_A_SECOND: Final = 8.0
+LONGEST_AIM_SECONDS: Final = 40.0
+LATEST_PASSAGE: Final = 3
+LOOK_SECONDS: Final = 0.05
+DIE_AT: Final = "PATCHLINE_DIE_AT"
+
+
+@dataclass(frozen=True, slots=True)
+class Aim:
+    """One labelled point of one program, and whether the program died there."""
+
+    program: str
+    point: str
+    is_hit: bool
 
 
 async def injure(world: World) -> Sequence[Injured]:
-    """Kill processes while a day's webhooks come in."""
-    for program in PROGRAMS:
-        world.supervisor.kill(program.name)
-    await world.send(world.next_deliveries(100), seconds=10)
+    """Kill processes through a whole day, and judge three times: after each storm all must be as the ledger says."""
+    await world.add_source(SOURCE, CLIENT)
+    desk = Desk(world.send_at_once, world.stage.subscriber.seen, world.stage.clock)
+    world.judge.also.append(desk.checks)
+    kills = QUICK_KILLS if world.is_quick else RANDOM_KILLS
+    rows = [await _at_random(world, desk, kills)]
+    rows += await _aimed(world, desk)
+    return [*rows, await _in_the_evening(world, desk)]
+
+
+async def _at_random(world: World, desk: Desk, kills: int) -> Injured:
+    half = len(world.rest) // 2
+    async with _load(world, desk, half):
+        killed = await kill_at_random(world, kills)
+    return await _row(world, "kill -9 at random instants", killed)
+
+
+async def _aimed(world: World, desk: Desk) -> list[Injured]:
+    async with _load(world, desk, len(world.rest)):
+        tasks = [aim(world, program, points) for program, points in POINTS.items() if program != TRANSLATOR]
+        aims = [each for taken in await asyncio.gather(_at_the_gateway(world), *tasks) for each in taken]
+    row = await _row(world, "kill -9 at each labelled point", sum(each.is_hit for each in aims))
+    missed = [each for each in aims if not each.is_hit]
+    return [row, *(Injured(fault=f"{each.program}: {each.point}", injected=0, recovered_s=0) for each in missed)]
+
+
+async def _at_the_gateway(world: World) -> list[Aim]:
+    """Aim at the translator, at its relay only once the poller is down: the two share one outbox, and one relays."""
+    points = POINTS[TRANSLATOR]
+    aims = await aim(world, TRANSLATOR, [point for point in points if point not in RELAY])
+    while world.supervisor.are_settings_left(POLLER):
+        await asyncio.sleep(LOOK_SECONDS)
+    world.supervisor.hold(POLLER)
+    await asyncio.to_thread(world.supervisor.kill, POLLER)
+    aims += await aim(world, TRANSLATOR, RELAY)
+    world.supervisor.release(POLLER)
+    return aims
+
+
+async def _in_the_evening(world: World, desk: Desk) -> Injured:
+    async with _load(world, desk, 0, whole_day=True):
+        evening = asyncio.ensure_future(run.evening(world.stage))
+        killed = await kill_at_random(world, QUICK_KILLS if world.is_quick else EVENING_KILLS)
+        await evening
+    world.judge.is_day_over = True
+    return await _row(world, "kill -9 while what failed is mended", killed)
+
+
+async def _row(world: World, fault: str, injected: int) -> Injured:
     judgement = await world.judged()
-    return [Injured(fault="kill -9", injected=len(PROGRAMS), recovered_s=max(world.recovery.taken(), default=0.0),
-                    lost=judgement.lost, doubled=judgement.doubled, wrong=judgement.wrong)]  # fmt: skip
+    times = sorted(world.recovery.taken())
+    if times:
+        world.say(f"{fault}: {injected}, recovered after {times[len(times) // 2]:.1f} s in the median")
+    return Injured(
+        fault=fault,
+        injected=injected,
+        recovered_s=round(max(times, default=0.0), 1),
+        lost=judgement.lost,
+        doubled=judgement.doubled,
+        wrong=judgement.wrong,
+    )
+
+
+@asynccontextmanager
+async def _load(world: World, desk: Desk, deliveries: int, *, whole_day: bool = False) -> AsyncIterator[None]:
+    """Let so many of the day's webhooks come in, and tickets be worked on, while the block runs."""
+    day = world.last_deliveries() if whole_day else world.next_deliveries(deliveries)
+    stopping = asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(desk.play(stopping, every_seconds=MATTER_SECONDS))
+        tasks.create_task(world.send(day, seconds=len(day) / SENT_A_SECOND))
+        try:
+            yield
+        finally:
+            stopping.set()
+
+
+async def kill_at_random(world: World, kills: int) -> int:
+    """Kill so many processes, each time another instant and another one; return how many were really killed."""
+    names = [program.name for program in PROGRAMS]
+    killed = 0
+    while killed < kills:
+        await asyncio.sleep(world.rng.uniform(0, 2 * BETWEEN_SECONDS))
+        name = world.rng.choice(names)
+        if await asyncio.to_thread(world.supervisor.kill, name):
+            killed += 1
+            world.say(f"kill {killed}/{kills}: {name}")
+    return killed
+
+
+async def aim(world: World, program: str, points: Sequence[str]) -> list[Aim]:
+    """Let one program die at each of these points, one start after the other; return which of them it reached."""
+    supervisor = world.supervisor
+    before = supervisor.deaths_of(program)
+    armed = ({DIE_AT: f"{point}:{_passage(world, point)}"} for point in points)
+    supervisor.settings_of_next_starts(program, *armed)
+    await asyncio.to_thread(supervisor.kill, program)
+    aims = []
+    for number, point in enumerate(points, start=1):
+        is_hit = await _has_died(world, program, len(before) + 1 + number)
+        world.say(f"{program}: {'died at' if is_hit else 'never came to'} {point}")
+        aims.append(Aim(program, point, is_hit))
+        if is_hit:
+            world.recovery.died_at_work(supervisor.deaths_of(program)[-1])
+        else:
+            await asyncio.to_thread(supervisor.kill, program)
+    return aims
+
+
+def _passage(world: World, point: str) -> int:
+    """Return at which passage to die: the machinery passes often, an effect or a poll seldom."""
+    return world.rng.randint(1, LATEST_PASSAGE) if point in CONSUMER + RELAY else 1
+
+
+async def _has_died(world: World, program: str, times: int) -> bool:
+    """Wait until a program has died so often; return whether it has, or has not come to its point in time."""
+    deadline = time.monotonic() + LONGEST_AIM_SECONDS
+    while time.monotonic() < deadline:
+        if len(world.supervisor.deaths_of(program)) >= times:
+            return True
+        await asyncio.sleep(LOOK_SECONDS)
+    return False

@@ -9,7 +9,7 @@ import httpx
 
 from patchline.stack.programs import ACCEPT, PROGRAMS, Program
 from patchline.stack.stack import Stack
-from patchline.stack.supervisor import Supervisor
+from patchline.stack.supervisor import Death, Supervisor
 
 LOOK_SECONDS: Final = 0.25
 _WORK: Final = {ACCEPT.name: "patchline_deliveries_total", "gateway-poll": "patchline_polls_total"}
@@ -36,6 +36,11 @@ class Recovery:
         died_at = self._open.pop(name, None)
         if died_at is not None:
             self.seconds.append(at - died_at)
+
+    def died_at_work(self, death: Death) -> None:
+        """Note a death at a labelled point: the service had handled work until then, and is timed anew."""
+        self.worked(death.program, death.at)
+        self._open[death.program] = death.at
 
     def taken(self) -> list[float]:
         """Return the times since the last call; whoever has not recovered is timed for the next one."""

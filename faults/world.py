@@ -19,6 +19,7 @@ from faults.settling import Settling
 from patchline.demo import run
 from patchline.demo.display import Display
 from patchline.demo.run import Stage
+from patchline.demo.typed import typed
 from patchline.local import Say, place
 from patchline.local.parts import PartSettings
 from patchline.main import app
@@ -26,15 +27,17 @@ from patchline.stack.programs import PROGRAMS
 from patchline.stack.stack import Stack, StackSettings
 from patchline.stack.supervisor import NO_PAUSES, Supervisor
 from simulators.day import day
-from simulators.deliveries import Delivery
+from simulators.deliveries import Delivery, Nature
+from simulators.fleet import Source
 from simulators.plan import Plan, plan
 from simulators.script import NOW, What
-from simulators.sender import Sender
+from simulators.sender import Sender, Sent
 
 DEVICES: Final = 300
 QUICK_DEVICES: Final = 60
 SEND_ATTEMPTS: Final = 15
 LONGEST_SETTLING_SECONDS: Final = 150.0
+BELIEVED_LOOK_SECONDS: Final = 0.3
 SETTINGS: Final = {
     "PATCHLINE_TRACKER_TIMEOUT_SECONDS": "2",
     "PATCHLINE_TRACKER_SETTLE_SECONDS": "5",
@@ -49,7 +52,8 @@ class World:
     """One running product. `stack` has the parts and processes, `supervisor` starts again what is killed.
 
     `rest` are the deliveries of the day that are not sent yet: first those that mend nothing, in an order of which the
-    truth is independent; then those that mend, which tickets tell apart by the order of their acceptance.
+    truth is independent; then those that mend, which tickets tell apart by the order of their acceptance. `others` are
+    the answers to deliveries that belong to no day.
     """
 
     stack: Stack
@@ -63,12 +67,39 @@ class World:
     judge: Judge
     recovery: Recovery
     rest: list[Delivery] = field(default_factory=list)
+    others: list[Sent] = field(default_factory=list)
 
     async def send(self, deliveries: Sequence[Delivery], *, seconds: float) -> None:
         """Send deliveries spread over so long, each again until it is accepted, as a vendor that retries."""
         async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
             sender = Sender(client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
             await sender.send_all(deliveries, seconds=seconds, on_sent=self.stage.sent.append)
+
+    async def send_at_once(self, deliveries: Sequence[Delivery]) -> None:
+        """Send a few deliveries that belong to no day; each again until it is accepted."""
+        async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
+            sender = Sender(client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
+            await sender.send_all(deliveries, seconds=0, on_sent=self.others.append)
+
+    async def add_source(self, source: Source, client: str) -> None:
+        """Register a source beside the day's, whose one client calls itself so, and wait until it is believed."""
+        await asyncio.to_thread(self._register, source, client)
+        hello = Delivery(nature=Nature.TRUE, name="hello", source=source, body=b"{}", delivery_id="msg_hello")
+        while not (await self.send_once(hello)).is_accepted:
+            await asyncio.sleep(BELIEVED_LOOK_SECONDS)
+
+    async def send_once(self, delivery: Delivery) -> Sent:
+        """Send one delivery that belongs to no day, and return the answer."""
+        async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
+            sender = Sender(client, self.secrets, self.stage.clock, attempts=1)
+            [sent] = await sender.send_all([delivery], seconds=0, on_sent=lambda _sent: None)
+        return sent
+
+    def _register(self, source: Source, client: str) -> None:
+        [added] = typed(get_command(app), "source", "add", source.vendor, source.name)
+        typed(get_command(app), "client", "add", client, "--zone", "UTC", "--psa-company", client)
+        typed(get_command(app), "client", "map", client, source.full_name, client)
+        self.secrets[source.full_name] = added["secret"]
 
     def next_deliveries(self, most: int) -> list[Delivery]:
         """Take the next deliveries of the day that mend nothing; fewer, or none, when they come to an end."""
@@ -89,7 +120,7 @@ class World:
     async def judged(self) -> Judgement:
         """Settle, compare everything with the ledger, and return what is new since the last judgement."""
         waiting = await self.settled()
-        judgement = await self.judge.judged(self.stage, waiting)
+        judgement = await self.judge.judged(self.stage, self.others, waiting)
         for line in judgement.lines:
             self.say(line)
         return judgement

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -75,7 +76,7 @@ class Supervisor:
         self._say = say
         self._pauses = pauses
         self._watched = {program.name: _Watched(program, time.monotonic()) for program in programs}
-        self._next_settings: dict[str, dict[str, str]] = {}
+        self._next_settings: defaultdict[str, deque[Mapping[str, str]]] = defaultdict(deque)
         self._lock = threading.RLock()
         self._is_over = threading.Event()
         self.deaths: list[Death] = []
@@ -91,10 +92,15 @@ class Supervisor:
             self._is_over.set()
             thread.join()
 
-    def settings_of_next_start(self, name: str, settings: Mapping[str, str]) -> None:
-        """Add these settings to the next start of a service, and to that one only."""
+    def settings_of_next_starts(self, name: str, *settings: Mapping[str, str]) -> None:
+        """Add the first of these to the settings of a service's next start, the second to those of the one after."""
         with self._lock:
-            self._next_settings[name] = dict(settings)
+            self._next_settings[name] = deque(settings)
+
+    def are_settings_left(self, name: str) -> bool:
+        """Return whether settings still wait for a start of a service."""
+        with self._lock:
+            return bool(self._next_settings[name])
 
     def kill(self, name: str) -> bool:
         """End a service as `kill -9` does; return whether there was one to end."""
@@ -104,6 +110,10 @@ class Supervisor:
                 return False
             child.kill()
             return True
+
+    def deaths_of(self, name: str) -> list[Death]:
+        """Return every end of one service that was seen, in order."""
+        return [death for death in list(self.deaths) if death.program == name]
 
     def hold(self, name: str) -> None:
         """Leave a service down when it ends, until `release`."""
@@ -130,7 +140,8 @@ class Supervisor:
             self._note(watched, now, child.exit_code or 0)
         if not watched.is_held and watched.due_at is not None and now >= watched.due_at:
             watched.due_at, watched.started_at = None, now
-            self._starter.start_program(watched.program, self._next_settings.pop(name, None))
+            extras = self._next_settings[name]
+            self._starter.start_program(watched.program, extras.popleft() if extras else None)
 
     def _note(self, watched: _Watched, now: float, exit_code: int) -> None:
         name = watched.program.name

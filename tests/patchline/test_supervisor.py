@@ -56,16 +56,16 @@ def test_a_killed_service_is_started_again_and_its_death_is_known(sleepers: Slee
     sleepers.children["sleeps"].kill()
 
 
-def test_added_settings_are_those_of_the_next_start_alone(sleepers: Sleepers) -> None:
+def test_added_settings_are_each_for_one_start(sleepers: Sleepers) -> None:
     supervisor = Supervisor(sleepers, [SLEEPS], say=lambda _line: None, pauses=NO_PAUSES)
 
     with supervisor.watching():
-        supervisor.settings_of_next_start("sleeps", {"PATCHLINE_DIE_AT": "somewhere"})
-        for starts in (2, 3):
+        supervisor.settings_of_next_starts("sleeps", {"PATCHLINE_DIE_AT": "here"}, {"PATCHLINE_DIE_AT": "there"})
+        for starts in (2, 3, 4):
             supervisor.kill("sleeps")
             _until(lambda starts=starts: len(sleepers.extras) == starts)  # type: ignore[misc]  # bound at once
 
-    assert sleepers.extras == [None, {"PATCHLINE_DIE_AT": "somewhere"}, None]
+    assert sleepers.extras == [None, {"PATCHLINE_DIE_AT": "here"}, {"PATCHLINE_DIE_AT": "there"}, None]
     sleepers.children["sleeps"].kill()
 
 

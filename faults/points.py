@@ -1,0 +1,24 @@
+"""Every labelled point, by the program that passes it; `tests/faults` compares this with the code."""
+
+from collections.abc import Mapping
+from typing import Final
+
+CONSUMER: Final = ("consumer before the commit", "consumer after the commit", "consumer after the offset commit")
+RELAY: Final = ("relay after the acknowledgement", "relay after the delete")
+POLL: Final = ("poll after reading", "poll after the commit")
+ACCEPT: Final = ("accept after the acknowledgement",)
+ACTS: Final = ("reserve", "open", "append", "resolve", "reopen")
+EFFECT: Final = (
+    *(f"effect {when} {act}" for act in ACTS for when in ("before", "after")),
+    "effect after the record",
+)
+
+POINTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "gateway-accept": ACCEPT,
+    "gateway-translate": CONSUMER + RELAY,
+    "gateway-poll": POLL,
+    "inventory": CONSUMER + RELAY,
+    "compliance": CONSUMER + RELAY,
+    "ticketing": EFFECT + CONSUMER + RELAY,
+}
+"""What each program is aimed at while webhooks come in. The poller's relay has something to carry in the evening."""
