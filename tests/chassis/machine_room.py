@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from chassis import outbox
-from chassis.batch import Batch
+from chassis.batch import Batch, Handler
 from chassis.clock import moved_clock
 from chassis.consumer import BatchConsumer
 from chassis.health import HealthServer, Progress
@@ -50,8 +51,21 @@ def decode(_headers: Iterable[tuple[str, bytes]], value: bytes | None) -> str:
     return value.decode()
 
 
+class Reader(Handler[str], Protocol):
+    """A handler of the records of one topic."""
+
+    forward_to: Topic
+
+
 @asynccontextmanager
 async def running(dsn: str, kafka: str, keeper: Keeper, group: str) -> AsyncIterator[asyncio.Task[None]]:
+    """Yield the running consumer of what the keeper keeps; stop it and its relay in order."""
+    async with consuming(dsn, kafka, keeper, group) as task:
+        yield task
+
+
+@asynccontextmanager
+async def consuming(dsn: str, kafka: str, keeper: Reader, group: str) -> AsyncIterator[asyncio.Task[None]]:
     """Yield the running consumer; stop it and its relay in order."""
     progress = Progress()
     pool = await open_pool(dsn, application="test")
@@ -66,13 +80,13 @@ async def running(dsn: str, kafka: str, keeper: Keeper, group: str) -> AsyncIter
     )
     consumer = BatchConsumer(group=group, topics=[keeper.forward_to], decode=decode, handler=keeper, on=on)
     first, last = asyncio.Event(), asyncio.Event()
-    consuming = asyncio.create_task(consumer.run(first))
+    task = asyncio.create_task(consumer.run(first))
     relaying = asyncio.create_task(relay.run(last))
     try:
-        yield consuming
+        yield task
     finally:
         first.set()
-        await asyncio.wait([consuming])
+        await asyncio.wait([task])
         last.set()
         await relaying
         await pool.close()
