@@ -7,7 +7,7 @@ from typing import Final
 import typer
 
 from chassis.commands import WRONG_USE, stop
-from patchline import dlq, schemas, topics
+from patchline import dlq, schemas, topics, watermark
 from patchline.demo.commands import demo
 from patchline.local import PartUnavailable, place
 from patchline.stack import commands as stack
@@ -29,6 +29,7 @@ app.command("demo")(demo)
 app.command("migrate")(schemas.migrate_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
+app.add_typer(watermark.app, name="watermark")
 app.add_typer(client_app, name="client")
 app.add_typer(source_app, name="source")
 app.add_typer(asset_app, name="asset")
