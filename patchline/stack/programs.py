@@ -100,6 +100,7 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
         "PATCHLINE_HEALTH_HOST": ports.LOOPBACK,
         "PATCHLINE_HEALTH_PORT": str(around.health_port + program.health),
         "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
+        "PATCHLINE_GROUP_INSTANCE": program.name,
     }
     if "sealing" in program.secrets:
         own["PATCHLINE_SEALING_KEY_FILE"] = str(around.secrets / "sealing.key")
