@@ -82,6 +82,7 @@ def connected(settings: TicketingSettings) -> Tracker:
     policy = Policy(
         calls_per_second=settings.tracker_calls_per_second,
         burst=settings.tracker_burst,
+        share=settings.tracker_share_of_a_client,
         timeout_seconds=settings.tracker_timeout_seconds,
         attempts=2,
     )

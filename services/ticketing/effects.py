@@ -85,7 +85,7 @@ class Effects:
                     around.ticket, around.listings, intent=fresh, about=around.about, client=around.client
                 )
                 await store_acts.fix_plan(tx, fresh, plan)
-        return Work(intent=fresh, ticket=around.ticket, plan=plan)
+        return Work(intent=replace(fresh, leased_at=intent.leased_at), ticket=around.ticket, plan=plan)
 
     async def _known(self, work: Work, ref: TicketRef | None) -> Known:
         now, acted_at, looked_at = self._clock(), work.intent.acted_at, work.ticket.looked_at
@@ -168,9 +168,10 @@ class Effects:
 
     async def _wait(self, work: Work) -> None:
         """Look again later: what was written may not show yet."""
-        until = self._clock() + timedelta(seconds=rules_effects.look_again_seconds(work.intent.attempts))
+        now = self._clock()
+        until = now + timedelta(seconds=rules_effects.look_again_seconds(work.intent.attempts))
         reason = "the answer to the last write was lost; looking until it must show"
-        await store_intents.postpone(self._pool, work.intent, until=until, reason=reason)
+        await store_intents.postpone(self._pool, work.intent, now=now, until=until, reason=reason)
         METERS.add(Count.EFFECTS, kind=work.intent.act, outcome="uncertain")
 
     async def _record_closure(self, work: Work) -> None:

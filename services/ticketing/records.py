@@ -188,7 +188,10 @@ class Plan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Intent:
-    """One act that a worker has leased. `attempts` tells this lease from every other one."""
+    """One act that a worker has leased. `attempts` tells this lease from every other one.
+
+    `acted_at` is the last moment at which a write of which we know nothing more may have been sent.
+    """
 
     ticket: str
     number: int
@@ -199,6 +202,7 @@ class Intent:
     cause: Cause
     reservation: str | None = None
     acted_at: datetime | None = None
+    leased_at: datetime | None = None
 
     @property
     def marker(self) -> str:

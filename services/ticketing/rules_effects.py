@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -110,12 +111,18 @@ class Due(NamedTuple):
 
 
 def fair_turns(
-    due: Sequence[Due], *, served: Mapping[UUID, int], busy: Mapping[UUID, int], slots: int, most_per_tenant: int
+    due: Sequence[Due],
+    *,
+    served: Mapping[UUID, int],
+    busy: Mapping[UUID, int],
+    slots: int,
+    most_per_tenant: int,
+    fewer: Mapping[UUID, int] = MappingProxyType({}),
 ) -> list[Due]:
     """Return at most `slots` of `due`, given in order for each tenant: one for each tenant in turn.
 
     Whoever was `served` longest ago comes first (a counter; absent: never). `busy` has the acts under way: with them
-    no tenant gets more than `most_per_tenant`.
+    no tenant gets more than `most_per_tenant`, and those in trouble no more than `fewer` has for them.
     """
     by_tenant: defaultdict[UUID, list[Due]] = defaultdict(list)
     for each in due:
@@ -124,6 +131,6 @@ def fair_turns(
     rounds = [
         (round_number, served.get(tenant, 0), tenant, each)
         for tenant, mine in by_tenant.items()
-        for round_number, each in enumerate(mine[: max(most_per_tenant - under_way[tenant], 0)])
+        for round_number, each in enumerate(mine[: max(fewer.get(tenant, most_per_tenant) - under_way[tenant], 0)])
     ]
     return [each for *_, each in sorted(rounds)[: max(slots, 0)]]

@@ -22,6 +22,7 @@ class TicketingSettings(Settings):
     tracker_closed_statuses: str = Field(default="resolved,done-cbb", description="what counts as closed, by commas")
     tracker_calls_per_second: float = Field(default=50, ge=1)
     tracker_burst: int = Field(default=50, ge=1)
+    tracker_share_of_a_client: float = Field(default=0.75, gt=0, le=1, description="of that rate, for one client alone")
     tracker_timeout_seconds: float = Field(default=5, gt=0, le=60, description="of one call")
     tracker_settle_seconds: float = Field(default=15, gt=0, description="until a lost write must show in a search")
     tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")

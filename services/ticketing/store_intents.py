@@ -1,7 +1,8 @@
 """Intents as the worker sees them: whose turn it is, leases, and what became of each."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Final, LiteralString
 
 import asyncpg
@@ -59,7 +60,10 @@ LEASE: Final[LiteralString] = """
         ORDER BY ticket_key, number
         FOR UPDATE SKIP LOCKED
     )
-    UPDATE intent AS i SET state = 'leased', due_at = $4, attempts = i.attempts + 1
+    UPDATE intent AS i
+    SET state = 'leased', due_at = $4, attempts = i.attempts + 1,
+        acted_at = CASE WHEN i.state = 'leased' AND i.acted_at IS NOT NULL
+                        THEN greatest(i.acted_at, i.due_at - $5::interval) ELSE i.acted_at END
     FROM free
     WHERE i.ticket_key = free.ticket_key AND i.number = free.number
     RETURNING i.ticket_key, i.number, i.tenant_id, i.kind, i.attempts, i.why, i.reservation, i.acted_at,
@@ -67,10 +71,16 @@ LEASE: Final[LiteralString] = """
 """
 
 
-async def lease(connection: Place, due: Sequence[Due], *, now: datetime, until: datetime) -> list[Intent]:
-    """Take these intents until a moment, and return those that nobody else has taken first."""
-    rows = await connection.fetch(LEASE, [each.ticket for each in due], [each.number for each in due], now, until)
-    return [intent_of(row) for row in rows]
+async def lease(
+    connection: Place, due: Sequence[Due], *, now: datetime, until: datetime, margin: timedelta
+) -> list[Intent]:
+    """Take these intents until a moment, and return those that nobody else has taken first.
+
+    Whoever let a lease run out may have written until `margin` before its end, and no later.
+    """
+    tickets, numbers = [each.ticket for each in due], [each.number for each in due]
+    rows = await connection.fetch(LEASE, tickets, numbers, now, until, margin)
+    return [replace(intent_of(row), leased_at=now) for row in rows]
 
 
 def intent_of(row: asyncpg.Record) -> Intent:
@@ -90,7 +100,7 @@ def intent_of(row: asyncpg.Record) -> Intent:
 
 BEGIN_WRITE: Final[LiteralString] = """
     UPDATE intent SET reservation = $4, acted_at = $5
-    WHERE ticket_key = $1 AND number = $2 AND attempts = $3 AND state = 'leased'
+    WHERE ticket_key = $1 AND number = $2 AND attempts = $3 AND state = 'leased' AND due_at > $5
     RETURNING number
 """
 
@@ -105,36 +115,37 @@ async def begin_write(connection: Place, intent: Intent, *, reservation: str | N
 
 
 FORGET_WRITE: Final[LiteralString] = """
-    UPDATE intent SET acted_at = NULL
+    UPDATE intent SET acted_at = $4
     WHERE ticket_key = $1 AND number = $2 AND attempts = $3 AND state = 'leased'
     RETURNING number
 """
 
 
 async def forget_write(connection: Place, intent: Intent) -> None:
-    """Note that the write certainly did not happen.
+    """Note that the write certainly did not happen; one of an earlier lease may have.
 
     Raises:
         LostLease: someone else has the intent.
     """
-    await _fenced(connection, FORGET_WRITE, intent)
+    await _fenced(connection, FORGET_WRITE, intent, intent.acted_at)
 
 
 POSTPONE: Final[LiteralString] = """
     UPDATE intent
-    SET state = CASE WHEN acted_at IS NULL THEN 'pending' ELSE 'uncertain' END, due_at = $4, reason = $5
+    SET state = CASE WHEN acted_at IS NULL THEN 'pending' ELSE 'uncertain' END, due_at = $4, reason = $5,
+        acted_at = CASE WHEN acted_at >= $6 THEN $7 ELSE acted_at END  -- this lease's write may have left until now
     WHERE ticket_key = $1 AND number = $2 AND attempts = $3 AND state = 'leased'
     RETURNING number
 """
 
 
-async def postpone(connection: Place, intent: Intent, *, until: datetime, reason: str) -> None:
+async def postpone(connection: Place, intent: Intent, *, now: datetime, until: datetime, reason: str) -> None:
     """Give the lease back. Until it is known whether a write happened, the intent is uncertain.
 
     Raises:
         LostLease: someone else has the intent.
     """
-    await _fenced(connection, POSTPONE, intent, until, reason)
+    await _fenced(connection, POSTPONE, intent, until, reason, intent.leased_at, now)
 
 
 DROP_RESERVATION: Final[LiteralString] = """

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections import Counter
 from dataclasses import dataclass
 from datetime import timedelta
@@ -18,9 +17,11 @@ from chassis.http import Unavailable
 from chassis.postgres import Pool, transaction
 from chassis.relay import Relay
 from chassis.telemetry import METERS, Count, link_to
+from chassis.turns import calling_for, uptime
 from services.ticketing import announcements, rules_effects, rules_text, store, store_intents
 from services.ticketing.adapters.tracker import ChangedMeanwhile, ReservationUsed
 from services.ticketing.effects import Effects
+from services.ticketing.patience import Patience
 from services.ticketing.records import Intent
 from services.ticketing.store_intents import LostLease
 
@@ -38,7 +39,10 @@ BUGS: Final = (*BROKEN_DATA, ArithmeticError, AssertionError, AttributeError, Lo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How many acts run at once, and for how long. No act outlives its lease."""
+    """How many acts run at once, and for how long.
+
+    No act outlives its lease: nothing is sent later than `deadline_seconds` after the lease was asked for.
+    """
 
     slots: int = 8
     most_per_tenant: int = 4
@@ -65,9 +69,7 @@ class Worker:
         self._busy: Counter[UUID] = Counter()
         self._served: dict[UUID, int] = {}
         self._turns = 0
-        self._held_until = 0.0
-        self._probing = False
-        self._limits_in_a_row = 0
+        self._patience = Patience()
 
     def wake(self) -> None:
         """Look for intents now."""
@@ -79,9 +81,10 @@ class Worker:
             while not stopping.is_set():
                 self._progress.beat(self.name)
                 self._woken.clear()
+                until = uptime() + self._limits.deadline_seconds  # before the lease is asked for: it ends later
                 intents = await self._taken()
                 for intent in intents:
-                    tasks.create_task(self._carry_out(intent))
+                    tasks.create_task(self._carry_out(intent, until))
                 if not intents:
                     await self._idle(stopping)
 
@@ -95,8 +98,8 @@ class Worker:
 
     async def _taken(self) -> list[Intent]:
         """Lease what there is room for, and return it."""
-        slots = (1 if self._probing else self._limits.slots) - self._busy.total()
-        if slots <= 0 or time.monotonic() < self._held_until:
+        slots = self._patience.slots(self._limits.slots) - self._busy.total()
+        if slots <= 0 or not self._patience.is_over:
             return []
         now = self._clock()
         try:
@@ -107,12 +110,14 @@ class Worker:
                 busy=self._busy,
                 slots=slots,
                 most_per_tenant=self._limits.most_per_tenant,
+                fewer=self._patience.fewer(),
             )
             until = now + timedelta(seconds=self._limits.lease_seconds)
-            intents = await store_intents.lease(self._pool, turns, now=now, until=until) if turns else []
+            margin = timedelta(seconds=self._limits.lease_seconds - self._limits.deadline_seconds)
+            intents = await store_intents.lease(self._pool, turns, now=now, until=until, margin=margin) if turns else []
         except TRANSIENT as error:
             log.warning("cannot look for intents", extra={"reason": str(error) or type(error).__name__})
-            self._hold(DATABASE_PAUSE_SECONDS)
+            self._patience.hold(DATABASE_PAUSE_SECONDS)
             return []
         for intent in intents:
             self._turns += 1
@@ -120,28 +125,17 @@ class Worker:
             self._busy[intent.tenant] += 1
         return intents
 
-    def _hold(self, seconds: float) -> None:
-        """Take nothing for a while, then one alone, until one succeeds: the tracker is the same for all."""
-        self._held_until = max(self._held_until, time.monotonic() + seconds)
-        self._probing = True
-
-    def _hold_for(self, error: Unavailable, seconds: float) -> None:
-        """Leave the tracker alone as long as it asks.
-
-        While the one that is tried alone meets its limit too, the wait doubles: there must be room for a whole act in
-        the end, not for its first call again and again.
-        """
-        if error.limited and time.monotonic() >= self._held_until:
-            self._limits_in_a_row += 1
-        self._hold(rules_effects.hold_seconds(seconds, self._limits_in_a_row))
-
-    async def _carry_out(self, intent: Intent) -> None:
+    async def _carry_out(self, intent: Intent, until: float) -> None:
+        """Do one act, sending nothing after `until`, by the clock that goes on while we are stopped."""
         links = [link_to(intent.cause.traceparent)] if intent.cause.traceparent else []
         try:
-            with tracer.start_as_current_span(f"ticket {intent.act}", links=links):
-                async with asyncio.timeout(self._limits.deadline_seconds):
+            with (
+                tracer.start_as_current_span(f"ticket {intent.act}", links=links),
+                calling_for(str(intent.tenant), until=until),
+            ):
+                async with asyncio.timeout(until - uptime()):
                     await self._effects.carry_out(intent)
-            self._probing, self._limits_in_a_row = False, 0
+            self._patience.succeeded(intent.tenant)
         except LostLease as error:
             log.info("left to another worker", extra={"reason": str(error)})
         except (NeverWorks, *BUGS, *TRANSIENT) as error:
@@ -160,18 +154,17 @@ class Worker:
             log.info("left to another worker", extra={"reason": str(lost)})
         except TRANSIENT as again:
             log.warning("cannot note a failure; its lease will end", extra={"reason": str(again)})
-            self._hold(DATABASE_PAUSE_SECONDS)
+            self._patience.hold(DATABASE_PAUSE_SECONDS)
 
     async def _postpone(self, intent: Intent, error: Exception) -> None:
         seconds = _pause_seconds(error, intent.attempts)
-        if isinstance(error, Unavailable) and error.retry_after_seconds is not None:
-            self._hold_for(error, seconds)
-        until = self._clock() + timedelta(seconds=seconds)
-        reason = _reason(error)
+        self._patience.met(error, intent.tenant, seconds)
+        now, reason = self._clock(), _reason(error)
+        until = now + timedelta(seconds=seconds)
         if isinstance(error, ReservationUsed):
             await store_intents.drop_reservation(self._pool, intent, until=until, reason=reason)
         else:
-            await store_intents.postpone(self._pool, intent, until=until, reason=reason)
+            await store_intents.postpone(self._pool, intent, now=now, until=until, reason=reason)
         METERS.add(Count.EFFECTS, kind=intent.act, outcome="postponed")
         log.info(
             "tried again later",

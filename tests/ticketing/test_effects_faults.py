@@ -5,7 +5,7 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -19,6 +19,7 @@ from patchline.local.roundup import Roundup as LocalRoundup
 from services.ticketing import store_intents
 from services.ticketing.adapters.roundup import Roundup, Words
 from services.ticketing.records import Draft, Note, TicketRef
+from simulators.faulty_proxy import Fault, FaultyProxy, Seen, faulty_proxy
 from tests.builders import BIRCH, client_changed
 from tests.parts import Database
 from tests.ticketing.desk import LIMITS, Desk, Room, until
@@ -190,89 +191,29 @@ async def _is(room: Room, question: str) -> bool:
     return bool(await room.pool.fetchval(question))
 
 
-@dataclass
-class Proxy:
-    """A TCP proxy that can lose one request, or the answer to one, and closes the connection then."""
-
-    port: int
-    lose_request: Callable[[bytes], bool] = lambda _head: False
-    lose_answer: Callable[[bytes], bool] = lambda _head: False
-    lost: list[bytes] = field(default_factory=list)
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}/"
-
-    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, upstream: int) -> None:
-        up_reader, up_writer = await asyncio.open_connection("127.0.0.1", upstream)
-        try:
-            while head := await _head(reader):
-                body = await reader.readexactly(_length(head))
-                if self.lose_request(head):
-                    self.lost.append(head)
-                    return
-                up_writer.write(head.replace(b":%d\r\n" % self.port, b":%d\r\n" % upstream, 1) + body)
-                answer = await _head(up_reader)
-                answer += await up_reader.readexactly(_length(answer))
-                if self.lose_answer(head):
-                    self.lost.append(head)
-                    return
-                writer.write(answer)
-        finally:
-            writer.close()
-            up_writer.close()
-
-
-async def _head(reader: asyncio.StreamReader) -> bytes:
-    try:
-        return await reader.readuntil(b"\r\n\r\n")
-    except asyncio.IncompleteReadError:
-        return b""
-
-
-def _length(head: bytes) -> int:
-    for line in head.lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    return 0
-
-
 @asynccontextmanager
-async def proxy(roundup: LocalRoundup) -> AsyncIterator[Proxy]:
-    upstream = urlsplit(roundup.url).port or 80
-    made = Proxy(port=0)
-    server = await asyncio.start_server(lambda r, w: made.serve(r, w, upstream), "127.0.0.1", 0)
-    made.port = server.sockets[0].getsockname()[1]
-    yield made
-    server.close()
+async def proxy(roundup: LocalRoundup) -> AsyncIterator[FaultyProxy]:
+    async with faulty_proxy(urlsplit(roundup.url).port or 80) as between:
+        yield between
 
 
-def once(method: bytes) -> Callable[[bytes], bool]:
-    """Return whether a request begins with `method`, for the first such one."""
-    left = [method]
-
-    def matches(head: bytes) -> bool:
-        if left and head.startswith(left[0]):
-            left.clear()
-            return True
-        return False
-
-    return matches
+def create(seen: Seen) -> bool:
+    return seen.method == "POST" and seen.path.startswith("/rest/data/issue/@poe/")
 
 
-CREATE = b"POST /rest/data/issue/@poe/"
-CHANGE = b"PATCH /rest/data/issue/"
+def change(seen: Seen) -> bool:
+    return seen.method == "PATCH"
 
 
 class TestLostAnswer:
     async def test_to_the_creation_makes_one_ticket(self, room: Room, desk: Desk, requirement: str) -> None:
         async with proxy(room.roundup) as between:
-            between.lose_answer = once(CREATE)
+            between.faults.inject(Fault.LOSE_AFTER, where=create)
             tracker = room.tracker(url=between.url)
             await room.done(KNOWN, failed("a", requirement), tracker=tracker)
             await tracker.close()
 
-        assert len(between.lost) == 1
+        assert len(between.faults.injected) == 1
         [key] = await room.keys()
         assert len(desk.numbers(key)) == 1
         assert [type(each.data) for each in await room.published()] == [TicketOpened]
@@ -281,12 +222,12 @@ class TestLostAnswer:
         self, room: Room, desk: Desk, requirement: str
     ) -> None:
         async with proxy(room.roundup) as between:
-            between.lose_request = once(CREATE)
+            between.faults.inject(Fault.LOSE_REQUEST, where=create)
             tracker = room.tracker(url=between.url)
             await room.done(KNOWN, failed("a", requirement), tracker=tracker)
             await tracker.close()
 
-        assert len(between.lost) == 1
+        assert len(between.faults.injected) == 1
         [key] = await room.keys()
         assert len(desk.numbers(key)) == 1
         written, done = await room.pool.fetchrow("SELECT acted_at, done_at FROM intent") or (None, None)
@@ -297,7 +238,7 @@ class TestLostAnswer:
         self, room: Room, desk: Desk, requirement: str
     ) -> None:
         async with proxy(room.roundup) as between:
-            between.lose_request = once(CREATE)
+            between.faults.inject(Fault.LOSE_REQUEST, where=create)
             tracker = room.tracker(url=between.url)
             await room.handle(KNOWN, failed("a", requirement))
             async with room.working(tracker):
@@ -327,12 +268,12 @@ class TestLostAnswer:
         await room.done(KNOWN, failed("a", requirement))
         device = "b" if state is State.FAILED else "a"
         async with proxy(room.roundup) as between:
-            between.lose_answer = once(CHANGE)
+            between.faults.inject(Fault.LOSE_AFTER, where=change)
             tracker = room.tracker(url=between.url)
             await room.done(state_changed(device, state, 2, requirement=requirement), tracker=tracker)
             await tracker.close()
 
-        assert len(between.lost) == 1
+        assert len(between.faults.injected) == 1
         [key] = await room.keys()
         assert len(desk.issue(key).notes) == 2
         assert await room.pool.fetchval("SELECT state <> 'closed' FROM ticket")

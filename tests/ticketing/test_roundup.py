@@ -259,14 +259,31 @@ async def test_a_change_that_is_not_shown_needs_a_person(after: httpx.Response) 
 
 async def test_a_change_in_between_is_read_again_once() -> None:
     script = Script(
-        element=[element(), element(messages=("1", "5")), element(messages=("1", "5", "2"))],
+        element=[element(), *[element(messages=("1", "5"))] * 2, element(messages=("1", "5", "2"))],
         message=made("2"),
+        find_message=page({"id": "2"}),
         patch=[refusal(412, "If-Match is missing or does not match."), httpx.Response(200, json={"data": {}})],
     )
     async with tracker(script) as desk:
         await desk.append(OPEN, NOTE)
 
     assert [body["messages"] for body in script.bodies("PATCH")] == [["1", "2"], ["1", "5", "2"]]
+
+
+async def test_a_note_that_came_in_between_is_not_said_again() -> None:
+    """A worker before us sent it, was stopped, and its request arrived after all."""
+    script = Script(
+        element=[element(), element(messages=("1", "9"))],
+        message=made("2"),
+        find_message=page({"id": "2"}, {"id": "9"}),
+        patch=refusal(412, "If-Match is missing or does not match."),
+    )
+    async with tracker(script) as desk:
+        with pytest.raises(Unavailable, match="already") as caught:
+            await desk.append(OPEN, NOTE)
+
+    assert caught.value.ambiguous  # the next look finds it, and records it
+    assert len(script.bodies("PATCH")) == 1
 
 
 @pytest.mark.parametrize(
@@ -280,7 +297,7 @@ async def test_a_change_in_between_is_read_again_once() -> None:
     ],
 )
 async def test_a_person_in_between_makes_us_look_again(answers: dict[str, Any]) -> None:
-    async with tracker(Script(message=made("2"), **answers)) as desk:
+    async with tracker(Script(message=made("2"), find_message=page(), **answers)) as desk:
         with pytest.raises(ChangedMeanwhile):
             await desk.append(OPEN, NOTE)
 

@@ -174,3 +174,19 @@ def test_a_limit_that_is_met_again_and_again_is_given_more_room(asked: float, in
 
 def test_a_lost_write_is_looked_for_every_few_seconds() -> None:
     assert [look_again_seconds(attempts) for attempts in (1, 2, 3, 10_000)] == [0.5, 1, 2, 5]
+
+
+@pytest.mark.parametrize(
+    ("fewer", "turns"),
+    [
+        pytest.param({}, 4, id="nobody is in trouble"),
+        pytest.param({A: 1}, 3, id="one at a time for a client in trouble"),
+        pytest.param({A: 0}, 2, id="none while its breaker is open"),
+        pytest.param({A: 0, B: 0}, 0, id="none for anyone"),
+    ],
+)
+def test_a_client_in_trouble_leaves_its_slots_to_the_others(fewer: dict[UUID, int], turns: int) -> None:
+    taken = fair_turns([*due(A, 3), *due(B, 3)], served={}, busy={}, slots=8, most_per_tenant=2, fewer=fewer)
+
+    assert len(taken) == turns
+    assert all(Counter(each.tenant for each in taken)[tenant] <= most for tenant, most in fewer.items())

@@ -189,6 +189,8 @@ class Roundup:
         except Refused as error:
             if error.status != 412:
                 raise
+            if await self.has_note(ref, note.marker):  # a worker before us, whose request was late, has said it
+                raise Unavailable(f"issue {ref.id} has the note {note.marker} already", ambiguous=True) from error
             etag, issue = await self._as_found(ref)
             await self._patch_again(ref.id, etag, issue, message=message, status=status)
         _, after = await self._read_back(ref.id)
