@@ -14,6 +14,7 @@ from chassis.clock import Clock, moved_clock
 from contracts import ids
 from patchline.demo import database, tracker
 from patchline.demo.display import Counts, Display
+from patchline.demo.evidence import evidence
 from patchline.demo.judgement import Found, judged
 from patchline.demo.lag import Lag
 from patchline.demo.registration import register
@@ -88,7 +89,7 @@ async def staged(plan: Plan, settings: Mapping[str, str], display: Display) -> A
     stopping = asyncio.Event()
     async with httpx.AsyncClient(base_url=rmm_url, timeout=30, trust_env=False) as client, Lag(kafka) as lag:
         clock = moved_clock(float(settings["PATCHLINE_CLOCK_OFFSET_SECONDS"]))
-        stage = Stage(settings, plan, display, SimulatedRmm(client), Subscriber(kafka), lag, clock)
+        stage = Stage(settings, plan, display, SimulatedRmm(client), Subscriber(kafka, evidence(settings)), lag, clock)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(stage.subscriber.run(stopping))
             counting = tasks.create_task(_count(stage))

@@ -15,6 +15,7 @@ from contracts.events.obligation import FigurePublished, ObligationFailureRepeat
 from contracts.events.rmm import RmmEvent
 from contracts.events.ticket import TicketEvent
 from contracts.raw import RawDelivery, delivery_of
+from patchline.demo.evidence import Evidence
 
 READ_MS: Final = 500
 ENOUGH_BYTES: Final = 262_144
@@ -31,6 +32,7 @@ _WATCHED: Final = (
     topics.TICKETS,
     *topics.dead_letter_topics(),
 )
+_RAW: Final = frozenset({topics.RMM_RAW.name, topics.RMM_RAW_BULK.name})
 
 
 class Letter(NamedTuple):
@@ -59,21 +61,21 @@ class Seen:
     tickets: dict[str, list[Envelope]] = field(default_factory=dict)
     letters: list[Letter] = field(default_factory=list)
 
-    def add(self, record: Any) -> None:
-        """Take in one record."""
+    def add(self, record: Any, body: bytes) -> None:
+        """Take in one record, with its body in clear where it is a raw one."""
         self.records += 1
         if record.topic.endswith(".dlq"):
-            self.letters.append(_letter(record))
-        elif record.topic in {topics.RMM_RAW.name, topics.RMM_RAW_BULK.name}:
-            self._add_delivery(delivery_of(record.headers, record.value))
+            self.letters.append(_letter(record, body))
+        elif record.topic in _RAW:
+            self._add_delivery(delivery_of(record.headers, record.value), body)
         else:
             self._add_event(decode(record.headers, record.value))
 
-    def _add_delivery(self, delivery: RawDelivery) -> None:
+    def _add_delivery(self, delivery: RawDelivery, body: bytes) -> None:
         if delivery.channel == "poll":
             self.polls += 1
         else:
-            self.webhooks[delivery.source, delivery.body] += 1
+            self.webhooks[delivery.source, body] += 1
 
     def _add_event(self, envelope: Envelope) -> None:
         match envelope.data:
@@ -101,9 +103,10 @@ class Seen:
 class Subscriber:
     """Reads until told to stop; belongs to no consumer group and commits nothing."""
 
-    def __init__(self, kafka: str) -> None:
-        """Read from the cluster at `kafka`."""
+    def __init__(self, kafka: str, evidence: Evidence) -> None:
+        """Read from the cluster at `kafka`, raw bodies through `evidence`."""
         self.seen = Seen()
+        self._evidence = evidence
         self.read_at = 0.0
         self._consumer = AIOKafkaConsumer(
             bootstrap_servers=kafka,
@@ -126,7 +129,7 @@ class Subscriber:
                 for records in (await self._consumer.getmany(timeout_ms=READ_MS)).values():
                     self.read_at = asyncio.get_running_loop().time()
                     for record in records:
-                        self.seen.add(record)
+                        self.seen.add(record, await self._evidence.body(record))
         finally:
             await self._consumer.stop()
 
@@ -137,12 +140,12 @@ def _keep_newest(kept: dict[Any, Envelope], key: Any, envelope: Envelope) -> Non
         kept[key] = envelope
 
 
-def _letter(record: Any) -> Letter:
+def _letter(record: Any, body: bytes) -> Letter:
     header = {name: value.decode("utf-8", "backslashreplace") for name, value in record.headers}
     return Letter(
         topic=header.get("dlq_topic", record.topic),
         source=header.get("source") or header.get("ce_source", ""),
-        body=record.value or b"",
+        body=body,
         reason=header.get("dlq_reason", ""),
         raw_id=header.get("raw_id") or header.get("ce_id", ""),
     )

@@ -1,6 +1,11 @@
 """The gateway's part of the command line: `patchline source` and `patchline client`."""
 
+from services.gateway import key_commands
 from services.gateway.client_commands import client_app
 from services.gateway.source_commands import source_app
+
+source_app.command("keys")(key_commands.list_keys)
+source_app.command("rotate-key")(key_commands.rotate_key)
+source_app.command("destroy-key")(key_commands.destroy_key)
 
 __all__ = ["client_app", "source_app"]

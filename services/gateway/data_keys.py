@@ -32,9 +32,10 @@ class _Held:
 class KeyRing:
     """The keys that were needed so far. One per process, shared by all that open bodies."""
 
-    def __init__(self, connecting: Connecting, sealers: KeySealers) -> None:
-        """Look keys up through `connecting` and unwrap them with what wrapped them."""
+    def __init__(self, connecting: Connecting, sealers: KeySealers, *, fresh_seconds: float = FRESH_SECONDS) -> None:
+        """Look keys up through `connecting`, unwrap them with what wrapped them, believe that for `fresh_seconds`."""
         self._connecting = connecting
+        self._fresh_seconds = fresh_seconds
         self._sealers = sealers
         self._held: dict[str, _Held] = {}
 
@@ -48,7 +49,9 @@ class KeyRing:
             OSError, asyncpg.PostgresError: the database cannot be asked.
         """
         now = time.monotonic()
-        due = [each for each in key_ids if each not in self._held or now - self._held[each].read_at > FRESH_SECONDS]
+        due = [
+            each for each in key_ids if each not in self._held or now - self._held[each].read_at > self._fresh_seconds
+        ]
         due = [each for each in due if is_key_id(each)]
         if not due:
             return

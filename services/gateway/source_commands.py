@@ -11,6 +11,7 @@ from chassis.postgres import Connection
 from services.gateway import sources, store_sources
 from services.gateway.operating import Json, now, operating, read_secret, write_secret
 from services.gateway.sealing import Purpose, SealingKey, read_sealing_key, sealed
+from services.gateway.settings import SealingSettings
 from services.gateway.sources import NewSource, Polling, Scheme
 
 source_app: Final = typer.Typer(no_args_is_help=True, help="Sources: who may deliver, and how each proves it.")
@@ -36,10 +37,9 @@ LiveRate = Annotated[
 PollSeconds = Annotated[int | None, typer.Option(min=1, help="How often the API is read. [default: 900]")]
 
 
-class SourceCommandSettings(commands.CommandSettings):
+class SourceCommandSettings(commands.CommandSettings, SealingSettings):
     """What commands about sources need."""
 
-    sealing_key_file: Path
     gateway_url: str = Field(default="", description="where the gateway is reached from outside, to show whole URLs")
 
 
@@ -101,14 +101,14 @@ def rotate_secret(
 
     Example: patchline source rotate ninjaone main
     """
-    source_id = _source_id(vendor, name)
+    source_id = source_id_in(vendor, name)
     secret = commands.run(_rotate(source_id, given_secret_file, secret_file, at_once=at_once))
     _tell(source_id, secret, secret_file=secret_file, shows=given_secret_file is None, as_json=as_json)
 
 
 async def _rotate(source_id: str, given: Path | None, secret_file: Path | None, *, at_once: bool) -> str:
     async with operating() as tx:
-        scheme = await _scheme(tx, source_id)
+        scheme = await existing(tx, source_id)
         secret = _secret(scheme, given)
         plan = sources.rotation(await store_sources.live_secrets(tx, source_id), at_once=at_once)
         kept = sources.material(scheme, secret, source_id=source_id, sealing_key=_sealing_key())
@@ -137,7 +137,7 @@ def change_source(  # noqa: PLR0913 - one argument per option
 
     Example: patchline source change ninjaone main --disable
     """
-    source_id = _source_id(vendor, name)
+    source_id = source_id_in(vendor, name)
     polling = _polling(source_id, api_url, client_id, client_secret_file, poll_seconds=poll_seconds)
     if (header, enabled, live_rate, polling) == (None, None, None, None):
         commands.stop("nothing to change; see: patchline source change --help", commands.WRONG_USE)
@@ -149,7 +149,7 @@ async def _change(
     source_id: str, header: str | None, polling: Polling | None, *, enabled: bool | None, live_rate: float | None
 ) -> None:
     async with operating() as tx:
-        scheme = await _scheme(tx, source_id)
+        scheme = await existing(tx, source_id)
         if header is not None:
             await store_sources.set_header(tx, source_id, _header(scheme, header))
         if enabled is not None:
@@ -182,7 +182,7 @@ def release_source(vendor: Vendor, name: SourceName, *, as_json: Json = False) -
 
     Example: patchline source release ninjaone main
     """
-    source_id = _source_id(vendor, name)
+    source_id = source_id_in(vendor, name)
     if not commands.run(_release(source_id)):
         commands.stop(f"{source_id} is not quarantined", commands.NO)
     commands.show([{"source": source_id, "released": True}], title="Source", as_json=as_json)
@@ -190,25 +190,27 @@ def release_source(vendor: Vendor, name: SourceName, *, as_json: Json = False) -
 
 async def _release(source_id: str) -> bool:
     async with operating() as tx:
-        await _scheme(tx, source_id)
+        await existing(tx, source_id)
         return await store_sources.release(tx, source_id)
 
 
-async def _scheme(tx: Connection, source_id: str) -> Scheme:
+async def existing(tx: Connection, source_id: str) -> Scheme:
+    """Lock a source until the transaction ends and return its scheme; stop with a clear line where there is none."""
     scheme = await store_sources.scheme_for_update(tx, source_id)
     if scheme is None:
         commands.stop(f"there is no source {source_id}; see: patchline source list", commands.NO)
     return scheme
 
 
-def _source_id(vendor: str, name: str) -> str:
+def source_id_in(vendor: str, name: str) -> str:
+    """Return how the source is called everywhere; stop with a clear line where nothing can be called so."""
     if not (sources.is_name(vendor) and sources.is_name(name)):
         commands.stop("vendor and name are lower-case letters, digits and hyphens, at most 63", commands.WRONG_USE)
     return sources.source_id_of(vendor, name)
 
 
 def _new_source(vendor: str, name: str, scheme: Scheme, header: str | None) -> NewSource:
-    _source_id(vendor, name)
+    source_id_in(vendor, name)
     if header is None and scheme is Scheme.STANDARD_WEBHOOKS:
         return NewSource(vendor=vendor, name=name, scheme=scheme, header_name=None)
     return NewSource(

@@ -137,3 +137,15 @@ LIST: Final[LiteralString] = """
 async def every(connection: Connection) -> list[dict[str, object]]:
     """Return every data key as the command line shows it, without the key."""
     return [dict(row) for row in await connection.fetch(LIST)]
+
+
+SERVED: Final[LiteralString] = """
+    SELECT c.name, bool_or(m.valid_to IS NULL OR m.valid_to > $2) AS is_served
+    FROM client_mapping AS m JOIN client AS c ON c.tenant_id = m.tenant_id
+    WHERE m.source_id = $1 GROUP BY c.name ORDER BY c.name
+"""
+
+
+async def served(tx: Connection, source_id: str, at: datetime) -> dict[str, bool]:
+    """Return the names of the clients that a source ever served, and of each whether it does at `at` or later."""
+    return {row["name"]: row["is_served"] for row in await tx.fetch(SERVED, source_id, at)}
