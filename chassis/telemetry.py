@@ -53,6 +53,8 @@ class Level(StrEnum):
 
     SOURCES_AGE = "patchline.sources.age"  # seconds since the snapshot of the sources was last known to be true
     SPOOLED = "patchline.spool.records"  # deliveries in the spool that Kafka does not have yet
+    AUDIT_GAP = "patchline.audit.gap"  # equation, source, group: records that no column of the standing audit has
+    AUDIT_LOOKED = "patchline.audit.looked"  # group: seconds since 1970 when it was last judged
 
 
 _FIELDS: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName", "color_message"}

@@ -8,6 +8,7 @@ import typer
 
 from chassis.commands import WRONG_USE, stop
 from patchline import dlq, schemas, topics, watermark
+from patchline.audit.commands import app as audit_app
 from patchline.demo.commands import demo
 from patchline.local import PartUnavailable, place
 from patchline.stack import commands as stack
@@ -30,6 +31,7 @@ app.command("migrate")(schemas.migrate_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(watermark.app, name="watermark")
+app.add_typer(audit_app, name="audit")
 app.add_typer(client_app, name="client")
 app.add_typer(source_app, name="source")
 app.add_typer(asset_app, name="asset")

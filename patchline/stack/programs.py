@@ -39,11 +39,12 @@ class Program:
 ACCEPT: Final = Program("gateway-accept", ("services.gateway", "accept"), "gateway_writer", 1, ("sealing",))
 PROGRAMS: Final[tuple[Program, ...]] = (
     ACCEPT,
-    Program("gateway-translate", ("services.gateway", "translate"), "gateway_writer", 2),
+    Program("gateway-translate", ("services.gateway", "translate"), "gateway_writer", 2, ("sealing",)),
     Program("gateway-poll", ("services.gateway", "poll"), "gateway_writer", 3, ("sealing",)),
     Program("inventory", ("services.inventory",), "inventory_writer", 4),
     Program("compliance", ("services.compliance",), "compliance_writer", 5),
     Program("ticketing", ("services.ticketing",), "ticketing_writer", 6, ("tracker",)),
+    Program("auditor", ("patchline.audit",), "patchline_auditor", 7),
 )
 SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 
