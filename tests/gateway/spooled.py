@@ -57,8 +57,11 @@ class Tables:
 
     async def is_balanced(self) -> bool:
         """Return whether the counts say what the table holds, for every source and hour."""
-        held = await self.connection.fetch("SELECT source, received_hour, count(*) FROM gateway.spool GROUP BY 1, 2")
-        standing = {key: spooled - drained for key, (spooled, drained) in (await self.flow()).items()}
+        async with self.connection.transaction(isolation="repeatable_read"):
+            held = await self.connection.fetch(
+                "SELECT source, received_hour, count(*) FROM gateway.spool GROUP BY 1, 2"
+            )
+            standing = {key: spooled - drained for key, (spooled, drained) in (await self.flow()).items()}
         return {key: n for key, n in standing.items() if n} == {(row[0], row[1]): row[2] for row in held}
 
     async def empty(self) -> None:

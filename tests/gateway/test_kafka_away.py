@@ -1,0 +1,213 @@
+"""The door while Kafka is dead, slow, or gone together with PostgreSQL: what was answered 202 arrives, soon enough."""
+
+import asyncio
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import httpx
+import pytest
+
+from patchline.local import place, ports
+from patchline.local.kafka import Kafka
+from patchline.topics import apply_declared
+from services.gateway.raw_writer import Limits
+from services.gateway.rules_breaker import Breaker
+from services.gateway.spool import SpoolLimits
+from simulators.slow_proxy import SlowProxy, slow_proxy
+from tests.gateway.doors import SECRET, STATIC, OpenDoor, open_door, raw_ids, raw_topic
+from tests.gateway.spooled import NO_DATABASE, Tables
+from tests.gateway.test_drain import draining
+from tests.parts import Database
+
+SOON_SECONDS = 1.0
+HEADERS = {"x-shared": SECRET}
+BUDGET = Limits(budget_seconds=0.5)
+SPOOL_BUDGET = SpoolLimits(budget_seconds=0.4)
+
+
+@dataclass(frozen=True, slots=True)
+class OwnKafka:
+    """A broker that a test may kill, behind a proxy that may be slow."""
+
+    broker: Kafka
+    proxy: SlowProxy
+
+    @property
+    def url(self) -> str:
+        return f"{ports.LOOPBACK}:{self.proxy.port}"
+
+
+@pytest.fixture(scope="module")
+async def own() -> AsyncIterator[OwnKafka]:
+    port = ports.claimed(0, setting="")
+    with place.throwaway_home() as home:
+        async with slow_proxy(port) as proxy:
+            broker = Kafka(home / "kafka", cache=place.cache(os.environ), port=port, advertised_port=proxy.port)
+            await asyncio.to_thread(broker.start, print)
+            try:
+                own = OwnKafka(broker, proxy)
+                await apply_declared(own.url)
+                yield own
+            finally:
+                proxy.mend()
+                await asyncio.to_thread(broker.stop)
+
+
+@pytest.fixture
+async def tables(database: Database) -> AsyncIterator[Tables]:
+    connection = await asyncpg.connect(database.admin)
+    tables = Tables(connection)
+    await tables.empty()
+    yield tables
+    await connection.close()
+
+
+class MovedBy:
+    """A clock that a test moves."""
+
+    def __init__(self, at: datetime) -> None:
+        self.at = at
+
+    def __call__(self) -> datetime:
+        return self.at
+
+
+@asynccontextmanager
+async def door_of(
+    own: OwnKafka, database: Database | None, clock: Callable[[], datetime] | None = None
+) -> AsyncIterator[OpenDoor]:
+    """Yield a door as production has it, but for a breaker that is quick to try again."""
+    dsn = NO_DATABASE if database is None else database.writer("gateway")
+    breaker = Breaker(pause_seconds=0.5)
+    async with open_door(
+        own.url, limits=BUDGET, spool_dsn=dsn, spool_limits=SPOOL_BUDGET, breaker=breaker, clock=clock
+    ) as door:
+        yield door
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a sender heard, and after how long."""
+
+    status: int
+    raw_id: UUID | None
+    seconds: float
+    retry_after: str | None
+
+
+async def deliver(door: OpenDoor) -> Told:
+    started = time.monotonic()
+    answer: httpx.Response = await door.client.post(STATIC, content=b"{}", headers=HEADERS)
+    seconds = time.monotonic() - started
+    raw_id = UUID(answer.json()["raw_id"]) if answer.status_code == 202 else None
+    return Told(answer.status_code, raw_id, seconds, answer.headers.get("retry-after"))
+
+
+async def until(reached: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(60):
+        while not await reached():
+            await asyncio.sleep(0.1)
+
+
+async def test_an_hour_without_kafka_is_answered_202_and_arrives_after_it(
+    own: OwnKafka, database: Database, tables: Tables
+) -> None:
+    clock = MovedBy(datetime(2026, 11, 10, 11, 30, tzinfo=UTC))
+    told: list[Told] = []
+    async with raw_topic(own.url) as raw:
+        async with door_of(own, database, clock) as door:
+            await until(lambda: _is_written(door))
+            mark = len(await raw.standing())
+            await asyncio.to_thread(own.broker.kill)
+            for _ in range(60):
+                clock.at += timedelta(minutes=1)
+                told += await asyncio.gather(*(deliver(door) for _ in range(5)))
+            flow = await tables.flow()
+        await asyncio.to_thread(own.broker.start, print)
+        async with draining(database, own.url):
+            await until(_is_empty(tables))
+        there = raw_ids(await raw.standing())
+
+    quick = sorted(each.seconds for each in told)
+    assert mark > 0
+    assert {each.status for each in told} == {202}
+    assert {each.raw_id for each in told} <= set(there)
+    assert {hour.hour: counts for (_, hour), counts in flow.items()} == {11: (145, 0), 12: (155, 0)}
+    assert quick[-1] < SOON_SECONDS + 0.5
+    assert quick[len(quick) // 2] < 0.2
+    assert await tables.is_balanced()
+
+
+async def _is_written(door: OpenDoor) -> bool:
+    return (await deliver(door)).status == 202
+
+
+def _is_empty(tables: Tables) -> Callable[[], Awaitable[bool]]:
+    async def is_empty() -> bool:
+        return not await tables.raw_ids()
+
+    return is_empty
+
+
+async def test_kafka_that_is_slow_past_the_budget_delays_few_answers_and_is_found_again(
+    own: OwnKafka, database: Database, tables: Tables
+) -> None:
+    async with raw_topic(own.url) as raw:
+        async with door_of(own, database) as door:
+            await until(lambda: _is_written(door))
+            own.proxy.delay_seconds = 2.0
+            first = await asyncio.gather(*(deliver(door) for _ in range(10)))
+            then = [await deliver(door) for _ in range(40)]
+            spooled = len(await tables.raw_ids())
+            own.proxy.mend()
+
+            async def goes_to_kafka_again() -> bool:
+                before = len(await tables.raw_ids())
+                await deliver(door)
+                return len(await tables.raw_ids()) == before
+
+            await until(goes_to_kafka_again)
+            again = await deliver(door)
+            still = len(await tables.raw_ids())
+        async with draining(database, own.url):
+            await until(_is_empty(tables))
+        there = set(raw_ids(await raw.standing()))
+
+    assert {each.status for each in (*first, *then, again)} == {202}
+    assert spooled == 50
+    assert still >= spooled
+    assert max(each.seconds for each in first) < SOON_SECONDS + 0.5
+    assert sum(each.seconds > 0.4 for each in then) <= 2 + sum(each.seconds for each in then) / 0.5
+    assert sorted(each.seconds for each in then)[len(then) // 2] < 0.2
+    assert {each.raw_id for each in (*first, *then, again)} <= there
+
+
+async def test_with_both_gone_everyone_is_asked_to_come_back_soon(own: OwnKafka) -> None:
+    async with door_of(own, None) as door:
+        await until(lambda: _is_written(door))
+        own.proxy.hang()
+        told = await asyncio.gather(*(deliver(door) for _ in range(20)))
+        then = [await deliver(door) for _ in range(5)]
+        own.proxy.mend()
+        await until(lambda: _is_written(door))
+
+    assert {(each.status, each.retry_after) for each in (*told, *then)} == {(503, "5")}
+    assert max(each.seconds for each in (*told, *then)) < SOON_SECONDS + 0.5
+
+
+async def test_with_postgres_gone_kafka_is_asked_even_while_it_is_left_alone(own: OwnKafka) -> None:
+    breaker = Breaker(failures_allowed=1, pause_seconds=3600)
+    async with open_door(own.url, limits=BUDGET, spool_limits=SPOOL_BUDGET, breaker=breaker) as door:
+        await until(lambda: _is_written(door))
+        breaker.failed(time.monotonic())
+        was_open = breaker.is_open
+
+        told = await deliver(door)
+
+    assert (was_open, told.status, breaker.is_open) == (True, 202, False)
