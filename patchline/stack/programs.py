@@ -106,7 +106,11 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
     if "sealing" in program.secrets:
         own["PATCHLINE_SEALING_KEY_FILE"] = str(around.secrets / "sealing.key")
     if program is ACCEPT:
-        own |= {"PATCHLINE_ACCEPT_HOST": ports.LOOPBACK, "PATCHLINE_ACCEPT_PORT": str(around.gateway_port)}
+        own |= {
+            "PATCHLINE_ACCEPT_HOST": ports.LOOPBACK,
+            "PATCHLINE_ACCEPT_PORT": str(around.gateway_port),
+            "PATCHLINE_ACCEPT_SNAPSHOT_FILE": str(around.home / "gateway-accept.sources"),
+        }
     if "tracker" in program.secrets:
         own |= {
             "PATCHLINE_TRACKER_URL": around.tracker_url,
