@@ -14,9 +14,9 @@ from services.ticketing.rules_desk import Desk
 from services.ticketing.store import columns
 
 REMEMBER: Final[LiteralString] = """
-    INSERT INTO history (event_id, tenant_id, type, subject, occurred_at, received_at, recorded_at)
-    SELECT *, $7::timestamptz
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[])
+    INSERT INTO history (event_id, tenant_id, type, subject, occurred_at, received_at, causation, recorded_at)
+    SELECT *, $8::timestamptz
+    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::uuid[])
     ON CONFLICT DO NOTHING
     RETURNING event_id
 """
@@ -25,8 +25,11 @@ REMEMBER: Final[LiteralString] = """
 async def remember(tx: Connection, envelopes: Sequence[Envelope], recorded_at: datetime) -> set[UUID]:
     """Add events to the history and return the ids of those that were not in it."""
     ordered = sorted(envelopes, key=lambda envelope: envelope.id.bytes)
-    rows = [(each.id, each.tenant, each.data.TYPE, each.subject, each.time, each.received) for each in ordered]
-    return {row["event_id"] for row in await tx.fetch(REMEMBER, *columns(rows, 6), recorded_at)}
+    rows = [
+        (each.id, each.tenant, each.data.TYPE, each.subject, each.time, each.received, each.causation)
+        for each in ordered
+    ]
+    return {row["event_id"] for row in await tx.fetch(REMEMBER, *columns(rows, 7), recorded_at)}
 
 
 SAVE_CLIENTS: Final[LiteralString] = """
