@@ -2,26 +2,33 @@
 
 import asyncio
 import contextlib
+import os
 import re
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.raw import delivery_of
+from contracts.raw import RawDelivery, delivery_of
 from services.gateway.accept import Uploads
+from services.gateway.bodies import Bodies
 from tests.gateway.doors import (
+    BODY_KEYS,
     SECRET,
     SIGNING,
+    SOURCES,
     STATIC,
     OpenDoor,
     RawTopic,
     header,
     open_door,
+    opened_bodies,
     raw_topic,
     signed,
     without,
 )
+from tests.gateway.held import BlobsAway, HeldBlobs, HeldKeys, opened
 
 BODY = b'{"type":"patch.install_failed","device":"WS-001"}'
 MIB = 1_048_576
@@ -30,8 +37,8 @@ TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
 @pytest.fixture(scope="module")
 async def door(kafka: str) -> AsyncIterator[OpenDoor]:
-    async with open_door(kafka, uploads=Uploads(longest_seconds=1.0)) as opened:
-        yield opened
+    async with open_door(kafka, uploads=Uploads(longest_seconds=1.0)) as door:
+        yield door
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +59,7 @@ async def test_a_delivery_is_in_kafka_when_its_sender_hears_so(door: OpenDoor, r
     answer = await door.client.post(SIGNING, content=BODY, headers=signed(BODY, delivery="msg_of_today"))
     [record] = await raw.standing()
 
-    delivery = delivery_of(record.headers, record.value)
+    delivery = opened(record, *BODY_KEYS.values())
     assert answer.status_code == 202
     assert answer.json() == {"raw_id": str(delivery.raw_id)}
     assert (delivery.body, record.key) == (BODY, None)
@@ -67,7 +74,7 @@ async def test_a_static_secret_opens_too(door: OpenDoor, raw: RawTopic) -> None:
     answer = await door.client.post(STATIC, content=BODY, headers={"X-Shared": SECRET})
     [record] = await raw.standing()
 
-    delivery = delivery_of(record.headers, record.value)
+    delivery = opened(record, *BODY_KEYS.values())
     assert answer.status_code == 202
     assert (delivery.source, delivery.delivery, delivery.body) == ("rmm/ninjaone/tests", None, BODY)
 
@@ -103,7 +110,7 @@ async def test_whatever_is_believed_is_kept_byte_for_byte(door: OpenDoor, raw: R
     [record] = await raw.standing()
 
     assert answer.status_code == 202
-    assert record.value == body
+    assert opened_bodies([record]) == [body]
 
 
 async def test_no_content_type_is_needed_and_any_is_taken(door: OpenDoor, raw: RawTopic) -> None:
@@ -112,7 +119,7 @@ async def test_no_content_type_is_needed_and_any_is_taken(door: OpenDoor, raw: R
 
     assert "content-type" not in bare.request.headers
     assert (bare.status_code, typed.status_code) == (202, 202)
-    assert [record.value for record in await raw.standing()] == [BODY, BODY]
+    assert opened_bodies(await raw.standing()) == [BODY, BODY]
 
 
 async def test_a_body_in_pieces_is_one_body(door: OpenDoor, raw: RawTopic) -> None:
@@ -126,7 +133,7 @@ async def test_a_body_in_pieces_is_one_body(door: OpenDoor, raw: RawTopic) -> No
     answer = await door.client.post(SIGNING, content=body(), headers=signed(b"".join(pieces)))
 
     assert answer.status_code == 202
-    assert [record.value for record in await raw.standing()] == [b"".join(pieces)]
+    assert opened_bodies(await raw.standing()) == [b"".join(pieces)]
 
 
 async def test_the_senders_trace_goes_along(door: OpenDoor, raw: RawTopic) -> None:
@@ -271,7 +278,7 @@ async def test_a_sender_that_hangs_up_leaves_nothing(door: OpenDoor, raw: RawTop
     answer = await door.client.post(SIGNING, content=BODY, headers=signed(BODY))
 
     assert answer.status_code == 202
-    assert [record.value for record in await raw.standing()] == [BODY]
+    assert opened_bodies(await raw.standing()) == [BODY]
 
 
 async def test_a_head_without_end_is_cut_off(door: OpenDoor) -> None:
@@ -344,6 +351,51 @@ async def test_many_at_once_are_all_kept_once(door: OpenDoor, raw: RawTopic) -> 
 
     records = await raw.standing()
     assert {answer.status_code for answer in answers} == {202}
-    assert sorted(record.value for record in records) == sorted(bodies)
+    assert sorted(opened_bodies(records)) == sorted(bodies)
     assert {answer.json()["raw_id"] for answer in answers} == {header(record, "raw_id") for record in records}
     assert len({record.partition for record in records}) > 1
+
+
+async def test_a_body_is_never_readable_in_kafka(door: OpenDoor, raw: RawTopic) -> None:
+    await door.client.post(SIGNING, content=BODY, headers=signed(BODY))
+
+    [record] = await raw.standing()
+    assert BODY not in record.value
+    assert header(record, "key_id") == BODY_KEYS[SIGNING].key_id
+    assert header(record, "encoding") == "identity"
+
+
+async def test_without_a_data_key_nothing_is_accepted_and_who_is_not_believed_learns_nothing(kafka: str) -> None:
+    keyless = {path: replace(source, seal=None) for path, source in SOURCES.items()}
+    async with open_door(kafka, sources=keyless) as door:
+        answer = await door.client.post(SIGNING, content=BODY, headers=signed(BODY))
+        forged = await door.client.post(SIGNING, content=BODY, headers=signed(BODY + b" "))
+
+    assert (answer.status_code, forged.status_code) == (503, 401)
+    assert answer.headers["retry-after"]
+
+
+async def test_a_body_too_large_for_a_record_is_in_the_blob_store_before_the_record_is_in_kafka(
+    kafka: str, raw: RawTopic
+) -> None:
+    body, blobs = os.urandom(50_000), HeldBlobs()
+    async with open_door(kafka, blobs=blobs, from_bytes=40_000) as door:
+        answer = await door.client.post(SIGNING, content=body, headers=signed(body))
+
+    [record] = await raw.standing()
+    delivery = delivery_of(record.headers, record.value)
+    [read] = await Bodies(HeldKeys(*BODY_KEYS.values()), blobs).opened([delivery])
+    assert answer.status_code == 202
+    assert record.value == b""
+    assert isinstance(read, RawDelivery)
+    assert read.body == body
+
+
+async def test_a_large_body_that_is_not_kept_is_not_accepted(kafka: str, raw: RawTopic) -> None:
+    body = os.urandom(50_000)
+    async with open_door(kafka, blobs=BlobsAway(), from_bytes=40_000) as door:
+        answer = await door.client.post(SIGNING, content=body, headers=signed(body))
+        small = await door.client.post(SIGNING, content=BODY, headers=signed(BODY))
+
+    assert (answer.status_code, small.status_code) == (503, 202)
+    assert opened_bodies(await raw.standing()) == [BODY]
