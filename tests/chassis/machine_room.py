@@ -1,7 +1,7 @@
 """A consumer in the test's own process, what its handler does, and what a test asks about it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Protocol
@@ -10,7 +10,7 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
 from chassis import outbox
-from chassis.batch import Batch, Handler
+from chassis.batch import Batch, Handler, Record
 from chassis.clock import moved_clock
 from chassis.consumer import BatchConsumer
 from chassis.health import HealthServer, Progress
@@ -65,7 +65,14 @@ async def running(dsn: str, kafka: str, keeper: Keeper, group: str) -> AsyncIter
 
 
 @asynccontextmanager
-async def consuming(dsn: str, kafka: str, keeper: Reader, group: str) -> AsyncIterator[asyncio.Task[None]]:
+async def consuming(
+    dsn: str,
+    kafka: str,
+    keeper: Reader,
+    group: str,
+    *,
+    prepare: Callable[[Sequence[Record]], Awaitable[None]] | None = None,
+) -> AsyncIterator[asyncio.Task[None]]:
     """Yield the running consumer; stop it and its relay in order."""
     progress = Progress()
     pool = await open_pool(dsn, application="test")
@@ -78,7 +85,9 @@ async def consuming(dsn: str, kafka: str, keeper: Reader, group: str) -> AsyncIt
         relay=relay,
         health=HealthServer(progress, "127.0.0.1", 0),
     )
-    consumer = BatchConsumer(group=group, topics=[keeper.forward_to], decode=decode, handler=keeper, on=on)
+    consumer = BatchConsumer(
+        group=group, topics=[keeper.forward_to], decode=decode, handler=keeper, on=on, prepare=prepare
+    )
     first, last = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(consumer.run(first))
     relaying = asyncio.create_task(relay.run(last))

@@ -1,13 +1,15 @@
 """The batch consumer and the relay on a real broker and a real database: nothing lost, nothing done twice."""
 
 import asyncio
+from collections.abc import Sequence
 from uuid import uuid4
 
 import asyncpg
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis import outbox
-from chassis.errors import LogNotContinuous, MayWorkLater
+from chassis.batch import Record
+from chassis.errors import LogNotContinuous, MayWorkLater, NeverWorks
 from chassis.postgres import Pool, open_pool, transaction
 from contracts import topics
 from contracts.envelope import Envelope
@@ -15,7 +17,7 @@ from contracts.envelope import decode as decoded
 from contracts.events.ticket import TicketResolved
 from contracts.topics import Topic
 from tests.builders import NOON, rising
-from tests.chassis.machine_room import Keeper, counted, records_of, running, seen, send, until
+from tests.chassis.machine_room import Keeper, consuming, counted, records_of, running, seen, send, until
 
 RESOLVED = Envelope(
     id=uuid4(),
@@ -106,6 +108,28 @@ async def test_what_may_work_later_is_put_back_and_never_dead_lettered(
         await until(lambda: counted(empty_room, 4))
 
     assert await seen(empty_room) == ["a", "b", "c", "d"]
+    assert all("dlq_reason" not in headers for _, headers in await records_of(kafka, topic.dead_letters))
+
+
+async def test_what_is_prepared_before_may_come_later_or_need_fewer_records(
+    empty_room: str, kafka: str, topic: Topic
+) -> None:
+    calls: list[int] = []
+
+    async def prepare(records: Sequence[Record]) -> None:
+        calls.append(len(records))
+        if len(calls) <= 2:
+            raise MayWorkLater("the keys are away")
+        if len(records) > 2:
+            raise NeverWorks("so many are not held at once")
+
+    await send(kafka, topic, [b"%d" % number for number in range(10)])
+    keeper = Keeper(topic)
+
+    async with consuming(empty_room, kafka, keeper, f"g-{topic.name}", prepare=prepare):
+        await until(lambda: counted(empty_room, 10))
+
+    assert all(len(batch) <= 2 for batch in keeper.batches)
     assert all("dlq_reason" not in headers for _, headers in await records_of(kafka, topic.dead_letters))
 
 
