@@ -14,9 +14,11 @@ from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
-from chassis import flow, lanes, outbox, points, watermark
+from chassis import flow, outbox, points, watermark
 from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
+from chassis.courtesy import Courtesy
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
+from chassis.lanes import is_bulk
 from chassis.platform import Platform
 from chassis.positions import Positions
 from chassis.postgres import transaction
@@ -64,10 +66,11 @@ class BatchConsumer(Generic[T]):
         self._on = on
         self._progress = on.progress
         self._positions = Positions(group, on.pool, on.kafka)
-        self._courtesy = lanes.Courtesy(on.live, on.pool, on.bulk_share) if lanes.is_bulk(group) else None
+        self._courtesy = Courtesy(on.live, on.pool, on.bulk_share) if is_bulk(group) else None
         self._bugs_in_a_row = 0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._failed: asyncio.Future[None] | None = None
+        self._stopping = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._later_tasks: set[asyncio.Task[None]] = set()
         self._subscription = Subscription(
@@ -87,6 +90,7 @@ class BatchConsumer(Generic[T]):
             NeverWorks: too many records in a row could not be handled.
         """
         self._failed = asyncio.get_running_loop().create_future()
+        self._stopping = stopping
         self._progress.ready[self.name] = False
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -120,8 +124,9 @@ class BatchConsumer(Generic[T]):
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                if (consumer := self._subscription.consumer) is not None:
-                    await self._positions.verify(consumer)
+                consumer = self._subscription.consumer
+                if consumer is not None and (behind := await self._positions.verify(consumer)):
+                    await self._seek_again(behind)
             except LogNotContinuous as error:
                 self._fail(error)
             except (KafkaError, *TRANSIENT) as error:
@@ -170,16 +175,18 @@ class BatchConsumer(Generic[T]):
             with self._on.live.working():
                 await self._next(fresh)
 
-    async def _in_portions(self, fresh: Sequence[Record], courtesy: lanes.Courtesy) -> None:
-        """Handle a poll of the bulk lane in portions, each when it is bulk's turn."""
-        while fresh:
+    async def _in_portions(self, fresh: Sequence[Record], courtesy: Courtesy) -> None:
+        """Handle a poll of the bulk lane in portions, each when it is bulk's turn; what is left when we stop waits."""
+        while fresh and not self._stopping.is_set():
             await courtesy.turn()
             fresh = self._positions.fresh(fresh)  # while we waited, partitions may have gone to others
-            portion, fresh = fresh[: courtesy.records], fresh[courtesy.records :]
-            with courtesy.portion():
-                is_behind_us = await self._next(portion)
+            size = courtesy.portion_of(fresh)
+            portion, fresh = fresh[:size], fresh[size:]
+            with courtesy.working():
+                is_behind_us = not portion or await self._next(portion)
             if not is_behind_us:
-                self._put_back(fresh, MayWorkLater("the portion before it was put back"))
+                if fresh:
+                    self._put_back(fresh, MayWorkLater("the portion before it was put back"))
                 return
 
     async def _next(self, fresh: Sequence[Record]) -> bool:
@@ -301,8 +308,8 @@ class BatchConsumer(Generic[T]):
         if mine:
             self._subscription.consumer.resume(*mine)
 
-    async def _seek_again(self, records: Sequence[Record]) -> None:
-        partitions = sorted({TopicPartition(record.topic, record.partition) for record in records})
+    async def _seek_again(self, where: Sequence[Record] | Sequence[TopicPartition]) -> None:
+        partitions = sorted({TopicPartition(each.topic, each.partition) for each in where})
         self._positions.forget(partitions)
         mine = self._subscription.mine(partitions)
         if mine:

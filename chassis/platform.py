@@ -5,8 +5,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from chassis.clock import Clock, moved_clock
+from chassis.courtesy import Activity
 from chassis.health import HealthServer, Progress
-from chassis.lanes import BULK_SHARE, Activity
+from chassis.lanes import BULK_SHARE
 from chassis.postgres import Pool, open_pool
 from chassis.relay import Relay
 from chassis.settings import Settings
