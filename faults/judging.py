@@ -105,14 +105,15 @@ def once(letters: Iterable[Letter], sent: Iterable[Sent]) -> list[Letter]:
     """Return the day's dead letters, those of one delivery once if it was sent so often.
 
     What cannot be understood has no id but that of its receipt: a sender that tries again after a lost answer makes
-    another dead letter of it, rightly.
+    another dead letter of it, rightly. One receipt may be read twice: spooled after an answer of Kafka that came too
+    late, or read again from an older watermark.
     """
     tries: Counter[tuple[str, bytes]] = Counter()
     for each in sent:
         tries[each.delivery.source.full_name, each.delivery.body] += each.attempts
     kept: list[Letter] = []
     met: Counter[tuple[str, bytes]] = Counter()
-    for letter in letters:
+    for letter in {(each.topic, each.raw_id, each.body): each for each in letters}.values():
         key = letter.source, letter.body
         met[key] += 1
         if letter.source in _NAMES and (met[key] == 1 or met[key] > tries[key]):

@@ -5,14 +5,16 @@ then at random again while what had failed is mended and the evening's poll brin
 """
 
 import asyncio
+import os
+import signal
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
 from faults.desk import CLIENT, SOURCE, Desk
-from faults.points import CONSUMER, POINTS, RELAY
+from faults.points import CONSUMER, POINTS, RELAY, SPOOL
 from faults.report import Injured
 from faults.world import World
 from patchline.demo import run
@@ -26,7 +28,9 @@ QUICK_KILLS: Final = 12
 BETWEEN_SECONDS: Final = 2.0
 MATTER_SECONDS: Final = 1.5
 SENT_A_SECOND: Final = 8.0
-LONGEST_AIM_SECONDS: Final = 40.0
+LONGEST_AIM_SECONDS: Final = 75.0
+KAFKA_ANSWERS_SECONDS: Final = 8.0
+KAFKA_PAUSED_SECONDS: Final = 3.0
 LATEST_PASSAGE: Final = 3
 LOOK_SECONDS: Final = 0.05
 DIE_AT: Final = "PATCHLINE_DIE_AT"
@@ -61,17 +65,27 @@ async def _at_random(world: World, desk: Desk, kills: int) -> Injured:
 
 async def _aimed(world: World, desk: Desk) -> list[Injured]:
     async with _load(world, desk, len(world.rest)):
-        tasks = [aim(world, program, points) for program, points in POINTS.items() if program != TRANSLATOR]
-        aims = [each for taken in await asyncio.gather(_at_the_gateway(world), *tasks) for each in taken]
+        others = [(program, points) for program, points in POINTS.items() if program != TRANSLATOR]
+        tasks = [_at_the_gateway(world), *(aim(world, *other) for other in others)]
+        aims = [each for taken in await asyncio.gather(*tasks) for each in taken]
     row = await _row(world, "kill -9 at each labelled point", sum(each.is_hit for each in aims))
     missed = [each for each in aims if not each.is_hit]
     return [row, *(Injured(fault=f"{each.program}: {each.point}", injected=0, recovered_s=0) for each in missed)]
 
 
 async def _at_the_gateway(world: World) -> list[Aim]:
-    """Aim at the translator, at its relay only once the poller is down: the two share one outbox, and one relays."""
-    points = POINTS[TRANSLATOR]
-    aims = await aim(world, TRANSLATOR, [point for point in points if point not in RELAY])
+    """Aim at the translator: at its drainer while Kafka pauses, at its relay once the poller is down.
+
+    Translator and poller share one outbox, and only one of them relays.
+    """
+    aims = await aim(world, TRANSLATOR, CONSUMER)
+    pausing = asyncio.ensure_future(_pause_kafka(world))
+    try:
+        aims += await aim(world, TRANSLATOR, SPOOL)
+    finally:
+        pausing.cancel()
+        with suppress(asyncio.CancelledError):
+            await pausing
     while world.supervisor.are_settings_left(POLLER):
         await asyncio.sleep(LOOK_SECONDS)
     world.supervisor.hold(POLLER)
@@ -79,6 +93,21 @@ async def _at_the_gateway(world: World) -> list[Aim]:
     aims += await aim(world, TRANSLATOR, RELAY)
     world.supervisor.release(POLLER)
     return aims
+
+
+async def _pause_kafka(world: World) -> None:
+    """Let Kafka not answer for a moment, again and again: what is accepted meanwhile goes to the spool."""
+    kafka = world.stack.parts.kafka
+    pid = kafka.child.pid if kafka is not None and kafka.child is not None else None
+    if pid is None:
+        raise LookupError("Kafka is not ours to pause")
+    while True:
+        await asyncio.sleep(KAFKA_ANSWERS_SECONDS)
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(KAFKA_PAUSED_SECONDS)
+        finally:
+            os.kill(pid, signal.SIGCONT)
 
 
 async def _in_the_evening(world: World, desk: Desk) -> Injured:
@@ -132,11 +161,16 @@ async def kill_at_random(world: World, kills: int) -> int:
     return killed
 
 
-async def aim(world: World, program: str, points: Sequence[str]) -> list[Aim]:
-    """Let one program die at each of these points, one start after the other; return which of them it reached."""
+async def aim(
+    world: World, program: str, points: Sequence[str], settings: Mapping[str, str] | None = None
+) -> list[Aim]:
+    """Let one program die at each of these points, one start after the other; return which of them it reached.
+
+    It is killed once before, to start with the first. `settings` are added to its own until its last death.
+    """
     supervisor = world.supervisor
     before = supervisor.deaths_of(program)
-    armed = ({DIE_AT: f"{point}:{_passage(world, point)}"} for point in points)
+    armed = ({**(settings or {}), DIE_AT: f"{point}:{_passage(world, point)}"} for point in points)
     supervisor.settings_of_next_starts(program, *armed)
     await asyncio.to_thread(supervisor.kill, program)
     aims = []

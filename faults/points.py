@@ -7,6 +7,7 @@ CONSUMER: Final = ("consumer before the commit", "consumer after the commit", "c
 RELAY: Final = ("relay after the acknowledgement", "relay after the delete")
 POLL: Final = ("poll after reading", "poll after the commit")
 ACCEPT: Final = ("accept after the acknowledgement",)
+SPOOL: Final = ("spool after the produce", "spool after the delete")
 ACTS: Final = ("reserve", "open", "append", "resolve", "reopen")
 EFFECT: Final = (
     *(f"effect {when} {act}" for act in ACTS for when in ("before", "after")),
@@ -15,10 +16,13 @@ EFFECT: Final = (
 
 POINTS: Final[Mapping[str, tuple[str, ...]]] = {
     "gateway-accept": ACCEPT,
-    "gateway-translate": CONSUMER + RELAY,
+    "gateway-translate": CONSUMER + SPOOL + RELAY,
     "gateway-poll": POLL,
     "inventory": CONSUMER + RELAY,
     "compliance": CONSUMER + RELAY,
     "ticketing": EFFECT + CONSUMER + RELAY,
 }
-"""What each program is aimed at while webhooks come in. The poller's relay has something to carry in the evening."""
+"""What each program is aimed at while webhooks come in."""
+
+BY_TESTS_ALONE: Final = frozenset(f"effect {when} merge" for when in ("before", "within", "after"))
+"""Points on ways that the load of `make faults` does not take: tests go there."""

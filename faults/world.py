@@ -4,8 +4,8 @@ import asyncio
 import os
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -133,32 +133,51 @@ async def opened(home: Path, *, display: Display, seed: int, is_quick: bool) -> 
     Raises:
         PartUnavailable: something cannot run here; the message says what to do.
     """
-    the_plan = plan(day(seed=seed, devices=QUICK_DEVICES if is_quick else DEVICES))
     stack = Stack(_settings(home))
     try:
         await asyncio.to_thread(stack.start, display.say)
-        settings = stack_environment(stack)
-        os.environ.update(settings)  # so that the commands which are typed find this stack
-        supervisor = Supervisor(stack, PROGRAMS, say=_quietly, pauses=NO_PAUSES)
-        async with run.staged(the_plan, settings, display) as stage, _helpers(stack, supervisor, stage) as helpers:
-            began_at, secrets = await run.registered(stage, get_command(app))
-            await run.morning_and_night(stage, began_at)
-            with supervisor.watching():
-                yield World(
-                    stack=stack,
-                    supervisor=supervisor,
-                    stage=stage,
-                    secrets=secrets,
-                    rng=random.Random(f"faults/{seed}"),
-                    is_quick=is_quick,
-                    say=display.say,
-                    settling=helpers[0],
-                    judge=Judge(),
-                    recovery=helpers[1],
-                    rest=mends_last(the_plan),
-                )
+        async with around(stack, display=display, seed=seed, is_quick=is_quick) as world:
+            began_at, secrets = await run.registered(world.stage, get_command(app))
+            world.secrets.update(secrets)
+            await run.morning_and_night(world.stage, began_at)
+            yield world
     finally:
         await asyncio.to_thread(stack.stop, display.say)
+
+
+@asynccontextmanager
+async def around(stack: Stack, *, display: Display, seed: int, is_quick: bool) -> AsyncIterator[World]:
+    """Supervise and watch a product that runs already, and yield it: nobody delivers to it yet."""
+    the_plan = plan(day(seed=seed, devices=QUICK_DEVICES if is_quick else DEVICES))
+    settings = stack_environment(stack)
+    supervisor = Supervisor(stack, PROGRAMS, say=_quietly, pauses=NO_PAUSES)
+    with _environment(settings), supervisor.watching():
+        async with run.staged(the_plan, settings, display) as stage, _helpers(stack, supervisor, stage) as helpers:
+            yield World(
+                stack=stack,
+                supervisor=supervisor,
+                stage=stage,
+                secrets={},
+                rng=random.Random(f"faults/{seed}"),
+                is_quick=is_quick,
+                say=display.say,
+                settling=helpers[0],
+                judge=Judge(),
+                recovery=helpers[1],
+                rest=mends_last(the_plan),
+            )
+
+
+@contextmanager
+def _environment(settings: Mapping[str, str]) -> Iterator[None]:
+    """Let the commands that are typed in this process find a stack, for as long as the block lasts."""
+    before = dict(os.environ)
+    os.environ.update(settings)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 @asynccontextmanager
