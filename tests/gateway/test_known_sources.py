@@ -4,19 +4,25 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 
 import asyncpg
 import pytest
 
 from chassis.health import Progress
-from services.gateway import sources, store_clients, store_sources
+from services.gateway import sources, store_clients, store_keys, store_sources
+from services.gateway.data_keys import CurrentKeys
+from services.gateway.key_sealing import FileSealer, KeySealer, KeyUnavailable
 from services.gateway.known_sources import KnownSources
+from services.gateway.last_known import LastKnown
 from services.gateway.sealing import SealingKey
+from services.gateway.snapshot_file import SnapshotFile
 from services.gateway.sources import NewSource, Scheme
 from services.gateway.verification import StaticHeader, Verified, verdict
 from tests.parts import Database
 
 KEY = SealingKey(b"k" * 32)
+FILE_SEALER = FileSealer(KEY)
 REFRESH_SECONDS = 0.1
 
 
@@ -49,8 +55,17 @@ async def rotated(
 
 
 @asynccontextmanager
-async def reading(dsn: str, progress: Progress | None = None) -> AsyncIterator[KnownSources]:
-    known = KnownSources(dsn=dsn, sealing_key=KEY, refresh_seconds=REFRESH_SECONDS, progress=progress or Progress())
+async def reading(
+    dsn: str, progress: Progress | None = None, sealer: KeySealer = FILE_SEALER, snapshot: SnapshotFile | None = None
+) -> AsyncIterator[KnownSources]:
+    known = KnownSources(
+        dsn=dsn,
+        sealing_key=KEY,
+        keys=CurrentKeys({sealer.name: sealer}, sealer.name),
+        refresh_seconds=REFRESH_SECONDS,
+        progress=progress or Progress(),
+        last_known=LastKnown(snapshot),
+    )
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(known.run(stopping))
@@ -147,6 +162,59 @@ async def test_without_a_database_it_starts_and_is_not_ready(database: Database)
         assert progress.stuck() == []
 
 
+async def test_one_that_starts_without_a_database_believes_its_snapshot_and_the_database_as_soon_as_it_is_back(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    path = await added(operator, "snapshot", "the secret on disk")
+    snapshot = SnapshotFile(tmp_path / "sources.snapshot", KEY)
+    async with reading(database.writer("gateway"), snapshot=snapshot) as known:
+        await becomes_true(lambda: opens(known, path, "the secret on disk"))
+    progress = Progress()
+    async with away(database), reading(database.writer("gateway"), progress, snapshot=snapshot) as known:
+        await becomes_true(lambda: opens(known, path, "the secret on disk"))
+        source = (known.by_path or {})[path]
+        not_ready = progress.not_ready()
+    async with reading(database.writer("gateway"), snapshot=snapshot) as known:
+        await rotated(operator, path.removeprefix("/webhooks/"), "the secret after it", at_once=True)
+        await becomes_true(lambda: not opens(known, path, "the secret on disk"))
+        await becomes_true(lambda: path in {f"/webhooks/{each.source_id}" for each in snapshot.read()})
+
+    assert source.seal is not None
+    assert not_ready == []
+
+
+async def test_a_change_is_on_disk_within_the_refresh(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    snapshot = SnapshotFile(tmp_path / "sources.snapshot", KEY)
+    path = await added(operator, "written", "the first one here")
+
+    def materials() -> int:
+        return sum(len(each.materials) for each in snapshot.read() if f"/webhooks/{each.source_id}" == path)
+
+    async with reading(database.writer("gateway"), snapshot=snapshot) as known:
+        await becomes_true(lambda: opens(known, path, "the first one here"))
+        await rotated(operator, path.removeprefix("/webhooks/"), "the second one here", at_once=False)
+
+        await becomes_true(lambda: materials() == 2)
+
+
+async def test_a_snapshot_that_another_key_sealed_is_not_believed(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]", tmp_path: Path
+) -> None:
+    path = await added(operator, "foreign", "a secret as good as")
+    file = tmp_path / "sources.snapshot"
+    async with reading(database.writer("gateway"), snapshot=SnapshotFile(file, SealingKey(b"o" * 32))) as known:
+        await becomes_true(lambda: opens(known, path, "a secret as good as"))
+
+    progress = Progress()
+    async with away(database), reading(database.writer("gateway"), progress, snapshot=SnapshotFile(file, KEY)) as known:
+        await asyncio.sleep(3 * REFRESH_SECONDS)
+        believed, not_ready = known.by_path, progress.not_ready()
+
+    assert (believed, not_ready) == (None, ["sources"])
+
+
 @asynccontextmanager
 async def away(database: Database) -> AsyncIterator[None]:
     """Let nobody but administrators of another database in, and the gateway's writer out."""
@@ -162,3 +230,78 @@ async def away(database: Database) -> AsyncIterator[None]:
     finally:
         await admin.execute(f"ALTER DATABASE {name} ALLOW_CONNECTIONS true")
         await admin.close()
+
+
+class Sealed(FileSealer):
+    """A key management system that answers when it is told to."""
+
+    is_away = True
+
+    async def wrap(self, key: bytes, *, source_id: str, key_id: str) -> bytes:
+        self._answer()
+        return await super().wrap(key, source_id=source_id, key_id=key_id)
+
+    async def unwrap(self, box: bytes, *, source_id: str, key_id: str) -> bytes:
+        self._answer()
+        return await super().unwrap(box, source_id=source_id, key_id=key_id)
+
+    def _answer(self) -> None:
+        if self.is_away:
+            raise KeyUnavailable("vault is sealed")
+
+
+def seals(known: KnownSources, path: str) -> str | None:
+    """Return the id of the key that seals the bodies of a source."""
+    source = (known.by_path or {}).get(path)
+    return None if source is None or source.seal is None else source.seal.key_id
+
+
+async def test_a_source_is_given_its_data_key_as_soon_as_the_keys_can_be_wrapped(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    sealer = Sealed(KEY)
+    path = await added(operator, "keyless", "the secret of one without a key")
+    async with reading(database.writer("gateway"), sealer=sealer) as known:
+        await becomes_true(lambda: opens(known, path, "the secret of one without a key"))
+        while_away = seals(known, path)
+        sealer.is_away = False
+
+        await becomes_true(lambda: seals(known, path) is not None)
+
+    assert while_away is None
+
+
+async def test_a_key_that_was_unwrapped_goes_on_sealing_while_what_wrapped_it_is_away(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    sealer = Sealed(KEY)
+    sealer.is_away = False
+    path = await added(operator, "wrapped", "the secret of one with a key")
+    async with reading(database.writer("gateway"), sealer=sealer) as known:
+        await becomes_true(lambda: seals(known, path) is not None)
+        key_id, sealer.is_away = seals(known, path), True
+        other = await added(operator, "another", "the secret of another one")
+        await becomes_true(lambda: opens(known, other, "the secret of another one"))
+
+        assert seals(known, path) == key_id
+        assert seals(known, other) is None
+
+
+async def test_a_retired_key_is_followed_by_a_new_one_and_seals_until_then(
+    database: Database, operator: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    sealer = Sealed(KEY)
+    sealer.is_away = False
+    path = await added(operator, "retired", "the secret of one with two keys")
+    async with reading(database.writer("gateway"), sealer=sealer) as known:
+        await becomes_true(lambda: seals(known, path) is not None)
+        first, sealer.is_away = seals(known, path), True
+        async with operator.transaction():
+            await store_clients.see_all(operator)
+            assert await store_keys.retire(operator, path.removeprefix("/webhooks/"), datetime.now(UTC))
+        await asyncio.sleep(3 * REFRESH_SECONDS)
+        while_away, sealer.is_away = seals(known, path), False
+
+        await becomes_true(lambda: seals(known, path) not in {None, first})
+
+    assert while_away == first

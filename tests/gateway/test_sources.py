@@ -12,6 +12,7 @@ from services.gateway import sources
 from services.gateway.sealing import SealingKey
 from services.gateway.sources import LiveSecret, Rotation, Scheme, StoredSource
 from services.gateway.verification import StandardWebhooks, StaticHeader
+from tests.gateway.held import body_key
 
 KEY = SealingKey(b"k" * 32)
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -105,7 +106,7 @@ def test_of_a_static_secret_only_a_hash_is_kept() -> None:
 def test_a_signing_key_is_kept_sealed() -> None:
     secret = sources.new_secret(Scheme.STANDARD_WEBHOOKS)
 
-    [source] = sources.known([stored(Scheme.STANDARD_WEBHOOKS, secret)], KEY)[0].values()
+    source = sources.known([stored(Scheme.STANDARD_WEBHOOKS, secret)], KEY, {})[0][sources.path(MAIN)]
 
     assert isinstance(source.scheme, StandardWebhooks)
     assert source.scheme.keys[0] == base64.b64decode(secret.removeprefix("whsec_"))
@@ -113,18 +114,18 @@ def test_a_signing_key_is_kept_sealed() -> None:
 
 def test_sources_are_found_by_the_path_they_deliver_to() -> None:
     by_path, broken = sources.known(
-        [stored(Scheme.STATIC_HEADER, "a shared secret", source_id="rmm/ninjaone/main")], KEY
+        [stored(Scheme.STATIC_HEADER, "a shared secret", source_id="rmm/ninjaone/main")], KEY, {}
     )
 
-    assert list(by_path) == ["/webhooks/rmm/ninjaone/main"]
+    assert set(by_path) == {"/webhooks/rmm/ninjaone/main", "/webhooks/rmm/ninjaone/main/bulk"}
     assert by_path["/webhooks/rmm/ninjaone/main"].source_id == "rmm/ninjaone/main"
     assert broken == []
 
 
 def test_a_source_with_one_live_secret_is_compared_with_two() -> None:
-    by_path, _ = sources.known([stored(Scheme.STATIC_HEADER, "a shared secret")], KEY)
-    again, _ = sources.known([stored(Scheme.STATIC_HEADER, "a shared secret")], KEY)
-    [one], [other] = by_path.values(), again.values()
+    by_path, _ = sources.known([stored(Scheme.STATIC_HEADER, "a shared secret")], KEY, {})
+    again, _ = sources.known([stored(Scheme.STATIC_HEADER, "a shared secret")], KEY, {})
+    one, other = by_path[sources.path(MAIN)], again[sources.path(MAIN)]
 
     assert isinstance(one.scheme, StaticHeader)
     assert isinstance(other.scheme, StaticHeader)
@@ -141,9 +142,9 @@ def test_a_secret_that_does_not_open_takes_away_its_own_source_only() -> None:
     )
     good = stored(Scheme.STANDARD_WEBHOOKS, sources.new_secret(Scheme.STANDARD_WEBHOOKS))
 
-    by_path, broken = sources.known([foreign, good], KEY)
+    by_path, broken = sources.known([foreign, good], KEY, {})
 
-    assert list(by_path) == ["/webhooks/rmm/patchline/main"]
+    assert {source.source_id for source in by_path.values()} == {"rmm/patchline/main"}
     assert len(broken) == 1
     assert "rmm/patchline/foreign" in broken[0]
 
@@ -180,3 +181,13 @@ def test_however_often_it_is_rotated_the_newest_is_live_and_at_most_one_other(at
     assert len(live) <= 2
     assert not at_once or max(days) == NOON + timedelta(days=len(at_once) - 1)
     assert not at_once or at_once[-1] is (len(live) == 1) or len(at_once) == 1
+
+
+def test_a_source_without_its_data_key_is_known_and_seals_nothing() -> None:
+    good = stored(Scheme.STATIC_HEADER, "a shared secret")
+
+    without, _ = sources.known([good], KEY, {})
+    with_key, _ = sources.known([good], KEY, {MAIN: body_key(MAIN)})
+
+    assert without[sources.path(MAIN)].seal is None
+    assert with_key[sources.path(MAIN)].seal is not None

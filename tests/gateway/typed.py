@@ -49,4 +49,4 @@ def believed(database: Database, sealing_key_file: Path) -> sources.SourceByPath
         finally:
             await connection.close()
 
-    return sources.known(asyncio.run(read()), read_sealing_key(sealing_key_file))[0]
+    return sources.known(asyncio.run(read()), read_sealing_key(sealing_key_file), {})[0]
