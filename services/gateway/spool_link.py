@@ -1,11 +1,13 @@
 """One connection of the spool: made when it is needed, and dropped when it does not answer in time."""
 
 import asyncio
+import contextlib
 from collections.abc import Sequence
 from typing import Final
 
 import asyncpg
 
+from chassis.errors import TRANSIENT
 from services.gateway import store_spool
 from services.gateway.store_spool import Spooled
 
@@ -50,8 +52,9 @@ class Link:
 
     async def close(self) -> None:
         """Close the connection, if there is one."""
-        if self._connection is not None and not self._connection.is_closed():
-            await self._connection.close(timeout=1)
+        if self._connection is not None:
+            with contextlib.suppress(*TRANSIENT):  # one that hangs was dropped after that second
+                await self._connection.close(timeout=1)
 
     async def _add_once(self, records: Sequence[Spooled], deadline: float) -> None:
         if self._connection is None or self._connection.is_closed():

@@ -86,11 +86,26 @@ async def ended(child: subprocess.Popen[bytes]) -> int:
     return await asyncio.to_thread(child.wait, 30)
 
 
+def added(name: str) -> str:
+    """Add a source and return its secret."""
+    [row] = rows(source("add", "ninjaone", name, "--json"))
+    secret: str = row["secret"]
+    return secret
+
+
 @pytest.fixture
 def secret() -> str:
-    [row] = rows(source("add", "ninjaone", "process", "--json"))
-    added: str = row["secret"]
-    return added
+    return added("process")
+
+
+@pytest.fixture
+def restarted() -> str:
+    return added("restarted")
+
+
+@pytest.fixture
+def alone() -> str:
+    return added("alone")
 
 
 async def test_a_source_added_by_hand_delivers_and_sigterm_loses_nothing(
@@ -151,6 +166,60 @@ async def test_it_starts_without_a_database_and_asks_everyone_to_come_back(
 
     assert (status, ready.status_code, code) == (503, 503, 0)
     assert "sources" in ready.text
+
+
+async def test_restarted_while_postgres_is_away_it_believes_its_snapshot(
+    kafka: str, settings: dict[str, str], restarted: str, tmp_path: Path
+) -> None:
+    kept = settings | {"PATCHLINE_ACCEPT_SNAPSHOT_FILE": str(tmp_path / "sources.snapshot")}
+    nowhere = f"postgresql://gateway_writer@{ports.LOOPBACK}:{ports.claimed(0, setting='')}/none"
+    path = "/webhooks/rmm/ninjaone/restarted"
+
+    async with accepting(kept, tmp_path) as process:
+        await is_ready(process)
+        process.child.send_signal(signal.SIGTERM)
+        stopped = await ended(process.child)
+    async with (
+        raw_topic(kafka) as raw,
+        accepting(kept | {"PATCHLINE_DATABASE_URL": nowhere}, tmp_path) as process,
+    ):
+        await is_ready(process)
+        answer = await process.door.post(path, content=b"{}", headers={HEADER: restarted})
+        forged = await process.door.post(path, content=b"{}", headers={HEADER: "wrong"})
+        metrics = (await process.health.get("/metrics")).text
+        records = await raw.standing()
+
+    [age] = [line for line in metrics.splitlines() if line.startswith("patchline_sources_age")]
+    assert (stopped, answer.status_code, forged.status_code) == (0, 202, 401)
+    assert [str(each) for each in raw_ids(records)] == [answer.json()["raw_id"]]
+    assert 0 <= float(age.rpartition(" ")[2]) < 120
+    assert "sources from the snapshot" in process.log.read_text()
+
+
+async def test_with_neither_kafka_nor_postgres_it_is_up_and_asks_everyone_to_come_back(
+    settings: dict[str, str], alone: str, tmp_path: Path
+) -> None:
+    kept = settings | {"PATCHLINE_ACCEPT_SNAPSHOT_FILE": str(tmp_path / "sources.snapshot")}
+    nobody = f"{ports.LOOPBACK}:{ports.claimed(0, setting='')}"
+    gone = {
+        "PATCHLINE_DATABASE_URL": f"postgresql://gateway_writer@{nobody}/none",
+        "PATCHLINE_KAFKA": nobody,
+        "PATCHLINE_ACCEPT_BUDGET_SECONDS": "0.5",
+    }
+
+    async with accepting(kept, tmp_path) as process:
+        await is_ready(process)
+    async with accepting(kept | gone, tmp_path) as process:
+        await is_ready(process)
+        answers = [
+            await process.door.post("/webhooks/rmm/ninjaone/alone", content=b"{}", headers={HEADER: alone})
+            for _ in range(8)
+        ]
+        process.child.send_signal(signal.SIGTERM)
+        code = await ended(process.child)
+
+    assert {(answer.status_code, answer.headers["retry-after"]) for answer in answers} == {(503, "5")}
+    assert code == 0
 
 
 async def _first_answer(process: Accepting) -> int:
