@@ -10,6 +10,7 @@ from chassis.commands import WRONG_USE, stop
 from patchline import dlq, schemas, topics, watermark
 from patchline.audit.commands import app as audit_app
 from patchline.demo.commands import demo
+from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.stack import commands as stack
 from services.compliance.commands import catalog_app, figures_app, obligation_app
@@ -27,6 +28,7 @@ app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
 app.command("demo")(demo)
+app.command("journey")(journey)
 app.command("migrate")(schemas.migrate_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import chain
-from typing import Any, Final
+from typing import Final, Protocol
 
 from aiokafka import TopicPartition
 
@@ -21,6 +21,22 @@ from patchline.audit import rules, store
 from patchline.audit.rules import DELIVERIES, STREAMS, Balance, Cell, Counters, Log, Place, Proof, Stream
 
 LOOK_EVERY_SECONDS: Final = 0.2
+
+
+class Looking(Protocol):
+    """What is needed of Kafka: `patchline.logs.Logs`."""
+
+    async def places(self, topics: Sequence[str]) -> Sequence[TopicPartition]:
+        """Return every partition that these topics have by now."""
+        ...
+
+    async def starts(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset of each log's first record."""
+        ...
+
+    async def ends(self, places: Sequence[TopicPartition]) -> Mapping[TopicPartition, int]:
+        """Return the offset that each log's next record will have."""
+        ...
 
 
 @dataclass(slots=True)
@@ -49,12 +65,12 @@ class Audit:
 
 
 class Watch:
-    """Looks at the counters through `connection`, and at the logs through `consumer`, which is in no group."""
+    """Looks at the counters through `connection`, and at the logs."""
 
-    def __init__(self, connection: Connection, consumer: Any) -> None:
+    def __init__(self, connection: Connection, logs: Looking) -> None:
         """Have looked at nothing yet."""
         self._connection = connection
-        self._consumer = consumer
+        self._logs = logs
         self._barriers: dict[Stream, Barrier] = {}
 
     async def look(self, since: datetime) -> Audit:
@@ -108,20 +124,14 @@ class Watch:
         for stream, barrier in left.items():
             if all(topic not in waiting or waiting[topic][0] > mark for topic, mark in barrier.marks.items()):
                 log = await self._log(stream.topics)
+                if not log.ends:
+                    continue  # topics that are not there were not looked at
                 barrier.ends = {place: end for place, end in log.ends.items() if end > log.starts[place]}
                 barrier.is_sent = True
 
     async def _log(self, topics: Sequence[str] = ()) -> Log:
-        names = topics or _topics([DELIVERIES, *STREAMS])
-        places = [
-            TopicPartition(name, number)
-            for name in names
-            for number in sorted(self._consumer.partitions_for_topic(name) or ())
-        ]
-        return Log(
-            starts=_by_place(await self._consumer.beginning_offsets(places)),
-            ends=_by_place(await self._consumer.end_offsets(places)),
-        )
+        places = await self._logs.places(topics or _topics([DELIVERIES, *STREAMS]))
+        return Log(starts=_by_place(await self._logs.starts(places)), ends=_by_place(await self._logs.ends(places)))
 
     def _balances(self, counters: Counters, since: datetime) -> list[Balance]:
         barrier = self._barriers[DELIVERIES]

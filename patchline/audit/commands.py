@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
 import typer
-from aiokafka import AIOKafkaConsumer
 from rich.table import Table
 
 from chassis import commands
@@ -17,6 +16,7 @@ from chassis.clock import moved_clock
 from patchline.audit.barrier import Audit, Watch
 from patchline.audit.rules import Balance, Proof
 from patchline.audit.store import OUTCOMES
+from patchline.logs import opened
 
 app = typer.Typer(no_args_is_help=True, help="The standing audit: is everything that came in accounted for?")
 
@@ -76,14 +76,8 @@ async def look(kafka: str, since: datetime, *, wait_seconds: float) -> Audit:
     Raises:
         KafkaError, OSError, asyncpg.PostgresError: a part cannot be reached or refuses.
     """
-    consumer = AIOKafkaConsumer(bootstrap_servers=kafka, enable_auto_commit=False)
-    await consumer.start()
-    try:
-        await consumer.topics()
-        async with commands.operator() as connection:
-            return await Watch(connection, consumer).settle(since, wait_seconds=wait_seconds)
-    finally:
-        await consumer.stop()
+    async with opened(kafka) as logs, commands.operator() as connection:
+        return await Watch(connection, logs).settle(since, wait_seconds=wait_seconds)
 
 
 def report(balances: Sequence[Balance], audit: Audit) -> dict[str, object]:

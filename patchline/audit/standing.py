@@ -8,7 +8,6 @@ from collections import Counter
 from datetime import timedelta
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer
 from aiokafka.errors import KafkaError
 from pydantic import Field
 
@@ -20,6 +19,7 @@ from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import Settings, read
 from chassis.telemetry import METERS, Level
 from patchline.audit.barrier import Audit, Watch
+from patchline.logs import opened
 
 log = logging.getLogger(__name__)
 
@@ -60,19 +60,16 @@ class StandingAudit:
 
     async def _session(self, stopping: asyncio.Event) -> None:
         connection = await asyncpg.connect(self._settings.dsn, command_timeout=COMMAND_TIMEOUT_SECONDS)
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._settings.kafka, enable_auto_commit=False)
         try:
-            await consumer.start()
-            watch = Watch(connection, consumer)
-            while not stopping.is_set():
-                self._progress.beat(self.name)
-                await consumer.topics()  # knows partitions that were added since
-                hour = self._clock().replace(minute=0, second=0, microsecond=0)
-                self._tell(await watch.look(hour - timedelta(hours=self._settings.audit_hours)))
-                self._progress.ready[self.name] = True
-                await _pause(stopping, self._settings.audit_seconds)
+            async with opened(self._settings.kafka) as logs:
+                watch = Watch(connection, logs)
+                while not stopping.is_set():
+                    self._progress.beat(self.name)
+                    hour = self._clock().replace(minute=0, second=0, microsecond=0)
+                    self._tell(await watch.look(hour - timedelta(hours=self._settings.audit_hours)))
+                    self._progress.ready[self.name] = True
+                    await _pause(stopping, self._settings.audit_seconds)
         finally:
-            await consumer.stop()
             await connection.close(timeout=2)
 
     def _tell(self, audit: Audit) -> None:

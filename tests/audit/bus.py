@@ -40,24 +40,24 @@ STANDING = """
 
 
 class Logs:
-    """Kafka's logs, and the little of a consumer that looks at them."""
+    """Kafka's logs, and what the audit looks at in them."""
 
     def __init__(self) -> None:
         self.by_place: defaultdict[TopicPartition, list[KafkaRecord]] = defaultdict(list)
-        self.starts: dict[TopicPartition, int] = {}
+        self.first: dict[TopicPartition, int] = {}
 
     def append(self, topic: str, key: bytes | None, value: bytes | None, headers: Sequence[tuple[str, bytes]]) -> None:
         number = zlib.crc32(key or str(len(self.by_place)).encode()) % PARTITIONS
         log = self.by_place[TopicPartition(topic, number)]
         log.append(KafkaRecord(value=value, headers=headers, topic=topic, partition=number, offset=len(log), key=key))
 
-    def partitions_for_topic(self, _topic: str) -> set[int]:
-        return set(range(PARTITIONS))
+    async def places(self, names: Sequence[str]) -> list[TopicPartition]:
+        return [TopicPartition(name, number) for name in names for number in range(PARTITIONS)]
 
-    async def beginning_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
-        return {each: self.starts.get(each, 0) for each in places}
+    async def starts(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+        return {each: self.first.get(each, 0) for each in places}
 
-    async def end_offsets(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
+    async def ends(self, places: Sequence[TopicPartition]) -> dict[TopicPartition, int]:
         return {each: len(self.by_place[each]) for each in places}
 
 
@@ -101,7 +101,7 @@ class Group:
         positions = self.consumer._positions
         for place in places:
             positions._next[place] = await self.pool.fetchval(STANDING, self.name, place.topic, place.partition)
-        standing = [place for place in places if logs.starts.get(place, 0) <= positions._next[place]]
+        standing = [place for place in places if logs.first.get(place, 0) <= positions._next[place]]
         polled = [record for place in standing for record in logs.by_place[place][positions._next[place] :][:most]]
         if polled:
             mine = [record for record in polled if is_for(self.name, record)]

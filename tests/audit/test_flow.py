@@ -146,7 +146,7 @@ async def _deleted_unread(bus: Bus, _admin: Admin) -> None:
     bus.deliver(failed(number=2))
     for place, log in bus.logs.by_place.items():
         if place.topic == "rmm.raw":
-            bus.logs.starts[place] = len(log)
+            bus.logs.first[place] = len(log)
 
 
 async def _past_everything(bus: Bus, admin: Admin, schema: str, topic: str) -> None:

@@ -1,0 +1,124 @@
+"""What the tables of all services know of a delivery: as the operator, for the tenants that it may see."""
+
+from collections.abc import Sequence
+from typing import Any, Final, LiteralString
+from uuid import UUID
+
+from chassis.postgres import Connection
+from patchline.journey.rules import Row, Tables
+
+SEE_ALL_TENANTS: Final[LiteralString] = """
+    SELECT set_config('patchline.tenants', array_to_string(gateway.all_tenants(), ','), true)
+"""
+DELIVERIES_OF_ID: Final[LiteralString] = """
+    SELECT raw_id FROM gateway.translated WHERE raw_id = $1 OR event_id = $1
+    UNION SELECT raw_id FROM gateway.spool WHERE raw_id = $1
+    UNION SELECT t.raw_id FROM ticketing.history AS h JOIN gateway.translated AS t ON t.event_id = h.causation
+          WHERE h.event_id = $1
+    UNION SELECT t.raw_id FROM compliance.obligation_history AS o
+          JOIN gateway.translated AS t ON t.event_id = o.caused_by WHERE o.event_id = $1
+"""
+DELIVERIES_OF_TICKET: Final[LiteralString] = """
+    SELECT t.raw_id
+    FROM ticketing.ticket AS k
+    JOIN ticketing.intent AS i USING (ticket_key)
+    JOIN ticketing.history AS h ON h.event_id = i.cause_id
+    JOIN gateway.translated AS t ON t.event_id = h.causation
+    WHERE k.ticket_key = $1 OR k.external = $1
+    GROUP BY t.raw_id
+    ORDER BY min(i.created_at), t.raw_id
+    LIMIT $2
+"""
+SPOOLED: Final[LiteralString] = """
+    SELECT topic, source, received_hour FROM gateway.spool WHERE raw_id = $1
+"""
+TRANSLATED: Final[LiteralString] = """
+    SELECT event_id, source, stands_for, recorded_at FROM gateway.translated WHERE raw_id = $1 ORDER BY event_id
+"""
+PARKED: Final[LiteralString] = """
+    SELECT event_id, type, reason, recorded_at FROM gateway.parked WHERE event_id = ANY($1::uuid[])
+"""
+INVENTORY: Final[LiteralString] = """
+    SELECT event_id, type, device, occurred_at, recorded_at
+    FROM inventory.device_fact WHERE event_id = ANY($1::uuid[])
+"""
+COMPLIANCE: Final[LiteralString] = """
+    SELECT event_id, type, device, occurred_at, recorded_at
+    FROM compliance.patch_fact WHERE event_id = ANY($1::uuid[])
+"""
+CHANGES: Final[LiteralString] = """
+    SELECT o.event_id, o.caused_by, o.asset_id::text AS asset, o.requirement_id::text AS requirement,
+           owed.product, owed.train, o.before, o.state, o.why, o.failures, o.recorded_at
+    FROM compliance.patch_fact AS f
+    JOIN compliance.device AS d USING (device_id)
+    JOIN compliance.obligation_history AS o ON o.asset_id = d.asset_id AND o.caused_by = f.event_id
+    LEFT JOIN compliance.obligation AS owed ON owed.asset_id = o.asset_id AND owed.requirement_id = o.requirement_id
+    WHERE f.event_id = ANY($1::uuid[])
+    ORDER BY o.recorded_at, o.event_id
+"""
+HEARD: Final[LiteralString] = """
+    SELECT event_id, causation, type, subject AS asset, recorded_at
+    FROM ticketing.history WHERE causation = ANY($1::uuid[]) ORDER BY recorded_at, event_id
+"""
+INTENTS: Final[LiteralString] = """
+    SELECT i.cause_id, i.ticket_key AS ticket, i.number, i.kind, i.state, i.reason, i.attempts, i.created_at, i.done_at,
+           t.external, t.state AS ticket_state, t.title
+    FROM ticketing.intent AS i JOIN ticketing.ticket AS t USING (ticket_key)
+    WHERE i.cause_id = ANY($1::uuid[])
+    ORDER BY i.ticket_key, i.number
+"""
+LISTED: Final[LiteralString] = """
+    SELECT d.ticket_key AS ticket, d.asset, d.failures, d.listed_at, d.cleared_as, t.external, t.state AS ticket_state,
+           t.title
+    FROM ticketing.ticket_device AS d JOIN ticketing.ticket AS t USING (ticket_key)
+    WHERE d.asset = ANY($1::text[])
+      AND (t.subject = ANY($2::text[]) OR t.adopted_by = ANY($2::text[]) OR ($3 AND t.kind = 'failed_uncatalogued'))
+    ORDER BY t.created_at, d.ticket_key
+"""
+STANDING: Final[LiteralString] = """
+    SELECT topic, partition, next_offset FROM gateway.watermark
+"""
+
+
+async def see_all(tx: Connection) -> None:
+    """Let the operator's transaction see every client."""
+    await tx.execute(SEE_ALL_TENANTS)
+
+
+async def deliveries_of_id(tx: Connection, asked: UUID) -> list[UUID]:
+    """Return the raw ids that an id of a delivery, an event or a derived fact leads to."""
+    return sorted(row["raw_id"] for row in await tx.fetch(DELIVERIES_OF_ID, asked))
+
+
+async def deliveries_of_ticket(tx: Connection, asked: str, most: int) -> list[UUID]:
+    """Return the raw ids behind a ticket, by its key or its tracker's number, oldest first, at most so many."""
+    return [row["raw_id"] for row in await tx.fetch(DELIVERIES_OF_TICKET, asked, most)]
+
+
+async def tables(tx: Connection, raw_id: UUID) -> Tables:
+    """Return everything that the tables know of one delivery."""
+    translated = await _rows(tx, TRANSLATED, raw_id)
+    events = [row["event_id"] for row in translated]
+    changes, heard = await _rows(tx, CHANGES, events), await _rows(tx, HEARD, events)
+    causes = sorted({row["event_id"] for row in (*changes, *heard)})
+    assets = sorted({row["asset"] for row in (*changes, *heard)})
+    requirements = sorted({row["requirement"] for row in changes})
+    is_uncatalogued = any(row["type"].startswith("patch.uncatalogued") for row in heard)
+    return Tables(
+        raw_id=raw_id,
+        spooled=await _rows(tx, SPOOLED, raw_id),
+        translated=translated,
+        parked=await _rows(tx, PARKED, events),
+        inventory=await _rows(tx, INVENTORY, events),
+        compliance=await _rows(tx, COMPLIANCE, events),
+        changes=changes,
+        heard=heard,
+        intents=await _rows(tx, INTENTS, causes),
+        listed=await _rows(tx, LISTED, assets, requirements, is_uncatalogued),
+        standing={(row["topic"], row["partition"]): row["next_offset"] for row in await tx.fetch(STANDING)},
+    )
+
+
+async def _rows(tx: Connection, sql: LiteralString, *arguments: object) -> Sequence[Row]:
+    rows: list[dict[str, Any]] = [dict(row) for row in await tx.fetch(sql, *arguments)]
+    return rows
