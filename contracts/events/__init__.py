@@ -35,6 +35,7 @@ ALL: Final[tuple[type[Event], ...]] = (
     ticket.TicketAppended,
     ticket.TicketResolved,
     ticket.TicketReopened,
+    ticket.TicketMerged,
     ticket.TicketParked,
 )
 

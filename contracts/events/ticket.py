@@ -47,6 +47,13 @@ class TicketReopened(TicketEvent):
     why: Text
 
 
+class TicketMerged(TicketEvent):
+    """Other tickets of the same key were closed in favour of `external`; `merged` are the tracker's numbers of them."""
+
+    TYPE: ClassVar[str] = "ticket.merged.v1"
+    merged: tuple[Name, ...]
+
+
 class TicketParked(TicketEvent):
     """The tracker refused: a person must look. `patchline ticket retry` tries again."""
 

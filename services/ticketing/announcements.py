@@ -1,6 +1,9 @@
 """What becomes of tickets, as events: published only after the tracker was read back."""
 
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final, TypedDict, assert_never
+from uuid import UUID
 
 from chassis import outbox
 from chassis.postgres import Connection
@@ -9,12 +12,13 @@ from contracts.envelope import Envelope
 from contracts.events.ticket import (
     TicketAppended,
     TicketEvent,
+    TicketMerged,
     TicketOpened,
     TicketParked,
     TicketReopened,
     TicketResolved,
 )
-from services.ticketing.records import Act, Intent, Plan, Ticket
+from services.ticketing.records import Act, Cause, Intent, Plan, Ticket
 
 SOURCE: Final = "patchline/ticketing"
 TEXT_CHARACTERS: Final = 2048
@@ -57,6 +61,11 @@ def closed_by_person(ticket: Ticket) -> TicketResolved:
     return TicketResolved(**named(ticket), by_person=True)
 
 
+def merged(ticket: Ticket, *, kept: str, others: Sequence[str]) -> TicketMerged:
+    """Return what to say of tickets that were closed in favour of `kept`."""
+    return TicketMerged(**named(replace(ticket, external=kept)), merged=tuple(others))
+
+
 def named(ticket: Ticket) -> Named:
     """Return what every event says of its ticket."""
     return Named(
@@ -71,16 +80,26 @@ def named(ticket: Ticket) -> Named:
 async def publish(tx: Connection, event: TicketEvent, intent: Intent) -> None:
     """Publish with the caller's transaction what became of `intent`. A ticket can be parked more than once."""
     about = f"{intent.marker}/{intent.attempts}" if isinstance(event, TicketParked) else intent.ticket
+    await _publish(tx, event, about, tenant=intent.tenant, cause=intent.cause)
+
+
+async def publish_merged(tx: Connection, event: TicketMerged, ticket: Ticket, cause: Cause) -> None:
+    """Publish with the caller's transaction that tickets were merged; `cause` is what opened the ticket."""
+    about = "/".join((ticket.key, *event.merged))
+    await _publish(tx, event, about, tenant=ticket.matter.tenant, cause=cause)
+
+
+async def _publish(tx: Connection, event: TicketEvent, about: str, *, tenant: UUID, cause: Cause) -> None:
     envelope = Envelope(
-        id=ids.fact_id(intent.cause.event_id, event.TYPE, about),
+        id=ids.fact_id(cause.event_id, event.TYPE, about),
         source=SOURCE,
-        subject=intent.ticket,
-        time=intent.cause.occurred_at,
-        received=intent.cause.received_at,
-        tenant=intent.tenant,
-        causation=intent.cause.event_id,
-        correlation=intent.cause.correlation,
-        traceparent=intent.cause.traceparent,
+        subject=event.ticket,
+        time=cause.occurred_at,
+        received=cause.received_at,
+        tenant=tenant,
+        causation=cause.event_id,
+        correlation=cause.correlation,
+        traceparent=cause.traceparent,
         data=event,
     )
-    await outbox.enqueue_sequenced(tx, topics.TICKETS, [(intent.ticket, envelope)])
+    await outbox.enqueue_sequenced(tx, topics.TICKETS, [(event.ticket, envelope)])

@@ -13,11 +13,14 @@ from services.ticketing.adapters import roundup
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.effects import Effects
 from services.ticketing.handlers import TicketingHandler
+from services.ticketing.merging import Merging, Patient
+from services.ticketing.reconciler import Reconciler, Rounds
 from services.ticketing.settings import TicketingSettings
 from services.ticketing.worker import Limits, Worker
 
 GROUP: Final = "ticketing"
 CALLS_OF_AN_ACT: Final = 6
+SLOW_CALLS_IN_A_MERGE: Final = 6
 SLOW_CALLS_IN_A_DEADLINE: Final = 3
 """An act is given up when so many of its calls took as long as they may."""
 
@@ -36,7 +39,7 @@ async def run(settings: TicketingSettings) -> None:
                 handler=TicketingHandler(look_every=timedelta(seconds=settings.ticket_look_seconds)),
                 on=on,
             )
-            stages: Stages = [[consumer], [worker], [on.relay, on.health]]
+            stages: Stages = [[consumer], [worker, reconciler_on(on, tracker, settings)], [on.relay, on.health]]
             await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
         finally:
             await tracker.close()
@@ -62,6 +65,19 @@ def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Wo
     return Worker(pool=on.pool, effects=effects, clock=on.clock, progress=on.progress, relay=on.relay, limits=limits)
 
 
+def reconciler_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Reconciler:
+    """Return what looks for two tickets of one key, and merges them."""
+    patient = Patient(
+        deadline_seconds=settings.tracker_timeout_seconds * SLOW_CALLS_IN_A_MERGE,
+        settle_seconds=settings.tracker_settle_seconds,
+    )
+    merging = Merging(pool=on.pool, tracker=tracker, clock=on.clock, relay=on.relay, patient=patient)
+    rounds = Rounds(every=timedelta(seconds=settings.tracker_round_seconds))
+    return Reconciler(
+        pool=on.pool, tracker=tracker, merging=merging, clock=on.clock, progress=on.progress, rounds=rounds
+    )
+
+
 def slots_within(settings: TicketingSettings, deadline_seconds: float) -> int:
     """Return how many acts run at once: as set, but no more than the tracker's rate lets through in half a deadline."""
     let_through = settings.tracker_calls_per_second * deadline_seconds / 2 / CALLS_OF_AN_ACT
@@ -78,6 +94,7 @@ def connected(settings: TicketingSettings) -> Tracker:
         open_status=settings.tracker_open_status,
         resolved_status=settings.tracker_resolved_status,
         closed_statuses=frozenset(each.strip() for each in settings.tracker_closed_statuses.split(",")),
+        superseder=settings.tracker_superseder or None,
     )
     policy = Policy(
         calls_per_second=settings.tracker_calls_per_second,

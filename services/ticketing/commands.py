@@ -45,10 +45,12 @@ SEE_ALL_TENANTS: Final[LiteralString] = """
 """
 TICKETS: Final[LiteralString] = """
     SELECT coalesce(c.name, t.tenant_id::text) AS client, t.external AS number, t.title, t.state, t.kind, t.subject,
-           t.generation, t.adopted_by, t.duplicates, d.failing, d.devices, d.failures,
+           t.generation, t.adopted_by, d.failing, d.devices, d.failures,
            CASE WHEN todo.state = 'parked' THEN 'parked: ' || todo.kind ELSE todo.kind END AS todo,
            CASE WHEN todo.kind IS NOT NULL THEN coalesce(todo.reason, CASE WHEN c.name IS NULL
                 THEN 'waits until the client is known' END) END AS reason,
+           ARRAY(SELECT m.external FROM ticketing.merged AS m WHERE m.ticket_key = t.ticket_key ORDER BY m.external)
+               AS merged,
            todo.state AS todo_state, todo.attempts, t.created_at, t.ticket_key AS ticket
     FROM ticketing.ticket AS t
     LEFT JOIN ticketing.client AS c USING (tenant_id)

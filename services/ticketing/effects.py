@@ -19,10 +19,11 @@ from services.ticketing import (
     rules_text,
     store_acts,
     store_intents,
+    store_merges,
     store_save,
 )
 from services.ticketing.adapters.tracker import ChangedMeanwhile, Tracker
-from services.ticketing.records import Act, Draft, Intent, Note, Plan, Ticket, TicketRef
+from services.ticketing.records import Act, Draft, Intent, Note, Plan, Ticket, TicketRef, TicketState
 from services.ticketing.rules_effects import Known, Step
 
 log = logging.getLogger(__name__)
@@ -58,9 +59,10 @@ class Effects:
         """
         work = await self._prepare(intent)
         refs = await self._tracker.find(work.ticket.key)
-        ref = rules_effects.chosen(refs)
+        should_be_open = work.ticket.state is TicketState.OPEN
+        ref = rules_effects.chosen(refs, tracked=work.ticket.external, should_be_open=should_be_open)
         if ref is not None and len(refs) > 1:
-            await self._report_duplicates(work, ref, refs)
+            await self._have_merged(work, ref, refs)
         known = await self._known(work, ref)
         match rules_effects.next_step(work.intent.act, rules_effects.sight_of(ref), known):
             case Step.WRITE:
@@ -186,18 +188,9 @@ class Effects:
         self._relay.wake()
         METERS.add(Count.EFFECTS, kind=work.intent.act, outcome="closed by a person")
 
-    async def _report_duplicates(self, work: Work, kept: TicketRef, refs: Sequence[TicketRef]) -> None:
-        """Say once, on the ticket that is kept, which others have its key. Nothing is created, closed or deleted."""
-        others = [ref.id for ref in refs if ref.id != kept.id and ref.id not in work.ticket.duplicates]
-        for other in others:
-            log.warning("two tickets of one key", extra={"ticket": work.ticket.key, "kept": kept.id, "other": other})
-            METERS.add(Count.EFFECTS, kind=work.intent.act, outcome="duplicate")
-            note = Note(
-                marker=f"{work.ticket.key}/duplicate/{other}",
-                text=f"Ticket {other} has the same key as this one, {work.ticket.key}. Only this one is kept up to "
-                f"date: please merge {other} into it.",
-            )
-            if not await self._tracker.has_note(kept, note.marker):
-                await self._tracker.append(kept, note)
-        if others:
-            await store_acts.add_duplicates(self._pool, work.ticket.key, others)
+    async def _have_merged(self, work: Work, kept: TicketRef, refs: Sequence[TicketRef]) -> None:
+        """Ask for the merge of other tickets of this key, and go on with the one that is kept."""
+        others = [ref.id for ref in refs if ref.id != kept.id]
+        if await store_merges.ask(self._pool, work.ticket.key, others, self._clock()):
+            METERS.add(Count.EFFECTS, kind="merge", outcome="found")
+            log.warning("two tickets of one key", extra={"ticket": work.ticket.key, "kept": kept.id, "others": others})

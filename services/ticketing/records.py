@@ -103,7 +103,6 @@ class Ticket:
     looked_at: datetime | None = None
     external: str | None = None
     title: str | None = None
-    duplicates: tuple[str, ...] = ()
 
     @property
     def home(self) -> MatterKey | None:

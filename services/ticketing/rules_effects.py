@@ -78,12 +78,17 @@ def next_step(act: Act, sight: Sight, known: Known) -> Step:
             return Step.WAIT if may_still_show else Step.WRITE
 
 
-def chosen(refs: Sequence[TicketRef]) -> TicketRef | None:
-    """Return the ticket to keep of several with one key, given oldest first: the oldest that is open, else the oldest.
+def chosen(refs: Sequence[TicketRef], *, tracked: str | None, should_be_open: bool) -> TicketRef | None:
+    """Return the ticket to keep of several with one key, given oldest first: the one that we keep up to date.
 
-    A technician who sees two closes one of them, and it need not be the newer one.
+    Unless that is closed and another one is open although the ticket should be: a technician who sees two closes one
+    of them, and it need not be the other one. Where we have none, it is the oldest that is open, else the oldest.
     """
-    return next((ref for ref in refs if ref.is_open), refs[0] if refs else None)
+    ours = next((ref for ref in refs if ref.id == tracked), None)
+    oldest_open = next((ref for ref in refs if ref.is_open), None)
+    if ours is not None and (ours.is_open or not should_be_open or oldest_open is None):
+        return ours
+    return oldest_open or (refs[0] if refs else None)
 
 
 def pause_seconds(attempts: int) -> float:

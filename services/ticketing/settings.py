@@ -25,6 +25,12 @@ class TicketingSettings(Settings):
     tracker_share_of_a_client: float = Field(default=0.75, gt=0, le=1, description="of that rate, for one client alone")
     tracker_timeout_seconds: float = Field(default=5, gt=0, le=60, description="of one call")
     tracker_settle_seconds: float = Field(default=15, gt=0, description="until a lost write must show in a search")
+    tracker_superseder: str = Field(
+        default="superseder", description="property that links to a kept ticket; empty: none"
+    )
+    tracker_round_seconds: float = Field(
+        default=600, ge=1, description="the tracker is searched for duplicates so often"
+    )
     tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")
     ticket_look_seconds: float = Field(default=30, ge=0, description="a ticket is looked at so often for repeats")
 

@@ -106,7 +106,7 @@ def matter_of(row: asyncpg.Record) -> tuple[MatterKey, Matter]:
 
 LOCK_TICKETS: Final[LiteralString] = """
     SELECT t.ticket_key, t.tenant_id, t.kind, t.subject, t.generation, t.state, t.adopted_by, t.external, t.title,
-           t.last_number, t.looked_at, t.duplicates, t.created_at,
+           t.last_number, t.looked_at, t.created_at,
            (SELECT count(*) FROM ticket_device AS d WHERE d.ticket_key = t.ticket_key AND d.cleared_as IS NULL)
                AS failing
     FROM ticket AS t
@@ -132,7 +132,6 @@ async def load_tickets(tx: Connection, keys: Collection[str]) -> dict[str, Ticke
             looked_at=row["looked_at"],
             external=row["external"],
             title=row["title"],
-            duplicates=tuple(row["duplicates"]),
         )
         for row in rows
     }

@@ -9,7 +9,7 @@ from chassis.postgres import Connection
 from services.ticketing.records import About, Client, Intent, Listing, Plan, Ticket, Told
 from services.ticketing.rules_desk import Desk
 from services.ticketing.store import load_all_listings, load_tickets, load_waiting, matter_of
-from services.ticketing.store_intents import LostLease, Place, intent_of
+from services.ticketing.store_intents import LostLease, intent_of
 
 STILL_MINE: Final[LiteralString] = """
     SELECT ticket_key, number, tenant_id, kind, attempts, why, plan, reservation, acted_at,
@@ -108,17 +108,6 @@ async def save_told(tx: Connection, key: str, told: Sequence[Told]) -> None:
         [each.noted for each in told],
         [each.cleared for each in told],
     )
-
-
-ADD_DUPLICATES: Final[LiteralString] = """
-    UPDATE ticket SET duplicates = (SELECT array_agg(DISTINCT each) FROM unnest(duplicates || $2::text[]) AS each)
-    WHERE ticket_key = $1
-"""
-
-
-async def add_duplicates(connection: Place, key: str, others: Sequence[str]) -> None:
-    """Note tickets of the same key that were reported."""
-    await connection.execute(ADD_DUPLICATES, key, others)
 
 
 LOCK: Final[LiteralString] = "SELECT FROM ticket WHERE ticket_key = $1 FOR UPDATE"

@@ -52,8 +52,10 @@ async def room(database: Database, roundup: Roundup) -> AsyncIterator[Room]:
     connection = await asyncpg.connect(database.admin)
     await connection.execute("SET search_path = ticketing")
     await connection.execute(
-        "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence"
+        "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence, merge, "
+        "merged"
     )
+    await connection.execute("UPDATE round SET due_at = '1970-01-01 00:00:00+00', holder = NULL, completed_at = NULL")
     await connection.close()
     async with Room.on(database, roundup) as made:
         yield made

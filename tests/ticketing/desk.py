@@ -22,6 +22,8 @@ from services.ticketing.adapters.roundup import Roundup, Words
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.effects import Effects
 from services.ticketing.handlers import TicketingHandler
+from services.ticketing.merging import Merging, Patient
+from services.ticketing.reconciler import Reconciler, Rounds
 from services.ticketing.worker import Limits, Worker
 from tests.builders import batch_of
 from tests.parts import Database
@@ -32,6 +34,12 @@ SOON = timedelta(seconds=10)
 """What is put off for less is waited for; a mere look is not."""
 
 LIMITS = Limits(slots=8, most_per_tenant=4, deadline_seconds=4, lease_seconds=6)
+
+
+PATIENT = Patient(deadline_seconds=20, margin_seconds=0.5, settle_seconds=0.5)
+
+STRANGERS: set[str] = set()
+"""Tickets of earlier tests in the one tracker that they share: nobody asks for their keys again in each test."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +97,18 @@ class Desk:
         etag = self._client.get(f"issue/{number}").headers["etag"]
         answer = self._client.patch(f"issue/{number}", headers={"If-Match": etag}, json={"@op": "replace", **fields})
         assert answer.status_code == 200, answer.text
+
+    def say(self, number: str, text: str, **fields: object) -> None:
+        """Write a note on an issue, as a person does."""
+        made = self._client.post("msg", json={"author": "admin", "content": text, "date": "."}).json()["data"]["id"]
+        shown = self._get(f"issue/{number}", {"@verbose": "2", "@fields": "messages,status"})["attributes"]
+        messages = [*(each["id"] for each in shown["messages"]), made]
+        self.edit(number, **({"messages": messages, "status": shown["status"]["id"]} | fields))
+
+    def superseders(self, number: str) -> list[str]:
+        """Return the issues that an issue is closed in favour of."""
+        shown = self._get(f"issue/{number}", {"@verbose": "2", "@fields": "superseder"})["attributes"]["superseder"]
+        return [each["id"] for each in shown]
 
     def delete(self, number: str) -> None:
         etag = self._client.get(f"issue/{number}").headers["etag"]
@@ -154,6 +174,31 @@ class Room:
             origin=self.roundup.url.rstrip("/"),
             transport=transport,
         )
+
+    def merging(self, tracker: Tracker, *, patient: Patient = PATIENT) -> Merging:
+        relay = Relay(dsn=self.dsn, kafka="127.0.0.1:9", progress=Progress())
+        return Merging(pool=self.pool, tracker=tracker, clock=self.clock, relay=relay, patient=patient)
+
+    def reconciler(self, tracker: Tracker) -> Reconciler:
+        made = Reconciler(
+            pool=self.pool,
+            tracker=tracker,
+            merging=self.merging(tracker),
+            clock=self.clock,
+            progress=Progress(),
+            rounds=Rounds(every=timedelta(minutes=10), rest_seconds=0),
+        )
+        made._strangers = STRANGERS
+        return made
+
+    async def merged(self, tracker: Tracker | None = None) -> None:
+        """Go one round, and carry out all that was asked for."""
+        on = tracker or self.tracker()
+        await self.reconciler(on).go_round(asyncio.Event())
+        while await self.merging(on).carry_out_next():
+            continue
+        if tracker is None:
+            await on.close()
 
     def worker(self, tracker: Tracker, *, limits: Limits = LIMITS) -> Worker:
         relay = Relay(dsn=self.dsn, kafka="127.0.0.1:9", progress=Progress())

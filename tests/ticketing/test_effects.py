@@ -1,7 +1,5 @@
 """Tickets in a real Roundup: opened, kept up to date, resolved and reopened, each thing once."""
 
-import pytest
-
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
 from contracts.events.obligation import State
@@ -251,36 +249,3 @@ class TestCatalog:
         issue = desk.issue(key)
         assert issue.status == "resolved"
         assert issue.notes[1].startswith("The catalog knows this patch now: Windows 11 24H2 x64, cumulative.")
-
-
-async def test_two_tickets_of_one_key_are_reported_once_and_never_become_three(
-    room: Room, desk: Desk, requirement: str, caplog: pytest.LogCaptureFixture
-) -> None:
-    await room.done(KNOWN, state_changed("a", State.FAILED, 1, requirement=requirement))
-    [key] = await room.keys()
-    ours = desk.issue(key).number
-    planted = desk.create(key)
-
-    await room.done(state_changed("b", State.FAILED, 1, requirement=requirement))
-    await room.done(state_changed("c", State.FAILED, 1, requirement=requirement))
-
-    kept = desk.issue_of(ours)
-    assert sorted(desk.numbers(key)) == sorted([ours, planted])
-    assert [note.split(",")[0] for note in kept.notes if "same key" in note] == [
-        f"Ticket {planted} has the same key as this one"
-    ]
-    assert desk.issue_of(planted).notes == []
-    assert "- C-PC" in kept.notes[-1]
-    assert [record.message for record in caplog.records].count("two tickets of one key") == 1
-
-
-async def test_two_tickets_planted_before_ours_are_used_and_reported(room: Room, desk: Desk, requirement: str) -> None:
-    await room.handle(KNOWN, state_changed("a", State.FAILED, 1, requirement=requirement))
-    [key] = await room.keys()
-    older, newer = desk.create(key), desk.create(key)
-
-    await room.done()
-
-    assert sorted(desk.numbers(key)) == sorted([older, newer])
-    assert await room.pool.fetchval("SELECT external FROM ticket") == older
-    assert len(desk.issue_of(older).notes) == 1

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -58,6 +59,18 @@ class Wrapped:
 
     async def reopen(self, ref: TicketRef, note: Note) -> None:
         await self.inner.reopen(ref, note)
+
+    async def marked(self, *, changed_since: datetime | None, page: int) -> list[str]:
+        return await self.inner.marked(changed_since=changed_since, page=page)
+
+    async def key_of(self, number: str) -> str | None:
+        return await self.inner.key_of(number)
+
+    async def take_over(self, kept: TicketRef, other: TicketRef, *, key: str, note: Note) -> None:
+        await self.inner.take_over(kept, other, key=key, note=note)
+
+    async def give_way(self, other: TicketRef, kept: TicketRef, *, key: str, note: Note) -> None:
+        await self.inner.give_way(other, kept, key=key, note=note)
 
     async def close(self) -> None:
         await self.inner.close()

@@ -85,6 +85,33 @@ def ref(number: str, *, is_open: bool) -> TicketRef:
     return TicketRef(id=number, is_open=is_open)
 
 
+BOTH_OPEN = [ref("4", is_open=True), ref("9", is_open=True)]
+OLDER_CLOSED = [ref("4", is_open=False), ref("9", is_open=True)]
+NEWER_CLOSED = [ref("4", is_open=True), ref("9", is_open=False)]
+BOTH_CLOSED = [ref("4", is_open=False), ref("9", is_open=False)]
+
+
+@pytest.mark.parametrize(
+    ("refs", "tracked", "should_be_open", "kept"),
+    [
+        pytest.param(BOTH_OPEN, "9", True, "9", id="ours, though it is the newer one"),
+        pytest.param(NEWER_CLOSED, "4", True, "4", id="a person closed the other one"),
+        pytest.param(OLDER_CLOSED, "4", True, "9", id="a person closed ours as the double one"),
+        pytest.param(BOTH_CLOSED, "9", True, "9", id="a person closed both"),
+        pytest.param(OLDER_CLOSED, "4", False, "4", id="ours was resolved: the other one is one too many"),
+        pytest.param(BOTH_OPEN, "7", True, "4", id="ours was deleted"),
+        pytest.param(BOTH_OPEN, "7", False, "4", id="ours was deleted after it was resolved"),
+        pytest.param([], "4", True, None, id="all were deleted"),
+    ],
+)
+def test_of_several_tickets_with_one_key_ours_is_kept_unless_a_person_kept_another(
+    refs: list[TicketRef], tracked: str, *, should_be_open: bool, kept: str | None
+) -> None:
+    best = chosen(refs, tracked=tracked, should_be_open=should_be_open)
+
+    assert (best.id if best else None) == kept
+
+
 @pytest.mark.parametrize(
     ("refs", "kept", "sight"),
     [
@@ -95,10 +122,10 @@ def ref(number: str, *, is_open: bool) -> TicketRef:
         pytest.param([ref("4", is_open=False), ref("9", is_open=False)], "4", Sight.CLOSED, id="both closed"),
     ],
 )
-def test_of_several_tickets_with_one_key_the_oldest_open_one_is_kept(
+def test_where_we_have_none_the_oldest_open_one_becomes_ours(
     refs: list[TicketRef], kept: str | None, sight: Sight
 ) -> None:
-    best = chosen(refs)
+    best = chosen(refs, tracked=None, should_be_open=True)
 
     assert (best.id if best else None) == kept
     assert sight_of(best) is sight

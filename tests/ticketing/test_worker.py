@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from chassis.http import Unavailable
 from contracts.events.obligation import State
@@ -54,6 +55,18 @@ class StrictTracker:
         raise NotImplementedError
 
     async def reopen(self, ref: TicketRef, note: Note) -> None:
+        raise NotImplementedError
+
+    async def marked(self, *, changed_since: datetime | None, page: int) -> list[str]:
+        raise NotImplementedError
+
+    async def key_of(self, number: str) -> str | None:
+        raise NotImplementedError
+
+    async def take_over(self, kept: TicketRef, other: TicketRef, *, key: str, note: Note) -> None:
+        raise NotImplementedError
+
+    async def give_way(self, other: TicketRef, kept: TicketRef, *, key: str, note: Note) -> None:
         raise NotImplementedError
 
     async def close(self) -> None:

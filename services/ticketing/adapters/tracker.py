@@ -1,5 +1,6 @@
 """What a tracker must be able to do, and the ways in which it can say no."""
 
+from datetime import datetime
 from typing import Protocol
 
 from chassis.errors import MayWorkLater, NeverWorks
@@ -67,6 +68,34 @@ class Tracker(Protocol):
 
         Raises:
             ChangedMeanwhile: a person opened or closed the ticket since `ref` was found.
+        """
+        ...
+
+    async def marked(self, *, changed_since: datetime | None, page: int) -> list[str]:
+        """Return the tracker's numbers of a page of tickets with a key like ours; none beyond the last page.
+
+        The open ones, or with a moment all that changed since then. Pages count from 1; while tickets are closed
+        one may be passed over: the next round sees it.
+        """
+        ...
+
+    async def key_of(self, number: str) -> str | None:
+        """Return the key of the ticket with the tracker's own `number`; `None`: no ticket, or no key."""
+        ...
+
+    async def take_over(self, kept: TicketRef, other: TicketRef, *, key: str, note: Note) -> None:
+        """Show on `kept` what people wrote on `other`, and a note, each once: nothing that is there is added again.
+
+        Raises:
+            ChangedMeanwhile: someone changed `kept` at the same moment.
+        """
+        ...
+
+    async def give_way(self, other: TicketRef, kept: TicketRef, *, key: str, note: Note) -> None:
+        """Close `other` in favour of `kept`, with a note, once; never deletes it.
+
+        Raises:
+            ChangedMeanwhile: a person wrote on `other` what `kept` does not show, or changed it at the same moment.
         """
         ...
 

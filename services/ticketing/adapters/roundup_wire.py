@@ -1,0 +1,202 @@
+"""Roundup's REST API on the wire: what its answers look like, and the calls that every act is made of.
+
+Source: Roundup 2.6 documentation, `rest.txt` (CSRF headers, `@poe`, `If-Match`, `:=`); quirks found by running it: a
+`msg` needs an author, a new message reopens a closed issue unless the status is set in the same change.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, TypeVar
+
+import httpx
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from chassis.http import READS, Outbound, Refused, Unavailable
+from contracts.envelope import described
+from services.ticketing.adapters.tracker import NotAsWritten
+from services.ticketing.records import Note
+
+LOGIN_REFUSED_SECONDS: Final = 30.0
+"""A wrong password is nobody's ticket's fault: everything waits so long, and a person sees why."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Words:
+    """The names that a tracker gives to its statuses, its priorities, and the link from an issue to a kept one."""
+
+    open_status: str = "unread"
+    resolved_status: str = "resolved"
+    closed_statuses: frozenset[str] = frozenset({"resolved", "done-cbb"})
+    priority_by_severity: Mapping[str, str] = field(default_factory=lambda: {"critical": "critical", "high": "urgent"})
+    other_priority: str = "bug"
+    superseder: str | None = "superseder"
+
+
+@dataclass(frozen=True, slots=True)
+class Login:
+    """Who we are to the tracker."""
+
+    user: str
+    password: SecretStr
+
+
+M = TypeVar("M", bound=BaseModel)
+
+
+class Answer(BaseModel):
+    """What every answer is wrapped in."""
+
+    data: Any
+
+
+class Linked(BaseModel):
+    """A link to another item."""
+
+    id: str
+    name: str | None = None
+
+
+class Issue(BaseModel):
+    """An issue's own fields, as far as we look at them; `status` is null on one that has none."""
+
+    status: Linked | None = None
+    correlation_key: str | None = None
+    client: str | None = None
+    messages: list[Linked] = []
+    superseder: list[Linked] = []
+
+
+class Found(Issue):
+    """An issue or a message in a list."""
+
+    id: str
+    messageid: str | None = None
+    name: str | None = None
+
+
+class Page(BaseModel):
+    """A list."""
+
+    collection: list[Found]
+
+
+class Element(BaseModel):
+    """One issue."""
+
+    id: str
+    attributes: Issue
+
+
+class Made(BaseModel):
+    """What was made."""
+
+    id: str
+
+
+class Reserved(BaseModel):
+    """A one-time link."""
+
+    link: str
+
+
+class Wire:
+    """The calls to one tracker as one user, who is the author of every note."""
+
+    def __init__(self, outbound: Outbound, *, user: str, words: Words) -> None:
+        """Act as `user`."""
+        self._outbound = outbound
+        self._user = user
+        self.words = words
+
+    async def close(self) -> None:
+        """Close the connections."""
+        await self._outbound.close()
+
+    async def call(
+        self,
+        method: Literal["GET", "POST", "PATCH"],
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None = None,
+        headers: Mapping[str, str] | None = None,
+        json: Any = None,
+    ) -> httpx.Response:
+        """Call and return the answer; a refused login is nobody's ticket's fault.
+
+        Raises:
+            Refused, Unavailable: as `Outbound.call` says.
+        """
+        try:
+            return await self._outbound.call(method, path, params=params, headers=headers, json=json)
+        except Refused as error:
+            if error.status == 401:
+                reason = f"the tracker refuses the login of {self._user}: {error}"
+                raise Unavailable(reason, retry_after_seconds=LOGIN_REFUSED_SECONDS) from error
+            raise
+
+    async def element(self, number: str, *more: str) -> tuple[str, Issue]:
+        """Return an issue with its etag; `more` names properties besides the usual ones."""
+        fields = ("status", "client", "correlation_key", "messages", *more)
+        params: dict[str, str | int] = {"@fields": ",".join(fields), "@verbose": 2}
+        response = await self.call("GET", f"/issue/{number}", params=params)
+        return response.headers.get("etag", ""), read(Element, response).attributes
+
+    async def read_back(self, number: str) -> tuple[str, Issue]:
+        """Return an issue after a write. A read that fails now leaves open whether the write happened."""
+        try:
+            return await self.element(number)
+        except Unavailable as error:
+            raise Unavailable(
+                f"not read back: {error}",
+                retry_after_seconds=error.retry_after_seconds,
+                ambiguous=True,
+                limited=error.limited,
+            ) from error
+        except Refused as error:
+            raise NotAsWritten(f"issue {number} was written and cannot be read: {error}") from error
+
+    async def messages_with(self, marker: str) -> dict[str, str]:
+        """Return the markers, by id, of all messages whose marker has `marker` in it, on whatever issue."""
+        page = read(Page, await self.call("GET", "/msg", params={"messageid": marker, "@fields": "messageid"}))
+        return {each.id: each.messageid or "" for each in page.collection}
+
+    async def message(self, note: Note) -> str:
+        """Make a message that no issue shows yet. If its answer is lost nothing happened that anyone could see."""
+        fields = {"author": self._user, "content": note.text, "messageid": note.marker, "date": "."}
+        try:
+            return read(Made, await self.call("POST", "/msg", json=fields)).id
+        except Unavailable as error:
+            raise Unavailable(
+                str(error), retry_after_seconds=error.retry_after_seconds, limited=error.limited
+            ) from error
+
+    async def patch(self, number: str, found: tuple[str, Issue], add: Sequence[str], **fields: object) -> None:
+        """Change an issue as it was `found`, with its etag: `add` messages, and set `fields`.
+
+        The status is always part of the change: a message alone would make a closed issue an open one.
+
+        Raises:
+            Refused: 412 if someone else changed it first.
+        """
+        etag, issue = found
+        change: dict[str, object] = {"@op": "replace", "messages": [*(each.id for each in issue.messages), *add]}
+        if issue.status is not None:
+            change["status"] = issue.status.name
+        await self.call("PATCH", f"/issue/{number}", headers={"If-Match": etag}, json=change | fields)
+
+    def is_open(self, issue: Issue) -> bool:
+        """Return whether an issue is open; one without a status is."""
+        return issue.status is None or issue.status.name not in self.words.closed_statuses
+
+
+def read(model: type[M], response: httpx.Response) -> M:
+    """Return the `data` of an answer.
+
+    Raises:
+        Unavailable: the answer is not one of Roundup's; after a write nobody knows what it did.
+    """
+    try:
+        return model.model_validate(Answer.model_validate_json(response.content).data)
+    except ValidationError as error:
+        is_write = response.request.method not in READS
+        raise Unavailable(f"an answer that is not Roundup's: {described(error)}", ambiguous=is_write) from error
