@@ -179,7 +179,7 @@ class BatchConsumer(Generic[T]):
         """Handle a poll of the bulk lane in portions, each when it is bulk's turn; what is left when we stop waits."""
         while fresh and not self._stopping.is_set():
             await courtesy.turn()
-            fresh = self._positions.fresh(fresh)  # while we waited, partitions may have gone to others
+            fresh = self._positions.still_next(fresh)
             size = courtesy.portion_of(fresh)
             portion, fresh = fresh[:size], fresh[size:]
             with courtesy.working():

@@ -15,7 +15,7 @@ from chassis.batch import Record, identity
 from chassis.errors import LogNotContinuous
 from chassis.postgres import Pool
 from chassis.topic_ids import topic_ids
-from chassis.watermark import Move, Watermark
+from chassis.watermark import LostPartition, Move, Watermark
 from contracts.topics import BY_NAME
 
 log = logging.getLogger(__name__)
@@ -97,10 +97,11 @@ class Positions:
                 place = {"topic": each.topic, "partition": each.partition, "watermark": standing[each].next_offset}
                 log.warning("goes back, handles again", extra={"group": self._group, **place, "committed": offset})
 
-    async def verify(self, consumer: Any) -> None:
+    async def verify(self, consumer: Any) -> list[TopicPartition]:
         """Look whether the logs still continue where we stand: nobody tells a consumer that a log was cut or exchanged.
 
-        A place that is wrong in two looks in a row is believed to be: a record may be in hand in between.
+        A place that is wrong in two looks in a row is believed to be: a record may be in hand in between. Returns the
+        partitions that stand earlier in the database than we believe: it was restored to an older state meanwhile.
 
         Raises:
             LogNotContinuous: a log starts above our place or ends below it, or its topic was made anew.
@@ -114,7 +115,9 @@ class Positions:
                 raise LogNotContinuous(self._made_anew(name))
         places = {each: self._next[each] for each in consumer.assignment() if each in self._next}
         if not places:
-            return
+            return []
+        async with self._pool.acquire() as connection:
+            standing = await watermark.standing(connection, self._group, list(places))
         beginnings = await consumer.beginning_offsets(list(places))
         ends = await consumer.end_offsets(list(places))
         doubted: dict[TopicPartition, int] = {}
@@ -124,24 +127,17 @@ class Positions:
                     raise LogNotContinuous(wrong)
                 doubted[each] = place
         self._doubted = doubted
+        return [each for each, mark in standing.items() if mark.next_offset < places[each]]
 
     def _made_anew(self, topic: str) -> str:
         return f"{topic} was made anew since {self._group} last read it: its offsets count other records; {PROCEDURE}"
 
     def _wrong(self, partition: TopicPartition, place: int, beginning: int, end: int) -> str:
         """Return why the log between `beginning` and `end` does not continue at our `place`; empty: it does."""
-        name = f"{partition.topic}/{partition.partition}"
+        name, mark = f"{partition.topic}/{partition.partition}", f"{self._group}'s watermark {place}"
         if beginning > place:
-            return (
-                f"{name} starts at {beginning}, above {self._group}'s watermark {place}: "
-                f"records were deleted unread; {PROCEDURE}"
-            )
-        if end < place:
-            return (
-                f"{name} ends at {end}, below {self._group}'s watermark {place}: "
-                f"the log was cut or made anew; {PROCEDURE}"
-            )
-        return ""
+            return f"{name} starts at {beginning}, above {mark}: records were deleted unread; {PROCEDURE}"
+        return f"{name} ends at {end}, below {mark}: the log was cut or made anew; {PROCEDURE}" if end < place else ""
 
     def fresh(self, records: Sequence[Record]) -> list[Record]:
         """Return the records that are next, in order; those before the watermark or of unknown partitions are not.
@@ -179,11 +175,25 @@ class Positions:
                 )
             following[partition] = record.offset + 1
 
+    def still_next(self, records: Sequence[Record]) -> list[Record]:
+        """Return the records that still follow where we stand: a partition sought meanwhile is read anew from there."""
+        first: dict[TopicPartition, int] = {}
+        for record in records:
+            first.setdefault(TopicPartition(record.topic, record.partition), record.offset)
+        sought = {each for each, offset in first.items() if self._next.get(each) != offset}
+        return [each for each in records if TopicPartition(each.topic, each.partition) not in sought]
+
     def moves(self, records: Sequence[Record]) -> dict[TopicPartition, Move]:
-        """Return the step that each partition makes when all of `records` are handled."""
+        """Return the step that each partition makes when all of `records` are handled.
+
+        Raises:
+            LostPartition: one was given anew meanwhile, and is being sought.
+        """
         last: dict[TopicPartition, Record] = {}
         for record in records:
             last[TopicPartition(record.topic, record.partition)] = record
+        if lost := last.keys() - self._next.keys():
+            raise LostPartition(f"{sorted(lost)}: being sought")
         return {
             partition: Move(self._next[partition], record.offset + 1, identity(record))
             for partition, record in last.items()
@@ -204,7 +214,9 @@ class Positions:
 
     async def commit(self, consumer: Any, partitions: Iterable[TopicPartition]) -> None:
         """Commit where these partitions stand, for whoever watches the lag; the watermarks are what counts."""
+        places = {each: self._next[each] for each in partitions if each in self._next}
         try:
-            await consumer.commit({each: self._next[each] for each in partitions if each in self._next})
+            if places:  # a consumer without partitions has nothing to say, and aiokafka does not take nothing
+                await consumer.commit(places)
         except KafkaError as error:
             log.info("offsets not committed", extra={"group": self._group, "reason": str(error)})

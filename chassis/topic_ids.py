@@ -2,24 +2,18 @@
 
 from collections.abc import Iterable
 from io import BytesIO
-from typing import Any, ClassVar, Final
+from typing import Any, Final
 from uuid import UUID
 
 from aiokafka.client import AIOKafkaClient
 from aiokafka.errors import IncompatibleBrokerVersion
 from aiokafka.protocol.api import Request, RequestStruct, Response
-from aiokafka.protocol.types import (
-    AbstractType,
-    Boolean,
-    CompactArray,
-    CompactString,
-    Int16,
-    Int32,
-    Schema,
-    TaggedFields,
-)
+from aiokafka.protocol.types import AbstractType, Boolean, CompactArray, CompactString, Int16, Int32, Schema
+from aiokafka.protocol.types import TaggedFields as Tags
 
 NO_ID: Final = UUID(int=0)
+_TEXT: Final = CompactString()
+_NUMBERS: Final = CompactArray(Int32)
 
 
 class _Uuid(AbstractType[UUID]):  # type: ignore[misc]  # aiokafka ships no types
@@ -32,56 +26,35 @@ class _Uuid(AbstractType[UUID]):  # type: ignore[misc]  # aiokafka ships no type
         return UUID(bytes=data.read(16))
 
 
+_BROKERS: Final = CompactArray(("id", Int32), ("host", _TEXT), ("port", Int32), ("rack", _TEXT), ("tags", Tags))
+_STATE: Final = (("error", Int16), ("partition", Int32), ("leader", Int32), ("leader_epoch", Int32))
+_COPIES: Final = (("replicas", _NUMBERS), ("in_sync", _NUMBERS), ("offline", _NUMBERS))
+_PARTITIONS: Final = CompactArray(*_STATE, *_COPIES, ("tags", Tags))
+_TOPIC: Final = (("error", Int16), ("name", _TEXT), ("id", _Uuid), ("is_internal", Boolean))
+_TOPICS: Final = CompactArray(*_TOPIC, ("partitions", _PARTITIONS), ("operations", Int32), ("tags", Tags))
+_CLUSTER: Final = (("throttle_ms", Int32), ("brokers", _BROKERS), ("cluster", _TEXT), ("controller", Int32))
+
+
 class _Answer(Response):  # type: ignore[misc]
     """Source: Kafka protocol guide, Metadata v10 (Kafka 2.8), the first that tells topic ids."""
 
-    API_KEY: ClassVar[int] = 3
-    API_VERSION: ClassVar[int] = 10
-    _BROKER = (("node", Int32), ("host", CompactString()), ("port", Int32), ("rack", CompactString()))
-    _PARTITION = (
-        ("error_code", Int16),
-        ("partition", Int32),
-        ("leader", Int32),
-        ("leader_epoch", Int32),
-        ("replicas", CompactArray(Int32)),
-        ("in_sync", CompactArray(Int32)),
-        ("offline", CompactArray(Int32)),
-    )
-    _TOPIC = (
-        ("error_code", Int16),
-        ("name", CompactString()),
-        ("id", _Uuid),
-        ("is_internal", Boolean),
-        ("partitions", CompactArray(*_PARTITION, ("tags", TaggedFields))),
-        ("operations", Int32),
-    )
-    SCHEMA = Schema(
-        ("throttle_ms", Int32),
-        ("brokers", CompactArray(*_BROKER, ("tags", TaggedFields))),
-        ("cluster", CompactString()),
-        ("controller", Int32),
-        ("topics", CompactArray(*_TOPIC, ("tags", TaggedFields))),
-        ("operations", Int32),
-        ("tags", TaggedFields),
-    )
+    API_KEY = 3
+    API_VERSION = 10
+    SCHEMA = Schema(*_CLUSTER, ("topics", _TOPICS), ("operations", Int32), ("tags", Tags))
 
 
 class _Question(RequestStruct):  # type: ignore[misc]
-    API_KEY: ClassVar[int] = 3
-    API_VERSION: ClassVar[int] = 10
-    FLEXIBLE_VERSION: ClassVar[bool] = True
+    API_KEY = 3
+    API_VERSION = 10
+    FLEXIBLE_VERSION = True
     RESPONSE_TYPE = _Answer
-    SCHEMA = Schema(
-        ("topics", CompactArray(("id", _Uuid), ("name", CompactString()), ("tags", TaggedFields))),
-        ("may_create", Boolean),
-        ("with_cluster_operations", Boolean),
-        ("with_topic_operations", Boolean),
-        ("tags", TaggedFields),
-    )
+    _ASKED = CompactArray(("id", _Uuid), ("name", _TEXT), ("tags", Tags))
+    _ALSO = (("may_create", Boolean), ("cluster_operations", Boolean), ("topic_operations", Boolean))
+    SCHEMA = Schema(("topics", _ASKED), *_ALSO, ("tags", Tags))
 
 
 class _TopicIds(Request[_Question]):  # type: ignore[misc]
-    API_KEY: ClassVar[int] = 3
+    API_KEY = 3
 
     def __init__(self, names: Iterable[str]) -> None:
         self._names = sorted(names)

@@ -59,7 +59,15 @@ async def ensure(
     async with connection.transaction():
         starts = [beginnings[each] for each in partitions]
         await connection.execute(ENSURE, group, topics, numbers, starts, [ids.get(topic) for topic in topics])
-        rows = await connection.fetch(READ, group, topics, numbers)
+        return await standing(connection, group, partitions)
+
+
+async def standing(
+    connection: Connection, group: str, partitions: Sequence[TopicPartition]
+) -> dict[TopicPartition, Watermark]:
+    """Return the watermarks of these partitions that there are."""
+    topics, numbers = [each.topic for each in partitions], [each.partition for each in partitions]
+    rows = await connection.fetch(READ, group, topics, numbers)
     return {
         TopicPartition(row["topic"], row["partition"]): Watermark(
             row["next_offset"], row["last_identity"], row["topic_id"]

@@ -152,3 +152,22 @@ async def test_an_older_database_goes_back_and_says_so(
 
     assert await seen(empty_room) == [f"{c}{n:03}" for c in "vw" for n in range(10)]
     assert "goes back, handles again" in caplog.text
+
+
+async def test_a_running_consumer_notices_an_older_database_without_a_new_record(
+    empty_room: str, kafka: str, topic: Topic
+) -> None:
+    await send(kafka, topic, [f"v{n:03}".encode() for n in range(10)])
+    connection = await asyncpg.connect(empty_room)
+
+    async with running(empty_room, kafka, Keeper(topic), f"g-{topic.name}") as consuming:
+        await until(lambda: counted(empty_room, 10))
+        await connection.execute("DELETE FROM seen WHERE text > 'v003'")
+        await connection.execute(
+            "UPDATE watermark SET next_offset = 2, last_identity = NULL WHERE topic = $1", topic.name
+        )
+        await until(lambda: counted(empty_room, 10))
+        assert not consuming.done()
+
+    await connection.close()
+    assert await seen(empty_room) == [f"v{n:03}" for n in range(10)]
