@@ -13,6 +13,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from chassis import commands
 from chassis.batch import REPLAY_GROUP
 from contracts.topics import dead_letter_topics
+from patchline import sealed_letter
 
 app = typer.Typer(no_args_is_help=True, help="Dead letters: what could not be handled, and the way back for it.")
 
@@ -67,20 +68,31 @@ def list_command(*, group: Group = None, topic: Topic = None, source: Source = N
 
 
 @app.command()
-def show(letter: Annotated[str, typer.Argument(help="The id that `list` shows.")], *, as_json: Json = False) -> None:
-    """Show one dead letter: why it was refused, its headers, and its bytes as they came.
+def show(
+    letter: Annotated[str, typer.Argument(help="The id that `list` shows.")],
+    *,
+    opens: Annotated[
+        bool, typer.Option("--open", help="Open a sealed body: needs PATCHLINE_DATABASE_URL of the gateway's role.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """Show one dead letter: why it was refused, its headers, and its bytes as they came; of a raw record only if asked.
 
     Example: patchline dlq show 2f1c...
     """
     found = _one(commands.run(read_letters(commands.kafka_servers())), letter)
+    body, sealed = found.value or b"", sealed_letter.is_sealed(found.raw_headers)
+    if sealed and opens:
+        body, sealed = sealed_letter.opened(found.raw_headers, found.value), False
     if as_json:
-        body = base64.b64encode(found.value or b"").decode()
-        sys.stdout.write(json.dumps({**found.row(), "headers": found.headers, "body_base64": body}, indent=2) + "\n")
+        told = {"headers": found.headers, "sealed": sealed, "body_base64": base64.b64encode(body).decode()}
+        sys.stdout.write(json.dumps({**found.row(), **told}, indent=2) + "\n")
         return
     commands.show(
         [{"header": name, "value": value} for name, value in found.headers.items()], title=found.id, as_json=False
     )
-    commands.console.print((found.value or b"").decode("utf-8", "backslashreplace"), markup=False, highlight=False)
+    text = sealed_letter.SEALED if sealed else body.decode("utf-8", "backslashreplace")
+    commands.console.print(text, markup=False, highlight=False)
 
 
 @app.command()

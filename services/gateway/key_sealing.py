@@ -1,5 +1,6 @@
 """What wraps data keys: a key from a file, or a key management system. A data key is stored wrapped only."""
 
+import contextlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -64,9 +65,10 @@ class FileSealer:
 
     name = FILE
 
-    def __init__(self, sealing_key: SealingKey) -> None:
-        """Wrap with `sealing_key`."""
+    def __init__(self, sealing_key: SealingKey, *older: SealingKey) -> None:
+        """Wrap with `sealing_key`; unwrap also what one of `older` wrapped before the file was exchanged."""
         self._sealing_key = sealing_key
+        self._all = (sealing_key, *older)
 
     async def wrap(self, key: bytes, *, source_id: str, key_id: str) -> bytes:
         """Return `key` wrapped; nothing is waited for."""
@@ -78,13 +80,13 @@ class FileSealer:
         Raises:
             KeyUnavailable: another sealing key wrapped it. With the right file it opens, so it may work later.
         """
-        try:
-            return opened(self._sealing_key, box, source_id=f"{source_id}#{key_id}", purpose=Purpose.DATA_KEY)
-        except SealBroken as error:
-            raise KeyUnavailable(
-                f"{source_id}: its data key was wrapped with another sealing key than the one in "
-                "PATCHLINE_SEALING_KEY_FILE"
-            ) from error
+        for sealing_key in self._all:
+            with contextlib.suppress(SealBroken):
+                return opened(sealing_key, box, source_id=f"{source_id}#{key_id}", purpose=Purpose.DATA_KEY)
+        raise KeyUnavailable(
+            f"{source_id}: its data key was wrapped with another sealing key than those in PATCHLINE_SEALING_KEY_FILE "
+            "and PATCHLINE_OLD_SEALING_KEY_FILES"
+        )
 
     async def forget(self, source_id: str) -> None:
         """Do nothing: the file's key opens other sources too, and the wrapped keys are in our database alone."""

@@ -73,7 +73,7 @@ async def key_sealers(settings: SealingSettings) -> AsyncIterator[KeySealers]:
     Raises:
         WrongSetting: one of them is set up wrong.
     """
-    in_file = FileSealer(read_sealing_key(settings.sealing_key_file))
+    in_file = FileSealer(*map(read_sealing_key, [settings.sealing_key_file, *settings.old_sealing_key_files]))
     if settings.key_sealer == FILE and not settings.vault_url:
         yield {FILE: in_file}
         return

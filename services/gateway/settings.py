@@ -16,6 +16,9 @@ class SealingSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="ignore", frozen=True)
 
     sealing_key_file: Path = Field(description="file with the key that seals secrets: 32 random bytes in base64")
+    old_sealing_key_files: list[Path] = Field(
+        default_factory=list, description='as JSON: those that wrapped data keys before, ["/etc/patchline/old.key"]'
+    )
     key_sealer: Literal["file", "vault"] = Field(default="file", description="what wraps new data keys")
     vault_url: str = Field(default="", description="HashiCorp Vault, for example https://vault.example.com:8200")
     vault_token_file: Path | None = Field(default=None, description="file with a token; read anew for each call")

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import UTC, datetime
+from pathlib import Path
 from types import SimpleNamespace
 from uuid import uuid4
 
@@ -11,8 +12,15 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from typer.testing import CliRunner
 
 from chassis.batch import Record, dead_letter, is_for
+from contracts.raw import own_headers
 from contracts.topics import RMM_RAW
 from patchline import dlq
+from services.gateway.bodies import BodySeal
+from services.gateway.data_keys import CurrentKeys
+from services.gateway.key_sealing import FILE, FileSealer
+from services.gateway.safe import connected
+from services.gateway.sealing import new_sealing_key, read_sealing_key
+from tests.parts import Database
 
 BODY = b'{"half": \x00\xff'
 
@@ -89,3 +97,54 @@ def test_an_unknown_letter_is_said_to_be_unknown(letter: str) -> None:
 
     assert answer.exit_code == 1
     assert "0 dead letters" in answer.stderr
+
+
+@pytest.fixture
+async def sealed_letter(
+    kafka: str, database: Database, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> tuple[str, pytest.MonkeyPatch]:
+    """A dead letter with a sealed body, and the environment of the gateway; returns its group."""
+    sealing_key = tmp_path / "sealing.key"
+    sealing_key.write_text(new_sealing_key())
+    async with connected(database.writer("gateway")) as connection:
+        await connection.execute(
+            "INSERT INTO source (source_id, vendor, name, scheme, header_name, added_at) "
+            "VALUES ('rmm/ninjaone/sealed', 'ninjaone', 'sealed', 'static-header', 'x', now()) ON CONFLICT DO NOTHING"
+        )
+        sealers = {FILE: FileSealer(read_sealing_key(sealing_key))}
+        await connection.execute("DELETE FROM data_key")
+        key = await CurrentKeys(sealers, FILE).of(connection, "rmm/ninjaone/sealed")
+    own = own_headers(str(uuid4()), datetime(2025, 1, 15, tzinfo=UTC), delivery=None, traceparent=None)
+    sealed = BodySeal(key, vendor="ninjaone", channel="webhook").record(own, BODY)
+    group = f"group-of-{uuid4().hex[:6]}"
+    record = SimpleNamespace(
+        topic=RMM_RAW.name, partition=0, offset=7, key=None, value=sealed.value, headers=sealed.headers
+    )
+    message = dead_letter(record, group=group, reason="bad", at=datetime(2025, 1, 15, tzinfo=UTC))
+    producer = AIOKafkaProducer(bootstrap_servers=kafka)
+    await producer.start()
+    await producer.send_and_wait(RMM_RAW.dead_letters, message.value, message.key, headers=message.headers)
+    await producer.stop()
+    monkeypatch.setenv("PATCHLINE_KAFKA", kafka)
+    monkeypatch.setenv("PATCHLINE_HOME", str(tmp_path))
+    monkeypatch.setenv("PATCHLINE_DATABASE_URL", database.writer("gateway"))
+    monkeypatch.setenv("PATCHLINE_SEALING_KEY_FILE", str(sealing_key))
+    return group, monkeypatch
+
+
+def test_a_sealed_body_is_shown_only_if_asked_and_to_who_has_the_gateways_key(
+    sealed_letter: tuple[str, pytest.MonkeyPatch],
+) -> None:
+    group, environment = sealed_letter
+    [row] = json.loads(CliRunner().invoke(dlq.app, ["list", "--group", group, "--json"]).stdout)
+
+    closed = CliRunner().invoke(dlq.app, ["show", row["id"]])
+    opened = json.loads(CliRunner().invoke(dlq.app, ["show", row["id"], "--open", "--json"]).stdout)
+    environment.delenv("PATCHLINE_DATABASE_URL")
+    not_allowed = CliRunner().invoke(dlq.app, ["show", row["id"], "--open"])
+
+    assert "--open" in closed.stdout
+    assert "half" not in closed.stdout
+    assert (base64.b64decode(opened["body_base64"]), opened["sealed"]) == (BODY, False)
+    assert not_allowed.exit_code == 2
+    assert "PATCHLINE_DATABASE_URL" in not_allowed.stderr
