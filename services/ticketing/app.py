@@ -59,6 +59,7 @@ def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Wo
     limits = Limits(
         slots=slots,
         most_per_tenant=max(slots // 2, 1),
+        bulk_slots=max(slots // 8, 1),
         deadline_seconds=deadline_seconds,
         lease_seconds=deadline_seconds + 5,
     )

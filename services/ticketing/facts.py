@@ -51,6 +51,7 @@ def cause_of(envelope: Envelope) -> Cause:
         received_at=envelope.received,
         traceparent=envelope.traceparent,
         correlation=envelope.correlation,
+        lane=envelope.lane,
     )
 
 

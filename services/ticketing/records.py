@@ -6,6 +6,8 @@ from enum import StrEnum
 from typing import NamedTuple
 from uuid import UUID
 
+from contracts.topics import Lane
+
 
 class Kind(StrEnum):
     """What went wrong. The subject is the requirement, or the vendor's product and patch id."""
@@ -55,6 +57,7 @@ class Cause:
     received_at: datetime
     traceparent: str | None = None
     correlation: str | None = None
+    lane: Lane = Lane.LIVE
 
 
 class TicketState(StrEnum):
@@ -76,13 +79,17 @@ class Act(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Waiting:
-    """An intent whose words are not fixed yet: what happens in the meantime goes into it."""
+    """An intent whose words are not fixed yet: what happens in the meantime goes into it.
+
+    `lane` is bulk as long as nothing but bulk asked for it.
+    """
 
     number: int
     act: Act
     due_at: datetime
     why: str
     cause: Cause
+    lane: Lane = Lane.LIVE
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +209,7 @@ class Intent:
     reservation: str | None = None
     acted_at: datetime | None = None
     leased_at: datetime | None = None
+    lane: Lane = Lane.LIVE
 
     @property
     def marker(self) -> str:

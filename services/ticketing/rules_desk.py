@@ -4,6 +4,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from contracts import ids
+from contracts.topics import Lane
 from services.ticketing.records import (
     About,
     Act,
@@ -109,7 +110,8 @@ class Clerk:
             return
         last = waiting[-1]
         told = "\n".join(part for part in (last.why, why) if part)
-        self.desk.waiting[key] = (*waiting[:-1], replace(last, due_at=min(last.due_at, due_at), why=told))
+        lane = last.lane if cause.lane is Lane.BULK else Lane.LIVE
+        self.desk.waiting[key] = (*waiting[:-1], replace(last, due_at=min(last.due_at, due_at), why=told, lane=lane))
 
     def resolve(self, key: str, cause: Cause, *, why: str = "") -> None:
         """Have the ticket resolved."""
@@ -133,7 +135,7 @@ class Clerk:
     def _add(self, key: str, act: Act, cause: Cause, *, why: str = "", due_at: datetime | None = None) -> None:
         ticket = self.desk.tickets[key]
         number = ticket.last_number + 1
-        intent = Waiting(number=number, act=act, due_at=due_at or self.now, why=why, cause=cause)
+        intent = Waiting(number=number, act=act, due_at=due_at or self.now, why=why, cause=cause, lane=cause.lane)
         self.desk.tickets[key] = replace(ticket, last_number=number)
         self.desk.waiting[key] = (*self.desk.waiting.get(key, ()), intent)
 

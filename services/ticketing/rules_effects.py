@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from contracts.topics import Lane
 from services.ticketing.records import Act, TicketRef
 
 FIRST_PAUSE_SECONDS: Final = 1.0
@@ -113,6 +114,28 @@ class Due(NamedTuple):
     tenant: UUID
     ticket: str
     number: int
+    lane: Lane = Lane.LIVE
+
+
+BULK_EVERY: Final = 8
+"""Every so many-th turn is bulk's, however much is live."""
+
+
+def lane_first(turns: int) -> Lane:
+    """Return which lane comes first after so many turns: live, but bulk now and then, so that it never starves."""
+    return Lane.BULK if turns % BULK_EVERY == BULK_EVERY - 1 else Lane.LIVE
+
+
+def in_lanes(due: Sequence[Due], first: Lane) -> list[Due]:
+    """Return `due` with the lane that is `first` before the other, each in its order."""
+    return sorted(due, key=lambda each: each.lane is not first)
+
+
+def few_of_bulk(turns: Sequence[Due], most: int) -> list[Due]:
+    """Return `turns` with at most so many of bulk: the tracker is the same for both, and each act slows the others."""
+    bulk = [each for each in turns if each.lane is Lane.BULK]
+    too_many = set(bulk[max(most, 0) :])
+    return [each for each in turns if each not in too_many]
 
 
 def fair_turns(

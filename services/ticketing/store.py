@@ -7,6 +7,7 @@ from typing import Final, LiteralString
 import asyncpg
 
 from chassis.postgres import Connection
+from contracts.topics import Lane
 from services.ticketing.records import (
     About,
     Act,
@@ -157,7 +158,8 @@ async def _load_standings(
 
 
 WAITING: Final[LiteralString] = """
-    SELECT ticket_key, number, kind, due_at, why, cause_id, occurred_at, received_at, traceparent, correlation
+    SELECT ticket_key, number, kind, due_at, why, cause_id, occurred_at, received_at, traceparent, correlation,
+           lane
     FROM intent
     WHERE ticket_key = ANY($1::text[]) AND state <> 'done' AND plan IS NULL
     ORDER BY ticket_key, number
@@ -169,7 +171,12 @@ async def load_waiting(tx: Connection, tickets: Collection[str]) -> dict[str, tu
     waiting: dict[str, tuple[Waiting, ...]] = {}
     for row in await tx.fetch(WAITING, sorted(tickets)):
         each = Waiting(
-            number=row["number"], act=Act(row["kind"]), due_at=row["due_at"], why=row["why"], cause=cause_of(row)
+            number=row["number"],
+            act=Act(row["kind"]),
+            due_at=row["due_at"],
+            why=row["why"],
+            cause=cause_of(row),
+            lane=Lane(row["lane"]),
         )
         waiting[row["ticket_key"]] = (*waiting.get(row["ticket_key"], ()), each)
     return waiting

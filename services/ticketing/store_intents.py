@@ -8,6 +8,7 @@ from typing import Final, LiteralString
 import asyncpg
 
 from chassis.postgres import Connection, Pool
+from contracts.topics import Lane
 from services.ticketing.records import Act, Intent
 from services.ticketing.rules_effects import Due
 from services.ticketing.store import cause_of
@@ -29,13 +30,15 @@ DUE: Final[LiteralString] = """
                 ORDER BY i.tenant_id LIMIT 1)
         FROM tenant WHERE tenant.tenant_id IS NOT NULL
     )
-    SELECT due.tenant_id, due.ticket_key, due.number
+    SELECT due.tenant_id, due.ticket_key, due.number, lane.name AS lane
     FROM tenant
     JOIN client USING (tenant_id)                          -- whoever is not known yet waits
+    CROSS JOIN (VALUES ('live'), ('bulk')) AS lane (name)
     CROSS JOIN LATERAL (
         SELECT i.tenant_id, i.ticket_key, i.number
         FROM intent AS i
-        WHERE i.tenant_id = tenant.tenant_id AND i.state IN ('pending', 'leased', 'uncertain') AND i.due_at <= $1
+        WHERE i.tenant_id = tenant.tenant_id AND i.lane = lane.name
+          AND i.state IN ('pending', 'leased', 'uncertain') AND i.due_at <= $1
           AND NOT EXISTS (SELECT FROM intent AS earlier
                           WHERE earlier.ticket_key = i.ticket_key AND earlier.number < i.number
                             AND earlier.state <> 'done')
@@ -46,9 +49,9 @@ DUE: Final[LiteralString] = """
 
 
 async def load_due(connection: Place, now: datetime, *, per_tenant: int) -> list[Due]:
-    """Return the intents that may be taken, for each tenant the longest due first; the first of each ticket only."""
+    """Return the intents that may be taken, of each tenant and lane the longest due first; of each ticket the first."""
     rows = await connection.fetch(DUE, now, per_tenant)
-    return [Due(row["tenant_id"], row["ticket_key"], row["number"]) for row in rows]
+    return [Due(row["tenant_id"], row["ticket_key"], row["number"], Lane(row["lane"])) for row in rows]
 
 
 LEASE: Final[LiteralString] = """
@@ -80,7 +83,8 @@ async def lease(
     """
     tickets, numbers = [each.ticket for each in due], [each.number for each in due]
     rows = await connection.fetch(LEASE, tickets, numbers, now, until, margin)
-    return [replace(intent_of(row), leased_at=now) for row in rows]
+    lane = {(each.ticket, each.number): each.lane for each in due}
+    return [replace(intent_of(row), leased_at=now, lane=lane[row["ticket_key"], row["number"]]) for row in rows]
 
 
 def intent_of(row: asyncpg.Record) -> Intent:

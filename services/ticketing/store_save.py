@@ -158,15 +158,16 @@ def _by_asset(item: tuple[tuple[MatterKey, str], Standing]) -> tuple[str, str, s
 
 ADD_INTENTS: Final[LiteralString] = """
     INSERT INTO intent (ticket_key, number, tenant_id, kind, state, due_at, why, cause_id, occurred_at, received_at,
-                        traceparent, correlation, created_at)
+                        traceparent, correlation, lane, created_at)
     SELECT ticket_key, number, tenant_id, kind, 'pending', due_at, why, cause_id, occurred_at, received_at,
-           traceparent, correlation, $12
+           traceparent, correlation, lane, $13
     FROM unnest($1::text[], $2::integer[], $3::uuid[], $4::text[], $5::timestamptz[], $6::text[], $7::uuid[],
-                $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[])
+                $8::timestamptz[], $9::timestamptz[], $10::text[], $11::text[], $12::text[])
         AS added (ticket_key, number, tenant_id, kind, due_at, why, cause_id, occurred_at, received_at, traceparent,
-                  correlation)
+                  correlation, lane)
     ON CONFLICT (ticket_key, number) DO UPDATE
-    SET why = excluded.why, due_at = CASE intent.state WHEN 'leased' THEN intent.due_at ELSE excluded.due_at END
+    SET why = excluded.why, lane = excluded.lane,
+        due_at = CASE intent.state WHEN 'leased' THEN intent.due_at ELSE excluded.due_at END
     WHERE intent.plan IS NULL AND intent.state <> 'done'
 """
 DROP_INTENTS: Final[LiteralString] = """
@@ -191,12 +192,13 @@ async def _save_waiting(tx: Connection, before: Desk, after: Desk, now: datetime
             each.cause.received_at,
             each.cause.traceparent,
             each.cause.correlation,
+            each.lane,
         )
         for place, each in sorted(is_now.items(), key=lambda item: item[0])
         if was.get(place) != each
     ]
     if rows:
-        await tx.execute(ADD_INTENTS, *columns(rows, 11), now)
+        await tx.execute(ADD_INTENTS, *columns(rows, 12), now)
     if dropped := sorted(was.keys() - is_now.keys()):
         await tx.execute(DROP_INTENTS, *columns(dropped, 2), now)
 

@@ -18,6 +18,7 @@ from chassis.postgres import Pool, transaction
 from chassis.relay import Relay
 from chassis.telemetry import METERS, Count, link_to
 from chassis.turns import calling_for, uptime
+from contracts.topics import Lane
 from services.ticketing import announcements, rules_effects, rules_text, store, store_intents
 from services.ticketing.adapters.tracker import ChangedMeanwhile, ReservationUsed
 from services.ticketing.effects import Effects
@@ -46,6 +47,7 @@ class Limits:
 
     slots: int = 8
     most_per_tenant: int = 4
+    bulk_slots: int = 1
     deadline_seconds: float = 12
     lease_seconds: float = 20
 
@@ -67,6 +69,7 @@ class Worker:
         self._limits = limits
         self._woken = asyncio.Event()
         self._busy: Counter[UUID] = Counter()
+        self._bulk_busy = 0
         self._served: dict[UUID, int] = {}
         self._turns = 0
         self._patience = Patience()
@@ -103,15 +106,18 @@ class Worker:
             return []
         now = self._clock()
         try:
+            first = rules_effects.lane_first(self._turns)
             due = await store_intents.load_due(self._pool, now, per_tenant=self._limits.most_per_tenant)
-            turns = rules_effects.fair_turns(
-                due,
+            fair = rules_effects.fair_turns(
+                rules_effects.in_lanes(due, first),
                 served=self._served,
                 busy=self._busy,
-                slots=slots,
+                slots=len(due),
                 most_per_tenant=self._limits.most_per_tenant,
                 fewer=self._patience.fewer(),
             )
+            bulk_slots = self._limits.bulk_slots - self._bulk_busy
+            turns = rules_effects.few_of_bulk(rules_effects.in_lanes(fair, first), bulk_slots)[:slots]
             until = now + timedelta(seconds=self._limits.lease_seconds)
             margin = timedelta(seconds=self._limits.lease_seconds - self._limits.deadline_seconds)
             intents = await store_intents.lease(self._pool, turns, now=now, until=until, margin=margin) if turns else []
@@ -123,6 +129,7 @@ class Worker:
             self._turns += 1
             self._served[intent.tenant] = self._turns
             self._busy[intent.tenant] += 1
+            self._bulk_busy += intent.lane is Lane.BULK
         return intents
 
     async def _carry_out(self, intent: Intent, until: float) -> None:
@@ -142,6 +149,7 @@ class Worker:
             await self._note_failure(intent, error)
         finally:
             self._busy[intent.tenant] -= 1
+            self._bulk_busy -= intent.lane is Lane.BULK
             self.wake()
 
     async def _note_failure(self, intent: Intent, error: Exception) -> None:
