@@ -56,15 +56,16 @@ class Recovery:
                 for death in deaths:
                     self._open.setdefault(death.program, death.at)
                 for program in PROGRAMS:
-                    if program.name in self._open and await self._works(client, program):
+                    if program.name in self._open and await work_of(client, self.stack, program):
                         self.worked(program.name, time.monotonic())
                 await asyncio.sleep(LOOK_SECONDS)
 
-    async def _works(self, client: httpx.AsyncClient, program: Program) -> bool:
-        try:
-            page = await client.get(f"{self.stack.around.health_url(program)}/metrics")
-        except httpx.HTTPError:
-            return False
-        work = _WORK.get(program.name, _RECORDS)
-        counts = [line.rpartition(" ")[2] for line in page.text.splitlines() if line.startswith(work)]
-        return any(float(count) > 0 for count in counts)
+
+async def work_of(client: httpx.AsyncClient, stack: Stack, program: Program) -> float | None:
+    """Return how much work a service has done since its start, by its own metrics; `None`: it does not answer."""
+    try:
+        page = await client.get(f"{stack.around.health_url(program)}/metrics")
+    except httpx.HTTPError:
+        return None
+    work = _WORK.get(program.name, _RECORDS)
+    return sum(float(line.rpartition(" ")[2]) for line in page.text.splitlines() if line.startswith(work))

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from faults import kills
+from faults import kills, parts
 from faults.report import Injured
 from faults.world import World
 
@@ -24,6 +24,8 @@ class Fault:
 
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(name="kills", says="kill -9 of every process, at random and at each labelled point", injure=kills.injure,
+          alone=True),
+    Fault(name="parts", says="Kafka and PostgreSQL stopped, killed and restarted, under load", injure=parts.injure,
           alone=True),
 )  # fmt: skip
 
