@@ -9,6 +9,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from bench.lanes import FULL, REDUCED, Size, lanes_stage
 from bench.report import FILE, Figure, at_least, at_most, show, write
 from bench.state import Place, state_stage
 from bench.thread import thread_stage
@@ -17,7 +18,8 @@ from patchline.local import PartUnavailable, place
 from patchline.local.parts import LocalParts, PartSettings, started
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.stack.programs import Surroundings
-from patchline.stack.stack import Stack, StackSettings
+from patchline.stack.stack import StackSettings
+from patchline.stack.stack import started as started_stack
 from patchline.topics import apply_declared
 
 console = Console()
@@ -27,10 +29,11 @@ def main() -> int:
     """Run the stages and return 1 if one misses its reach."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__, epilog="Example: python -m bench --rounds 3")
     parser.add_argument("--rounds", type=int, default=5, help="alternating rounds of stage and floor")
-    parser.add_argument("--only", choices=("accept", "state", "thread"), help="one stage alone")
+    parser.add_argument("--only", choices=("accept", "state", "thread", "lanes"), help="one stage alone")
+    parser.add_argument("--full", action="store_true", help="lanes: a resync of 100,000 events instead of 10,000")
     chosen = parser.parse_args()
     try:
-        figures = _run(chosen.rounds, chosen.only)
+        figures = _run(chosen.rounds, chosen.only, FULL if chosen.full else REDUCED)
     except PartUnavailable as error:
         sys.stderr.write(f"bench: {error}\n")
         return 3
@@ -40,7 +43,7 @@ def main() -> int:
     return 0 if all(each.ok is not False for each in figures) else 1
 
 
-def _run(rounds: int, only: str | None) -> list[Figure]:
+def _run(rounds: int, only: str | None, size: Size) -> list[Figure]:
     figures: list[Figure] = []
     if only in {None, "accept", "state"}:
         with place.throwaway_home() as home, started(_parts(home, with_roundup=False), _say) as parts:
@@ -48,6 +51,9 @@ def _run(rounds: int, only: str | None) -> list[Figure]:
     if only in {None, "thread"}:
         with place.throwaway_home() as home:
             figures += _thread(home)
+    if only in {None, "lanes"}:
+        with place.throwaway_home() as home:
+            figures += _lanes(home, size)
     return figures
 
 
@@ -106,12 +112,18 @@ def _writer_dsn(parts: LocalParts, schema: str) -> str:
 
 def _thread(home: "os.PathLike[str]") -> list[Figure]:
     _say("stage: thread (webhook to ticket, 50 events/s, 5 tickets/s)")
-    stack = Stack(StackSettings(parts=_parts(home, with_roundup=True), gateway_port=0, health_port=0, simulator_port=0))
-    stack.start(_say)
-    try:
+    with started_stack(_stack_settings(home), _say) as stack:
         return asyncio.run(thread_stage(stack))
-    finally:
-        stack.stop(_say)
+
+
+def _lanes(home: "os.PathLike[str]", size: Size) -> list[Figure]:
+    _say(f"stage: lanes (live failure to ticket, alone and beside a resync of {size.events:,} events)")
+    with started_stack(_stack_settings(home), _say) as stack:
+        return asyncio.run(lanes_stage(stack, size))
+
+
+def _stack_settings(home: "os.PathLike[str]") -> StackSettings:
+    return StackSettings(parts=_parts(home, with_roundup=True), gateway_port=0, health_port=0, simulator_port=0)
 
 
 def _say(line: str) -> None:

@@ -33,11 +33,13 @@ WARM_UP_SECONDS: Final = 5
 LATEST_SECONDS: Final = 30
 DEVICE: Final = "bench-01"
 CLIENT: Final = "Bench"
+PATH: Final = "/webhooks/rmm/patchline/bench"
+BULK_PATH: Final = f"{PATH}/bulk"
 
 
 async def thread_stage(stack: Stack, *, seconds: int = SECONDS) -> list[Figure]:
     """Return the latency figures in milliseconds and the resident memory of each service."""
-    secret = await asyncio.to_thread(_register, stack.home)
+    secret = await asyncio.to_thread(register, stack.home)
     consumer = AIOKafkaConsumer(
         topics.TICKETS.name, bootstrap_servers=stack.around.kafka, auto_offset_reset="latest", fetch_max_wait_ms=50
     )
@@ -46,10 +48,10 @@ async def thread_stage(stack: Stack, *, seconds: int = SECONDS) -> list[Figure]:
         async with httpx.AsyncClient(
             base_url=stack.around.gateway_url, trust_env=False, timeout=30, limits=httpx.Limits(max_connections=200)
         ) as client:
-            sender = _Sender(client, secret)
+            sender = Sender(client, secret)
             await sender.until_believed()
             opened: dict[str, float] = {}
-            listening = asyncio.create_task(_listen(consumer, opened))
+            listening = asyncio.create_task(listen(consumer, opened))
             accepted = await sender.load(WARM_UP_SECONDS + seconds)
             await _all_opened(accepted, opened)
             listening.cancel()
@@ -58,7 +60,7 @@ async def thread_stage(stack: Stack, *, seconds: int = SECONDS) -> list[Figure]:
     return [*_latencies(accepted, opened), *_memory(stack)]
 
 
-class _Sender:
+class Sender:
     """Sends signed events in Patchline's own format."""
 
     def __init__(self, client: httpx.AsyncClient, secret: str) -> None:
@@ -66,16 +68,21 @@ class _Sender:
         self._signer = Webhook(secret)
 
     async def send(self, type_: str, **told: object) -> httpx.Response:
-        now = datetime.now(UTC)
+        """Send one event of the one device."""
         content = {"device": DEVICE, "organisation": CLIENT, **told}
-        body = json.dumps({"type": type_, "timestamp": now.isoformat(), "data": content})
+        body = {"type": type_, "timestamp": datetime.now(UTC).isoformat(), "data": content}
+        return await self.post(PATH, json.dumps(body).encode())
+
+    async def post(self, path: str, body: bytes) -> httpx.Response:
+        """Send a body, signed."""
+        now = datetime.now(UTC)
         message = f"msg_{uuid4().hex}"
         headers = {
             "webhook-id": message,
             "webhook-timestamp": str(int(now.timestamp())),
-            "webhook-signature": self._signer.sign(message, now, body),
+            "webhook-signature": self._signer.sign(message, now, body.decode()),
         }
-        return await self._client.post("/webhooks/rmm/patchline/bench", content=body, headers=headers)
+        return await self._client.post(path, content=body, headers=headers)
 
     async def until_believed(self) -> None:
         """Send the device's first event until the gateway knows the source."""
@@ -104,7 +111,8 @@ class _Sender:
         return accepted
 
 
-async def _listen(consumer: AIOKafkaConsumer, opened: dict[str, float]) -> None:
+async def listen(consumer: AIOKafkaConsumer, opened: dict[str, float]) -> None:
+    """Note in `opened`, by its title, when each ticket was told."""
     async for record in consumer:
         event = decode(record.headers, record.value)
         if isinstance(event.data, TicketOpened):
@@ -146,17 +154,19 @@ def _resident_mib(pid: int) -> float:
     raise RuntimeError(f"process {pid} has no resident memory")
 
 
-def _register(home: Path) -> str:
+def register(home: Path) -> str:
+    """Add the client, the source and the mapping that the stages send as, and return the source's secret."""
     secret = home / "bench.secret"
     for command in (
         ("client", "add", CLIENT, "--zone", "UTC", "--psa-company", "BENCH"),
         ("source", "add", "patchline", "bench", "--secret-file", str(secret)),
         ("client", "map", CLIENT, "patchline/bench", CLIENT),
     ):
-        _patchline(home, *command)
+        run_patchline(home, *command)
     return secret.read_text().strip()
 
 
-def _patchline(home: Path, *arguments: str) -> None:
+def run_patchline(home: Path, *arguments: str) -> None:
+    """Run one command of the product's own command line."""
     env: dict[str, Any] = {**os.environ, "PATCHLINE_HOME": str(home)}
     subprocess.run([sys.executable, "-m", "patchline", *arguments], env=env, check=True, capture_output=True)
