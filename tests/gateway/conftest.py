@@ -1,10 +1,12 @@
-"""What the tests of the gateway's command line share."""
+"""What the tests of the gateway share."""
 
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from services.gateway.sealing import new_sealing_key
+from tests.gateway.own_kafka import OwnKafka, running_own_kafka
 from tests.parts import Database
 
 
@@ -21,3 +23,9 @@ def command_line(database: Database, sealing_key_file: Path, tmp_path: Path, mon
     monkeypatch.setenv("PATCHLINE_OPERATOR_URL", database.operator)
     monkeypatch.setenv("PATCHLINE_SEALING_KEY_FILE", str(sealing_key_file))
     monkeypatch.setenv("PATCHLINE_GATEWAY_URL", "https://hooks.example.com")
+
+
+@pytest.fixture(scope="session")
+async def own_kafka() -> AsyncIterator[OwnKafka]:
+    async with running_own_kafka() as own:
+        yield own

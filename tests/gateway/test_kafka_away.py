@@ -1,7 +1,6 @@
 """The door while Kafka is dead, slow, or gone together with PostgreSQL: what was answered 202 arrives, soon enough."""
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
@@ -13,14 +12,11 @@ import asyncpg
 import httpx
 import pytest
 
-from patchline.local import place, ports
-from patchline.local.kafka import Kafka
-from patchline.topics import apply_declared
 from services.gateway.raw_writer import Limits
 from services.gateway.rules_breaker import Breaker
 from services.gateway.spool import SpoolLimits
-from simulators.slow_proxy import SlowProxy, slow_proxy
 from tests.gateway.doors import SECRET, STATIC, OpenDoor, open_door, raw_ids, raw_topic
+from tests.gateway.own_kafka import OwnKafka
 from tests.gateway.spooled import NO_DATABASE, Tables
 from tests.gateway.test_drain import draining
 from tests.parts import Database
@@ -30,34 +26,6 @@ HEADERS = {"x-shared": SECRET}
 BUDGET = Limits(budget_seconds=0.5)
 SPOOL_BUDGET = SpoolLimits(budget_seconds=5)
 """More than production's: on a busy machine an answer is late, not refused."""
-
-
-@dataclass(frozen=True, slots=True)
-class OwnKafka:
-    """A broker that a test may kill, behind a proxy that may be slow."""
-
-    broker: Kafka
-    proxy: SlowProxy
-
-    @property
-    def url(self) -> str:
-        return f"{ports.LOOPBACK}:{self.proxy.port}"
-
-
-@pytest.fixture(scope="module")
-async def own() -> AsyncIterator[OwnKafka]:
-    port = ports.claimed(0, setting="")
-    with place.throwaway_home() as home:
-        async with slow_proxy(port) as proxy:
-            broker = Kafka(home / "kafka", cache=place.cache(os.environ), port=port, advertised_port=proxy.port)
-            await asyncio.to_thread(broker.start, print)
-            try:
-                own = OwnKafka(broker, proxy)
-                await apply_declared(own.url)
-                yield own
-            finally:
-                proxy.mend()
-                await asyncio.to_thread(broker.stop)
 
 
 @pytest.fixture
@@ -81,13 +49,13 @@ class MovedBy:
 
 @asynccontextmanager
 async def door_of(
-    own: OwnKafka, database: Database | None, clock: Callable[[], datetime] | None = None
+    own_kafka: OwnKafka, database: Database | None, clock: Callable[[], datetime] | None = None
 ) -> AsyncIterator[OpenDoor]:
     """Yield a door as production has it, but for a breaker that is quick to try again."""
     dsn = NO_DATABASE if database is None else database.writer("gateway")
     breaker = Breaker(pause_seconds=0.5)
     async with open_door(
-        own.url, limits=BUDGET, spool_dsn=dsn, spool_limits=SPOOL_BUDGET, breaker=breaker, clock=clock
+        own_kafka.url, limits=BUDGET, spool_dsn=dsn, spool_limits=SPOOL_BUDGET, breaker=breaker, clock=clock
     ) as door:
         yield door
 
@@ -117,21 +85,21 @@ async def until(reached: Callable[[], Awaitable[bool]]) -> None:
 
 
 async def test_an_hour_without_kafka_is_answered_202_and_arrives_after_it(
-    own: OwnKafka, database: Database, tables: Tables
+    own_kafka: OwnKafka, database: Database, tables: Tables
 ) -> None:
     clock = MovedBy(datetime(2026, 11, 10, 11, 30, tzinfo=UTC))
     told: list[Told] = []
-    async with raw_topic(own.url) as raw:
-        async with door_of(own, database, clock) as door:
+    async with raw_topic(own_kafka.url) as raw:
+        async with door_of(own_kafka, database, clock) as door:
             await until(lambda: goes_to_kafka(door, tables))
             await tables.empty()
-            await asyncio.to_thread(own.broker.kill)
+            await own_kafka.kill()
             for _ in range(60):
                 clock.at += timedelta(minutes=1)
                 told += await asyncio.gather(*(deliver(door) for _ in range(5)))
             flow = await tables.flow()
-        await asyncio.to_thread(own.broker.start, print)
-        async with draining(database, own.url):
+        await own_kafka.start()
+        async with draining(database, own_kafka.url):
             await until(_is_empty(tables))
         there = raw_ids(await raw.standing())
 
@@ -162,20 +130,20 @@ def _is_empty(tables: Tables) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_kafka_that_is_slow_past_the_budget_delays_few_answers_and_is_found_again(
-    own: OwnKafka, database: Database, tables: Tables
+    own_kafka: OwnKafka, database: Database, tables: Tables
 ) -> None:
-    async with raw_topic(own.url) as raw:
-        async with door_of(own, database) as door:
+    async with raw_topic(own_kafka.url) as raw:
+        async with door_of(own_kafka, database) as door:
             await until(lambda: goes_to_kafka(door, tables))
             await tables.empty()
-            own.proxy.delay_seconds = 2.0
+            own_kafka.proxy.delay_seconds = 2.0
             first = await asyncio.gather(*(deliver(door) for _ in range(10)))
             then = [await deliver(door) for _ in range(40)]
             spooled = len(await tables.raw_ids())
-            own.proxy.mend()
+            own_kafka.proxy.mend()
             await until(lambda: goes_to_kafka(door, tables))
             again = await deliver(door)
-        async with draining(database, own.url):
+        async with draining(database, own_kafka.url):
             await until(_is_empty(tables))
         there = set(raw_ids(await raw.standing()))
 
@@ -186,22 +154,22 @@ async def test_kafka_that_is_slow_past_the_budget_delays_few_answers_and_is_foun
     assert {each.raw_id for each in (*first, *then, again)} <= there
 
 
-async def test_with_both_gone_everyone_is_asked_to_come_back_soon(own: OwnKafka) -> None:
-    async with door_of(own, None) as door:
+async def test_with_both_gone_everyone_is_asked_to_come_back_soon(own_kafka: OwnKafka) -> None:
+    async with door_of(own_kafka, None) as door:
         await until(lambda: _is_written(door))
-        own.proxy.hang()
+        own_kafka.proxy.hang()
         told = await asyncio.gather(*(deliver(door) for _ in range(20)))
         then = [await deliver(door) for _ in range(5)]
-        own.proxy.mend()
+        own_kafka.proxy.mend()
         await until(lambda: _is_written(door))
 
     assert {(each.status, each.retry_after) for each in (*told, *then)} == {(503, "5")}
     assert max(each.seconds for each in (*told, *then)) < 2 * SOON_SECONDS
 
 
-async def test_with_postgres_gone_kafka_is_asked_even_while_it_is_left_alone(own: OwnKafka) -> None:
+async def test_with_postgres_gone_kafka_is_asked_even_while_it_is_left_alone(own_kafka: OwnKafka) -> None:
     breaker = Breaker(failures_allowed=1, pause_seconds=3600)
-    async with open_door(own.url, limits=BUDGET, spool_limits=SPOOL_BUDGET, breaker=breaker) as door:
+    async with open_door(own_kafka.url, limits=BUDGET, spool_limits=SPOOL_BUDGET, breaker=breaker) as door:
         await until(lambda: _is_written(door))
         breaker.failed(time.monotonic())
         was_open = breaker.is_open

@@ -1,45 +1,31 @@
 """The writer on real brokers: what is called written is there, whatever happens to Kafka meanwhile."""
 
 import asyncio
-import os
 import time
-from collections.abc import Iterator
 
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from chassis.health import Progress
 from contracts.topics import RMM_RAW, Topic
-from patchline.local import place, ports
-from patchline.local.kafka import Kafka
-from patchline.topics import apply_declared
+from patchline.local import ports
 from services.gateway.raw_batch import BATCH_BYTES, HEADERS_BYTES, Outcome
 from services.gateway.raw_writer import Limits, RawWriter
 from tests.gateway.doors import PATIENT, SIGNING, open_door, raw_topic, running_writer, signed
+from tests.gateway.own_kafka import OwnKafka
 
 HEADERS = [("raw_id", b"1")]
 SMALL = Topic(name="test.small", key="", producer="test", consumers=())
 
 
 @pytest.fixture(scope="module")
-def own_broker() -> Iterator[Kafka]:
-    """A broker that a test may kill."""
-    with place.throwaway_home() as home:
-        kafka = Kafka(home / "kafka", cache=place.cache(os.environ), port=0)
-        kafka.start(print)
-        yield kafka
-        kafka.stop()
-
-
-@pytest.fixture(scope="module")
-async def own_kafka(own_broker: Kafka) -> Kafka:
-    """The same, with the declared topics and one that takes small records only."""
-    await apply_declared(own_broker.url)
-    admin = AIOKafkaAdminClient(bootstrap_servers=own_broker.url)
+async def small(own_kafka: OwnKafka) -> Topic:
+    """A topic that takes small records only."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=own_kafka.url)
     await admin.start()
     await admin.create_topics([NewTopic(SMALL.name, 2, 1, topic_configs={"max.message.bytes": "5000"})])
     await admin.close()
-    return own_broker
+    return SMALL
 
 
 async def test_all_that_is_called_written_is_there_once_and_spread(kafka: str) -> None:
@@ -116,9 +102,9 @@ async def test_it_is_ready_when_kafka_is_there(kafka: str) -> None:
     assert (before, during) == (["writer of rmm.raw"], [])
 
 
-async def test_a_record_that_kafka_refuses_takes_no_neighbour_along(own_kafka: Kafka) -> None:
-    async with raw_topic(own_kafka.url, SMALL.name) as raw:
-        async with running_writer(own_kafka.url, topic=SMALL) as writer:
+async def test_a_record_that_kafka_refuses_takes_no_neighbour_along(own_kafka: OwnKafka, small: Topic) -> None:
+    async with raw_topic(own_kafka.url, small.name) as raw:
+        async with running_writer(own_kafka.url, topic=small) as writer:
             values = [b"x" * 100_000 if number == 7 else b"small %d" % number for number in range(20)]
             outcomes = await asyncio.gather(*(writer.write(HEADERS, value) for value in values))
             after = await writer.write(HEADERS, b"after")
@@ -136,14 +122,14 @@ async def until_written(writer: RawWriter, value: bytes) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_kafka_dies_and_comes_back(own_kafka: Kafka) -> None:
+async def test_kafka_dies_and_comes_back(own_kafka: OwnKafka) -> None:
     limits = Limits(budget_seconds=2)
     async with raw_topic(own_kafka.url) as raw:
         async with running_writer(own_kafka.url, limits=limits) as writer:
             await until_written(writer, b"before")
-            await asyncio.to_thread(own_kafka.kill)
+            await own_kafka.kill()
             meanwhile = await asyncio.gather(*(writer.write(HEADERS, b"meanwhile") for _ in range(6)))
-            await asyncio.to_thread(own_kafka.start, print)
+            await own_kafka.start()
             await until_written(writer, b"back")
             after = await asyncio.gather(*(writer.write(HEADERS, b"after %d" % number) for number in range(100)))
 
@@ -154,7 +140,7 @@ async def test_kafka_dies_and_comes_back(own_kafka: Kafka) -> None:
     assert len([value for value in values if value.startswith(b"after")]) == 100
 
 
-async def test_what_was_called_written_survives_the_death_of_kafka_under_load(own_kafka: Kafka) -> None:
+async def test_what_was_called_written_survives_the_death_of_kafka_under_load(own_kafka: OwnKafka) -> None:
     written: list[bytes] = []
 
     async def keep_writing(writer: RawWriter, name: int, stop: asyncio.Event) -> None:
@@ -170,9 +156,9 @@ async def test_what_was_called_written_survives_the_death_of_kafka_under_load(ow
         async with running_writer(own_kafka.url, limits=Limits(budget_seconds=0.3)) as writer:
             tasks = [asyncio.create_task(keep_writing(writer, name, stop)) for name in range(20)]
             await asyncio.sleep(0.5)
-            await asyncio.to_thread(own_kafka.kill)
+            await own_kafka.kill()
             at_death = len(written)
-            await asyncio.to_thread(own_kafka.start, print)
+            await own_kafka.start()
             async with asyncio.timeout(60):
                 while len(written) < at_death + 200:
                     await asyncio.sleep(0.1)
@@ -186,13 +172,13 @@ async def test_what_was_called_written_survives_the_death_of_kafka_under_load(ow
     assert len(values) == len(set(values))
 
 
-async def test_the_door_says_when_to_come_back(own_kafka: Kafka) -> None:
+async def test_the_door_says_when_to_come_back(own_kafka: OwnKafka) -> None:
     async with open_door(own_kafka.url, limits=Limits(budget_seconds=0.4)) as door:
-        await asyncio.to_thread(own_kafka.kill)
+        await own_kafka.kill()
         started = time.monotonic()
         away = await door.client.post(SIGNING, content=b"x", headers=signed(b"x"))
         seconds = time.monotonic() - started
-        await asyncio.to_thread(own_kafka.start, print)
+        await own_kafka.start()
         async with asyncio.timeout(60):
             while (back := await door.client.post(SIGNING, content=b"x", headers=signed(b"x"))).status_code != 202:
                 await asyncio.sleep(0.1)
