@@ -12,6 +12,7 @@ from patchline.audit.commands import app as audit_app
 from patchline.demo.commands import demo
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
+from patchline.rebuild import commands as rebuilding
 from patchline.stack import commands as stack
 from services.compliance.commands import catalog_app, figures_app, obligation_app
 from services.gateway.commands import client_app, source_app
@@ -30,6 +31,8 @@ app.command("status")(stack.status)
 app.command("demo")(demo)
 app.command("journey")(journey)
 app.command("migrate")(schemas.migrate_command)
+app.command("rebuild")(rebuilding.rebuild)
+app.command("replay")(rebuilding.replay_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(watermark.app, name="watermark")

@@ -129,6 +129,7 @@ def command_environment(around: Surroundings) -> dict[str, str]:
     """Return what command lines need to reach this stack; written to the state directory as `env`."""
     return {
         "PATCHLINE_KAFKA": around.kafka,
+        "PATCHLINE_ADMIN_URL": around.database,
         "PATCHLINE_OPERATOR_URL": around.role_url("patchline_operator"),
         "PATCHLINE_OPERATOR_PASSWORD_FILE": str(around.secrets / "patchline_operator"),
         "PATCHLINE_READER_URL": around.role_url("patchline_reader"),

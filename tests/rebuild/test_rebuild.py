@@ -1,0 +1,267 @@
+"""A day through the real handlers, then all of it made again from the raw topics: the same rows, and no effect."""
+
+from datetime import timedelta
+
+import asyncpg
+import pytest
+
+from contracts import ids
+from patchline.rebuild import logs
+from patchline.rebuild.replay import Chosen, Replayed, replay
+from simulators.fleet import CLIENTS, NINJAONE_MAIN, PATCHLINE_SCRIPTS
+from simulators.script import EVENING
+from tests.rebuild.product import Product
+
+
+async def outside(product: Product) -> dict[str, object]:
+    """Return what others can see: the ends of the topics, and what is still to be sent."""
+    topics = ("rmm.events", "inventory.assets", "compliance.events", "compliance.figures", "tickets")
+    [row] = await product.rows(
+        "SELECT (SELECT max(id) FROM inventory.outbox) AS inventory, (SELECT max(id) FROM compliance.outbox) AS made, "
+        "(SELECT last_value FROM inventory.outbox_id_seq) AS told, "
+        "(SELECT last_value FROM compliance.outbox_id_seq) AS decided"
+    )
+    return {**row, "ends": await product.ends(topics)}
+
+
+@pytest.mark.parametrize("service", ["inventory", "compliance"])
+async def test_a_day_is_rebuilt_to_the_same_rows_and_nothing_is_published(product: Product, service: str) -> None:
+    before = await outside(product)
+
+    report = await product.rebuild(service)
+
+    assert report.listed == []
+    assert report.is_equal
+    assert report.is_swapped
+    assert all(each.live == each.rebuilt > 0 for each in report.compared if each.table != "uncatalogued_failure")
+    assert await outside(product) == before
+
+
+async def differing(product: Product, service: str) -> set[tuple[str, str, tuple[str, ...]]]:
+    report = await product.rebuild(service, compare_only=True)
+    assert not report.is_swapped
+    return {(each.table, str(each.what), each.columns) for each in report.listed}
+
+
+async def oids(product: Product) -> list[dict[str, object]]:
+    """Return which table each name is."""
+    return await product.rows(
+        "SELECT oid::bigint, relname FROM pg_class WHERE relkind = 'r' AND relnamespace IN "
+        "('inventory'::regnamespace, 'compliance'::regnamespace) ORDER BY relname, oid"
+    )
+
+
+CORRUPTIONS = [
+    pytest.param(
+        "inventory",
+        "UPDATE inventory.asset SET hostname = 'nobody' WHERE asset_id = "
+        "(SELECT asset_id FROM inventory.asset ORDER BY 1 LIMIT 1)",
+        ("asset", "differs", ("hostname",)),
+        id="a changed asset",
+    ),
+    pytest.param(
+        "inventory",
+        "DELETE FROM inventory.device_fact WHERE event_id = "
+        "(SELECT event_id FROM inventory.device_fact ORDER BY 1 LIMIT 1)",
+        ("device_fact", "only rebuilt", ()),
+        id="a lost fact",
+    ),
+    pytest.param(
+        "compliance",
+        "UPDATE compliance.obligation SET state = 'VERIFIED', next_change_at = NULL WHERE (asset_id, requirement_id) = "
+        "(SELECT asset_id, requirement_id FROM compliance.obligation WHERE state = 'FAILED' ORDER BY 1, 2 LIMIT 1)",
+        ("obligation", "differs", ("state",)),
+        id="a state made nicer",
+    ),
+    pytest.param(
+        "compliance",
+        "INSERT INTO compliance.patch_fact SELECT gen_random_uuid(), tenant_id, source, device, device_id, patch_id, "
+        "type, method, occurred_at, received_at, effective_at, recorded_at, facts FROM compliance.patch_fact LIMIT 1",
+        ("patch_fact", "only live", ()),
+        id="a fact that nobody told",
+    ),
+    pytest.param(
+        "compliance",
+        "UPDATE compliance.evidence SET registers = registers - 'failed' WHERE (device_id, patch_id) = "
+        "(SELECT device_id, patch_id FROM compliance.evidence WHERE registers ? 'failed' ORDER BY 1, 2 LIMIT 1)",
+        ("evidence", "differs", ("registers",)),
+        id="evidence that was thinned",
+    ),
+    pytest.param(
+        "compliance",
+        "UPDATE compliance.figure SET percent = 100 WHERE (tenant_id, os_family, tier, severity) = (SELECT tenant_id, "
+        "os_family, tier, severity FROM compliance.figure WHERE percent < 100 ORDER BY 1, 2, 3, 4 LIMIT 1)",
+        ("figure", "differs", ("percent",)),
+        id="a figure made nicer",
+    ),
+    pytest.param(
+        "compliance",
+        "UPDATE compliance.asset SET tier = 'kiosk' WHERE asset_id = "
+        "(SELECT asset_id FROM compliance.asset ORDER BY 1 LIMIT 1)",
+        ("asset", "differs", ("tier",)),
+        id="an asset that is not as inventory says",
+    ),
+]
+
+
+@pytest.mark.parametrize(("service", "corruption", "expected"), CORRUPTIONS)
+async def test_a_planted_corruption_is_found_and_swapped_away_only_if_accepted(
+    product: Product, service: str, corruption: str, expected: tuple[str, str, tuple[str, ...]]
+) -> None:
+    assert (await product.execute(corruption)).endswith(" 1")
+    tables = await oids(product)
+
+    refused = await product.rebuild(service)
+
+    assert (refused.is_swapped, await oids(product)) == (False, tables)
+    assert {(each.table, str(each.what), each.columns) for each in refused.listed} == {expected}
+    accepted = await product.rebuild(service, accept_differences=True)
+    assert accepted.is_swapped
+    await product.settle()
+    assert await differing(product, service) == set()
+
+
+async def stamps(product: Product) -> list[dict[str, object]]:
+    return await product.rows(
+        "SELECT event_id, recorded_at FROM inventory.device_fact UNION ALL "
+        "SELECT event_id, recorded_at FROM compliance.patch_fact UNION ALL "
+        "SELECT event_id, recorded_at FROM compliance.obligation_history ORDER BY event_id, recorded_at"
+    )
+
+
+async def sequences(product: Product) -> dict[str, int]:
+    rows = await product.rows(
+        "SELECT aggregate, sequence FROM inventory.aggregate_sequence "
+        "UNION ALL SELECT aggregate, sequence FROM compliance.aggregate_sequence"
+    )
+    return {row["aggregate"]: row["sequence"] for row in rows}
+
+
+async def test_what_was_known_when_is_the_same_after_the_swap(product: Product) -> None:
+    before = await stamps(product)
+
+    for service in ("inventory", "compliance"):
+        assert (await product.rebuild(service)).is_swapped
+
+    assert await stamps(product) == before
+
+
+async def test_running_services_go_on_where_they_stood_and_numbers_never_go_back(product: Product) -> None:
+    for service in ("inventory", "compliance"):
+        assert (await product.rebuild(service)).is_swapped
+    before = await sequences(product)
+
+    await product.take(product.held_back)
+    await product.settle()
+
+    after = await sequences(product)
+    assert all(after[each] >= number for each, number in before.items())
+    assert after != before
+    assert await differing(product, "inventory") == set()
+    assert await differing(product, "compliance") == set()
+
+
+class Died(Exception):
+    """The test's own crash."""
+
+
+@pytest.mark.parametrize("at", ["folding", "deciding", "comparing", "swapping"])
+async def test_a_rebuild_that_dies_halfway_changes_nothing_and_the_next_one_cleans_up(
+    product: Product, at: str
+) -> None:
+    def dies(title: str, _done: int, _total: int) -> None:
+        if title.startswith(at):
+            raise Died
+
+    tables = await oids(product)
+    with pytest.raises(Died):
+        await product.rebuild("compliance", show=dies)
+    assert await oids(product) == tables
+
+    report = await product.rebuild("compliance")
+
+    assert report.is_swapped
+    left = "SELECT nspname FROM pg_namespace WHERE nspname LIKE '%rebuild' OR nspname LIKE '%replaced'"
+    assert await product.rows(left) == []
+    assert await product.rows("SELECT rolname FROM pg_roles WHERE rolname LIKE '%rebuild%'") == []
+
+
+async def test_one_client_still_sees_nothing_of_another_after_the_swap(product: Product) -> None:
+    for service in ("inventory", "compliance"):
+        assert (await product.rebuild(service)).is_swapped
+    tables = ["inventory.asset", "inventory.device_fact", "compliance.asset", "compliance.device"]
+    tables += ["compliance.evidence", "compliance.patch_fact", "compliance.obligation"]
+    tenants = [ids.tenant_id(each.name) for each in CLIENTS[:2]]
+
+    reader = await asyncpg.connect(product.database.reader)
+    for table in tables:
+        assert await reader.fetch(f"SELECT * FROM {table}") == []
+        for tenant in tenants:
+            async with reader.transaction():
+                await reader.execute("SELECT set_config('patchline.tenants', $1, true)", str(tenant))
+                rows = await reader.fetch(f"SELECT tenant_id FROM {table}")
+            assert {row["tenant_id"] for row in rows} == {tenant}
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await reader.execute(f"DELETE FROM {table}")
+    await reader.close()
+
+
+async def test_comparing_alone_swaps_nothing(product: Product) -> None:
+    tables = await oids(product)
+
+    report = await product.rebuild("inventory", compare_only=True)
+
+    assert (report.is_equal, report.is_swapped, await oids(product)) == (True, False, tables)
+
+
+async def replayed(product: Product, *, dry_run: bool = False) -> Replayed:
+    chosen = Chosen(
+        source=NINJAONE_MAIN.full_name, since=EVENING - timedelta(days=2), until=EVENING + timedelta(days=2)
+    )
+    async with logs.opened(product.kafka) as log:
+        return await replay(
+            product.kafka,
+            log,
+            chosen,
+            clock_offset=timedelta(seconds=product.offset),
+            dry_run=dry_run,
+            show=lambda _title, _done, _total: None,
+        )
+
+
+async def flow(product: Product) -> dict[str, int]:
+    [row] = await product.rows(
+        "SELECT sum(deliveries) AS deliveries, sum(replayed) AS replayed, sum(events) AS events FROM gateway.flow "
+        "WHERE source = $1",
+        NINJAONE_MAIN.full_name,
+    )
+    return {name: int(value) for name, value in row.items()}
+
+
+async def test_a_replay_of_a_day_is_counted_apart_and_brings_nothing_twice(product: Product) -> None:
+    counted, ends = await flow(product), await product.ends(["rmm.events", "rmm.events.bulk"])
+    dry = await replayed(product, dry_run=True)
+    assert (dry.produced, dry.deliveries > 100) == (0, True)
+
+    first = await replayed(product)
+    again = await replayed(product)
+    await product.settle()
+
+    assert first.deliveries == again.deliveries == dry.deliveries == first.produced
+    assert await flow(product) == counted | {"replayed": counted["replayed"] + 2 * first.produced}
+    assert await product.ends(["rmm.events", "rmm.events.bulk"]) == ends
+    assert await differing(product, "inventory") == set()
+
+
+@pytest.mark.parametrize("service", ["inventory", "compliance"])
+async def test_what_a_destroyed_key_took_away_is_taken_from_the_histories(product: Product, service: str) -> None:
+    await product.execute(
+        "UPDATE gateway.data_key SET wrapped = NULL, retired_at = now(), destroyed_at = now(), destroyed_by = 'test'"
+    )
+
+    report = await product.rebuild(service)
+
+    assert (report.listed, report.is_swapped) == ([], True)
+    assert report.unreadable_sources == [PATCHLINE_SCRIPTS.full_name]
+    assert report.counts.unreadable > 0
+    assert report.counts.recovered > 0
