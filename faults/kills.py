@@ -22,7 +22,7 @@ from patchline.stack.programs import PROGRAMS
 
 POLLER: Final = "gateway-poll"
 TRANSLATOR: Final = "gateway-translate"
-RANDOM_KILLS: Final = 50
+RANDOM_KILLS: Final = 56
 EVENING_KILLS: Final = 16
 QUICK_KILLS: Final = 12
 BETWEEN_SECONDS: Final = 2.0

@@ -59,6 +59,7 @@ class World:
     stack: Stack
     supervisor: Supervisor
     stage: Stage
+    client: httpx.AsyncClient
     secrets: dict[str, str]
     rng: random.Random
     is_quick: bool
@@ -71,15 +72,13 @@ class World:
 
     async def send(self, deliveries: Sequence[Delivery], *, seconds: float) -> None:
         """Send deliveries spread over so long, each again until it is accepted, as a vendor that retries."""
-        async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
-            sender = Sender(client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
-            await sender.send_all(deliveries, seconds=seconds, on_sent=self.stage.sent.append)
+        sender = Sender(self.client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
+        await sender.send_all(deliveries, seconds=seconds, on_sent=self.stage.sent.append)
 
     async def send_at_once(self, deliveries: Sequence[Delivery]) -> None:
         """Send a few deliveries that belong to no day; each again until it is accepted."""
-        async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
-            sender = Sender(client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
-            await sender.send_all(deliveries, seconds=0, on_sent=self.others.append)
+        sender = Sender(self.client, self.secrets, self.stage.clock, attempts=SEND_ATTEMPTS)
+        await sender.send_all(deliveries, seconds=0, on_sent=self.others.append)
 
     async def add_source(self, source: Source, client: str) -> None:
         """Register a source beside the day's, whose one client calls itself so, and wait until it is believed."""
@@ -90,9 +89,8 @@ class World:
 
     async def send_once(self, delivery: Delivery) -> Sent:
         """Send one delivery that belongs to no day, and return the answer."""
-        async with httpx.AsyncClient(base_url=self.stack.around.gateway_url, trust_env=False) as client:
-            sender = Sender(client, self.secrets, self.stage.clock, attempts=1)
-            [sent] = await sender.send_all([delivery], seconds=0, on_sent=lambda _sent: None)
+        sender = Sender(self.client, self.secrets, self.stage.clock, attempts=1)
+        [sent] = await sender.send_all([delivery], seconds=0, on_sent=lambda _sent: None)
         return sent
 
     def _register(self, source: Source, client: str) -> None:
@@ -152,11 +150,17 @@ async def around(stack: Stack, *, display: Display, seed: int, is_quick: bool) -
     settings = stack_environment(stack)
     supervisor = Supervisor(stack, PROGRAMS, say=_quietly, pauses=NO_PAUSES)
     with _environment(settings), supervisor.watching():
-        async with run.staged(the_plan, settings, display) as stage, _helpers(stack, supervisor, stage) as helpers:
+        client = httpx.AsyncClient(base_url=stack.around.gateway_url, trust_env=False)
+        async with (
+            client,
+            run.staged(the_plan, settings, display) as stage,
+            _helpers(stack, supervisor, stage) as helpers,
+        ):
             yield World(
                 stack=stack,
                 supervisor=supervisor,
                 stage=stage,
+                client=client,
                 secrets={},
                 rng=random.Random(f"faults/{seed}"),
                 is_quick=is_quick,
