@@ -10,6 +10,7 @@ from chassis.commands import WRONG_USE, stop
 from patchline import dlq, schemas, topics, watermark
 from patchline.audit.commands import app as audit_app
 from patchline.demo.commands import demo
+from patchline.diagnose.commands import diagnose
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
@@ -30,6 +31,7 @@ app.command("down")(stack.down)
 app.command("status")(stack.status)
 app.command("demo")(demo)
 app.command("journey")(journey)
+app.command("diagnose")(diagnose)
 app.command("migrate")(schemas.migrate_command)
 app.command("rebuild")(rebuilding.rebuild)
 app.command("replay")(rebuilding.replay_command)
