@@ -87,8 +87,7 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
         refresh_seconds=settings.accept_refresh_seconds,
         progress=progress,
     )
-    breaker = Breaker()
-    ways = {lane: Durable(writer=writer, spool=spool, breaker=breaker) for lane, writer in writers.items()}
+    ways = {lane: Durable(writer=writer, spool=spool, breaker=Breaker()) for lane, writer in writers.items()}
     door = Door(
         sources=sources,
         ways=Ways(live=ways[Lane.LIVE], bulk=ways[Lane.BULK], rate=live_rate(settings.accept_live_rate)),

@@ -24,7 +24,7 @@ DURABLE: Final = frozenset({Outcome.WRITTEN, Outcome.SPOOLED})
 
 
 class Durable:
-    """One topic's way to durability. Those of several topics share the spool and the breaker: Kafka is one."""
+    """One topic's way to durability. Several share the spool; each has its own breaker, as each has its own leaders."""
 
     def __init__(self, *, writer: RawWriter, spool: Spool, breaker: Breaker) -> None:
         """Write through `writer`, else into `spool`."""
