@@ -96,7 +96,7 @@ async def forget(connection: Connection, raw_ids: Sequence[UUID]) -> None:
 
 
 STANDING: Final[LiteralString] = """
-    SELECT EXISTS (SELECT FROM spool) AS has_any,
+    SELECT (SELECT raw_id FROM spool ORDER BY raw_id LIMIT 1) IS NOT NULL AS has_any,  -- by the key, past dead rows
            (SELECT coalesce(sum(spooled - drained), 0)::bigint FROM spool_flow WHERE spooled > drained) AS records
 """
 
