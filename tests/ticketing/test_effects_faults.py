@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -275,6 +275,61 @@ class TestLostAnswer:
         [key] = await room.keys()
         assert len(desk.numbers(key)) == 1
         assert await room.pool.fetchval("SELECT reservation <> 'used-or-expired' FROM intent")
+
+    async def test_the_settle_time_counts_from_when_the_write_may_have_left_last(
+        self, room: Room, requirement: str
+    ) -> None:
+        await room.handle(KNOWN, failed("a", requirement))
+        tracker = room.tracker()
+        [intent] = await room.worker(tracker)._taken()
+        await store_intents.begin_write(room.pool, intent, reservation=None, now=room.clock())
+        room.clock.move(seconds=4)
+        given_up_at = room.clock()
+
+        await store_intents.postpone(room.pool, intent, now=given_up_at, until=given_up_at, reason="no answer")
+
+        assert await room.pool.fetchval("SELECT acted_at FROM intent") == given_up_at
+        [again] = await room.worker(tracker)._taken()
+        await store_intents.postpone(room.pool, again, now=room.clock(), until=room.clock(), reason="still looking")
+        assert await room.pool.fetchval("SELECT acted_at FROM intent") == given_up_at
+        await tracker.close()
+
+    async def test_of_a_dead_worker_the_last_moment_is_its_deadline(self, room: Room, requirement: str) -> None:
+        await room.handle(KNOWN, failed("a", requirement))
+        tracker = room.tracker()
+        [intent] = await room.worker(tracker)._taken()
+        await store_intents.begin_write(room.pool, intent, reservation=None, now=room.clock())
+        ends_at = await room.pool.fetchval("SELECT due_at FROM intent")
+        room.clock.move(seconds=LIMITS.lease_seconds + 1)
+
+        [again] = await room.worker(tracker)._taken()
+        await tracker.close()
+
+        margin = timedelta(seconds=LIMITS.lease_seconds - LIMITS.deadline_seconds)
+        assert again.acted_at == ends_at - margin
+
+    async def test_a_worker_that_wrote_nothing_leaves_nothing_to_wait_for(self, room: Room, requirement: str) -> None:
+        await room.handle(KNOWN, failed("a", requirement))
+        tracker = room.tracker()
+        [_dead] = await room.worker(tracker)._taken()
+        room.clock.move(seconds=LIMITS.lease_seconds + 1)
+
+        [again] = await room.worker(tracker)._taken()
+        await tracker.close()
+
+        assert again.acted_at is None
+
+    async def test_a_lease_that_is_over_lets_nobody_write_though_nobody_else_has_it(
+        self, room: Room, requirement: str
+    ) -> None:
+        await room.handle(KNOWN, failed("a", requirement))
+        tracker = room.tracker()
+        [late] = await room.worker(tracker)._taken()
+        await tracker.close()
+        room.clock.move(seconds=LIMITS.lease_seconds + 1)
+
+        with pytest.raises(store_intents.LostLease):
+            await store_intents.begin_write(room.pool, late, reservation=None, now=room.clock())
 
     @pytest.mark.parametrize("state", [State.FAILED, State.VERIFIED])
     async def test_to_a_change_changes_once(self, room: Room, desk: Desk, requirement: str, state: State) -> None:
