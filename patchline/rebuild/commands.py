@@ -27,6 +27,7 @@ from services.gateway.safe import opened_safe
 from services.gateway.translate_app import TranslateSettings, translator
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+MOMENTS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]
 PLANS: Final = {"inventory": of_inventory.plan, "compliance": of_compliance.plan}
 
 
@@ -111,8 +112,8 @@ def _print(report: Report, *, as_json: bool) -> None:
 
 def replay_command(
     source: Annotated[str, typer.Option(help="The source whose adapter was mended, for example rmm/ninjaone/main.")],
-    since: Annotated[datetime, typer.Option("--from", help="Received at or after this moment (UTC).")],
-    until: Annotated[datetime, typer.Option("--to", help="Received before this moment (UTC).")],
+    since: Annotated[datetime, typer.Option("--from", formats=MOMENTS, help="Received at or after this moment (UTC).")],
+    until: Annotated[datetime, typer.Option("--to", formats=MOMENTS, help="Received before this moment (UTC).")],
     *,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Count, and replay nothing.")] = False,
     as_json: Json = False,

@@ -72,6 +72,8 @@ class Logs:
             MayWorkLater: the cluster hands nothing over for long.
         """
         open_spans = {each: span for each, span in spans.items() if span.start < span.end}
+        if not open_spans:
+            return
         self._consumer.assign(list(open_spans))
         for each, span in open_spans.items():
             self._consumer.seek(each, span.start)

@@ -39,6 +39,23 @@ CATALOG: Final = (
     "catalog_patch",
     "catalog_applied",
 )
+LOCKED: Final = (
+    "watermark",
+    "catalog_applied",
+    "patch_fact",
+    "device",
+    "asset",
+    "evidence",
+    "obligation",
+    "obligation_history",
+    "witness",
+    "uncatalogued_failure",
+    "figure_touched",
+    "recheck",
+    "figure",
+)
+"""In the order in which the service's own transactions first write them, so that nobody waits in a circle."""
+
 STAMPS: Final[LiteralString] = """
     UPDATE patch_fact SET recorded_at = live.recorded_at FROM compliance.patch_fact AS live
     WHERE patch_fact.event_id = live.event_id AND patch_fact.event_id = ANY($1::uuid[])
@@ -175,21 +192,7 @@ def plan() -> Plan:
         ),
         also_compared=(FIGURE,),
         copied=(*CATALOG, "client"),
-        locked=(
-            "watermark",
-            "device",
-            "asset",
-            "evidence",
-            "patch_fact",
-            "obligation",
-            "obligation_history",
-            "witness",
-            "uncatalogued_failure",
-            "recheck",
-            "catalog_applied",
-            "figure",
-            "figure_touched",
-        ),
+        locked=LOCKED,
         handler=ComplianceEvents(CatalogShelf(), DEFAULT_1),
         stamps=STAMPS,
         hold=store_catalog.SHARE,

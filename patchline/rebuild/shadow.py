@@ -6,7 +6,7 @@ from typing import Final, LiteralString
 
 import asyncpg
 
-from chassis.errors import NeverWorks
+from chassis.errors import MayWorkLater, NeverWorks
 from chassis.migrate import Schema, migrate
 from chassis.postgres import Connection
 from patchline.rebuild.sessions import Sessions, replaced_of, shadow_of
@@ -131,9 +131,19 @@ async def lock_out(owner: Connection, service: str, tables: Sequence[str]) -> No
     """Let nobody write these tables until the transaction ends; whoever only reads goes on.
 
     The first is the service's watermark: every batch of it begins there, so it waits before it has done anything.
+
+    Raises:
+        MayWorkLater: somebody holds one of them for long.
     """
     await owner.execute(PATIENCE, f"{LOCK_SECONDS}s")
-    await owner.execute(await owner.fetchval(LOCK, service, tables))
+    await _patiently(owner, await owner.fetchval(LOCK, service, tables))
+
+
+async def _patiently(owner: Connection, statement: str) -> None:
+    try:
+        await owner.execute(statement)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError) as error:
+        raise MayWorkLater(f"a table is held by somebody else for over {LOCK_SECONDS} s (pg_stat_activity)") from error
 
 
 WALLS: Final[LiteralString] = """
@@ -174,6 +184,7 @@ async def swap(owner: Connection, sessions: Sessions, tables: Sequence[str]) -> 
 
     Raises:
         NeverWorks: row-level security, a grant or a column would not be the same, or a view would look elsewhere.
+        MayWorkLater: somebody reads one of them for long.
     """
     service = sessions.service
     shadow, replaced = shadow_of(service), replaced_of(service)
@@ -185,4 +196,4 @@ async def swap(owner: Connection, sessions: Sessions, tables: Sequence[str]) -> 
         raise NeverWorks(f"{service}: {', '.join(views)} would go on looking at the replaced tables")
     async with _admin(sessions) as admin:
         await admin.execute(await admin.fetchval(PLACE, replaced))
-    await owner.execute(await owner.fetchval(MOVE, service, shadow, replaced, tables))
+    await _patiently(owner, await owner.fetchval(MOVE, service, shadow, replaced, tables))

@@ -1,7 +1,10 @@
 """Translate, inventory and compliance in the test's own process, on real parts; the day comes in as raw records."""
 
 import asyncio
+import os
 import secrets
+import sys
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -57,6 +60,13 @@ SERVICE_TOPICS = (RMM_EVENTS.name, RMM_EVENTS_BULK.name, ASSETS.name, CLIENTS.na
 DEVICES = 20
 HELD_BACK = 60
 """So many deliveries of the day come later, when a test wants the services to go on."""
+
+
+HALF_LONG_AGO = """
+    UPDATE gateway.translated SET recorded_at = recorded_at - interval '1 hour'
+    WHERE get_byte(uuid_send(event_id), 0) % 2 = 0
+"""
+"""So that a rebuild finds events that were claimed long ago, and others that were claimed just now."""
 
 
 def quiet(_title: str, _done: int, _total: int) -> None:
@@ -226,27 +236,24 @@ class Product:
         finally:
             await admin.close()
 
-    async def settle(self, seconds: float = 60) -> None:
-        """Wait until nothing is on its way any more and nothing is to be decided."""
+    async def settle(self, seconds: float = 90, only: str = "") -> None:
+        """Wait until nothing is on its way any more and nothing is to be decided, by all or by `only` one of them."""
         async with asyncio.timeout(seconds):
             calm = 0
             while calm < 3:
                 for task in self.tasks:
                     if task.done():
                         task.result()
-                calm = calm + 1 if await self._is_calm() else 0
+                calm = calm + 1 if await self._is_calm(only) else 0
                 await asyncio.sleep(0.2)
 
-    async def _is_calm(self) -> bool:
-        waiting = await self.rows(
-            "SELECT (SELECT count(*) FROM gateway.outbox) + (SELECT count(*) FROM inventory.outbox) "
-            "+ (SELECT count(*) FROM compliance.outbox) + (SELECT count(*) FROM compliance.recheck) "
-            "+ (SELECT count(*) FROM compliance.figure_touched) AS waiting, "
-            "(SELECT version FROM compliance.catalog_applied) AS applied"
-        )
-        if waiting[0]["waiting"] or not waiting[0]["applied"]:
-            return False
-        return all([await self._has_read(schema, names) for schema, names in _READ.items()])
+    async def _is_calm(self, only: str) -> bool:
+        for schema, (idle, names) in _CALM.items():
+            if only in {"", schema}:
+                [row] = await self.rows(idle)
+                if not row["idle"] or not await self._has_read(schema, names):
+                    return False
+        return True
 
     async def _has_read(self, schema: str, names: Sequence[str]) -> bool:
         ends = await self.ends(names)
@@ -273,12 +280,35 @@ class Product:
         )
         return await rebuilt(settings, service, Wanted(**wanted), show)
 
+    async def type(self, *words: str) -> tuple[int, str]:
+        """Type a command as an operator does, and return its exit code and what it printed."""
+        settings = {
+            "PATCHLINE_KAFKA": self.kafka,
+            "PATCHLINE_ADMIN_URL": self.database.admin,
+            "PATCHLINE_SEALING_KEY_FILE": str(self.key_file),
+            "PATCHLINE_CLOCK_OFFSET_SECONDS": str(self.offset),
+            "PATCHLINE_HOME": str(self.key_file.parent),
+        }
+        command = (sys.executable, "-m", "patchline", *words)
+        running = await asyncio.create_subprocess_exec(*command, env=os.environ | settings, stdout=PIPE)
+        printed, _ = await running.communicate()
+        return running.returncode or 0, printed.decode()
 
-_READ = {
-    "gateway": GATEWAY_TOPICS,
-    "inventory": (RMM_EVENTS.name, RMM_EVENTS_BULK.name, CLIENTS.name),
-    "compliance": SERVICE_TOPICS,
+
+_CALM = {
+    "gateway": ("SELECT count(*) = 0 AS idle FROM gateway.outbox", GATEWAY_TOPICS),
+    "inventory": (
+        "SELECT count(*) = 0 AS idle FROM inventory.outbox",
+        (RMM_EVENTS.name, RMM_EVENTS_BULK.name, CLIENTS.name),
+    ),
+    "compliance": (
+        """SELECT (SELECT count(*) FROM compliance.outbox) + (SELECT count(*) FROM compliance.recheck)
+                  + (SELECT count(*) FROM compliance.figure_touched) = 0 AND version > 0 AS idle
+           FROM compliance.catalog_applied""",
+        SERVICE_TOPICS,
+    ),
 }
+"""By schema: whether nothing waits in it, and which topics it reads."""
 
 
 def _loops(on: Platform, shelf: CatalogShelf) -> list[Loop]:
@@ -302,6 +332,7 @@ async def running(database: Database, kafka: str, folder: Path) -> AsyncIterator
     await product.start()
     try:
         await product.settle()
+        await product.execute(HALF_LONG_AGO)
         yield product
     finally:
         await product.stop()
