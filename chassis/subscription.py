@@ -5,8 +5,10 @@ every assigned partition: so none of them is used.
 """
 
 import asyncio
+import heapq
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
 from aiokafka import ConsumerRebalanceListener, TopicPartition
@@ -117,7 +119,19 @@ class Subscription:
 
     async def _take(self, records: Any) -> None:
         """Take one poll; FastStream builds a model of this signature, so its argument is `Any`."""
-        await self._on_records(records)
+        await self._on_records(as_written(records))
+
+
+def as_written(records: Sequence[Any]) -> list[Any]:
+    """Return the records of one poll in the order in which they were written, each partition's as they stand in it.
+
+    aiokafka hands over one partition after the other. Whoever catches up would hear of things in another order than
+    whoever was there.
+    """
+    by_partition: dict[tuple[str, int], list[Any]] = {}
+    for record in records:
+        by_partition.setdefault((record.topic, record.partition), []).append(record)
+    return list(heapq.merge(*by_partition.values(), key=attrgetter("timestamp")))
 
 
 class _Assignments(ConsumerRebalanceListener):  # type: ignore[misc]  # aiokafka ships no types

@@ -34,13 +34,23 @@ class _Run:
     seed: int
     is_quick: bool
     rows: list[Injured] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
 
     async def all(self) -> None:
         """Inject the faults that share a world, then those that need one each."""
-        together = [fault for fault in self.faults if not fault.alone]
-        groups = [[fault] for fault in self.faults if fault.alone]
+        possible = [fault for fault in self.faults if not self._is_hindered(fault)]
+        together = [fault for fault in possible if not fault.alone]
+        groups = [[fault] for fault in possible if fault.alone]
         for group in ([together] if together else []) + groups:
             await self._in_one_world(group)
+
+    def _is_hindered(self, fault: Fault) -> bool:
+        """Return whether a fault cannot be injected here; it is left out, and it is said why."""
+        why = fault.hindrance()
+        if why:
+            self.display.say(f"left out: {fault.name}: {why}")
+            self.done.append(fault.name)
+        return bool(why)
 
     async def _in_one_world(self, faults: Sequence[Fault]) -> None:
         self.display.step(f"Start a product of its own for: {', '.join(fault.name for fault in faults)}")
@@ -53,6 +63,12 @@ class _Run:
         self.display.step(fault.says)
         rows = await fault.injure(world)
         self.rows += rows or [Injured(fault=fault.name, injected=0, recovered_s=0)]
+        self.done.append(fault.name)
+
+    def note_unfinished(self) -> None:
+        """Add a row for each fault that did not come to its end: it was not tried."""
+        left = [fault.name for fault in self.faults if fault.name not in self.done]
+        self.rows += [Injured(fault=f"{name}, not finished", injected=0, recovered_s=0) for name in left]
 
 
 def main() -> int:
@@ -75,6 +91,7 @@ def main() -> int:
     with display(console) as shown:
         run = _Run(faults, shown, wanted.seed, wanted.quick)
         code = _bounded(run, wanted.minutes * 60)
+    run.note_unfinished()
     write(wanted.json, run.rows)
     show(console, run.rows, time.monotonic() - started)
     console.print(f"The same for machines: {wanted.json}", highlight=False)

@@ -11,7 +11,7 @@ from typing import Final
 
 import httpx
 
-from faults.desk import CLIENT, SOURCE, Desk
+from faults.desk import Desk
 from faults.recovery import work_of
 from faults.report import Injured
 from faults.world import World
@@ -46,9 +46,7 @@ class Cut:
 
 async def injure(world: World) -> Sequence[Injured]:
     """Take each part away in each way, and judge after each time: all that was accepted is done, and once."""
-    await world.add_source(SOURCE, CLIENT)
-    desk = Desk(world.send_at_once, world.stage.subscriber.seen, world.stage.clock)
-    world.judge.also.append(desk.checks)
+    desk = await world.desk_at_work()
     return [await _cut(world, desk, cut) for cut in CUTS]
 
 

@@ -13,6 +13,7 @@ from typing import Final
 import httpx
 from typer.main import get_command
 
+from faults import desk
 from faults.judging import Judge, Judgement
 from faults.recovery import Recovery
 from faults.settling import Settling
@@ -69,6 +70,15 @@ class World:
     recovery: Recovery
     rest: list[Delivery] = field(default_factory=list)
     others: list[Sent] = field(default_factory=list)
+    _desk: desk.Desk | None = None
+
+    async def desk_at_work(self) -> desk.Desk:
+        """Return the load of tickets of this world, judged with the day; made when it is first asked for."""
+        if self._desk is None:
+            await self.add_source(desk.SOURCE, desk.CLIENT)
+            self._desk = desk.Desk(self.send_at_once, self.stage.subscriber.seen, self.stage.clock)
+            self.judge.also.append(self._desk.checks)
+        return self._desk
 
     async def send(self, deliveries: Sequence[Delivery], *, seconds: float) -> None:
         """Send deliveries spread over so long, each again until it is accepted, as a vendor that retries."""

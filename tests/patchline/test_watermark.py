@@ -183,6 +183,20 @@ async def test_what_cannot_be_done_is_said(words: list[str], says: str, read: To
     assert says in refused.stderr
 
 
+async def test_every_group_that_reads_the_topic_is_moved(database: Database, kafka: str, topic: Topic) -> None:
+    await read_once(database, kafka, topic, 20)
+    other = Listener(topic)
+    async with consuming(database.writer("compliance"), kafka, other, f"other-{topic.name}"):
+        await until(lambda: len(other.heard) == 20)
+
+    done = await typed("set", topic.name, "--to", "beginning", "--yes", "--json")
+
+    assert [(row["group"], row["handled again"]) for row in rows(done)] == [
+        *[(f"g-{topic.name}", 10)] * 2,
+        *[(f"other-{topic.name}", 10)] * 2,
+    ]
+
+
 async def test_skipping_is_said_and_done(database: Database, kafka: str, topic: Topic) -> None:
     await read_once(database, kafka, topic, 20)
     await send(kafka, topic, texts("w", 20))
