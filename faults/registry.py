@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from faults import kills, parts
+from faults import companions, kills, parts, restore
 from faults.report import Injured
 from faults.world import World
 
@@ -14,19 +14,28 @@ Injure = Callable[[World], Awaitable[Sequence[Injured]]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
-    """One kind of fault. One that is `alone` gets a world of its own, which goes away after it."""
+    """One kind of fault. One that is `alone` gets a world of its own, which goes away after it.
+
+    `hindrance` says why it cannot be injected here, where that is nobody's fault; empty: it can.
+    """
 
     name: str
     says: str
     injure: Injure
     alone: bool = False
+    hindrance: Callable[[], str] = str
 
 
 FAULTS: Final[tuple[Fault, ...]] = (
     Fault(name="kills", says="kill -9 of every process, at random and at each labelled point", injure=kills.injure,
           alone=True),
-    Fault(name="parts", says="Kafka and PostgreSQL stopped, killed and restarted, under load", injure=parts.injure,
-          alone=True),
+    Fault(name="parts", says="Kafka and PostgreSQL stopped, killed and restarted, under load", injure=parts.injure),
+    Fault(name="restore", says="the database restored to an older state; a topic deleted and made anew",
+          injure=restore.injure),
+    Fault(name="rebalances", says="second and third consumers come and go every few seconds",
+          injure=companions.rebalances),
+    Fault(name="versions", says="processes of the release before work beside those of this one",
+          injure=companions.versions, hindrance=companions.no_history),
 )  # fmt: skip
 
 
