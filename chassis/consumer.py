@@ -70,7 +70,6 @@ class BatchConsumer(Generic[T]):
         self._bugs_in_a_row = 0
         self._pause_seconds = FIRST_PAUSE_SECONDS
         self._failed: asyncio.Future[None] | None = None
-        self._stopping = asyncio.Event()
         self._tasks: asyncio.TaskGroup | None = None
         self._later_tasks: set[asyncio.Task[None]] = set()
         self._subscription = Subscription(
@@ -90,7 +89,8 @@ class BatchConsumer(Generic[T]):
             NeverWorks: too many records in a row could not be handled.
         """
         self._failed = asyncio.get_running_loop().create_future()
-        self._stopping = stopping
+        if self._courtesy is not None:
+            self._courtesy.stopping = stopping
         self._progress.ready[self.name] = False
         async with asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -170,24 +170,12 @@ class BatchConsumer(Generic[T]):
         """
         fresh = self._positions.fresh(records)
         if self._courtesy is not None:
-            await self._in_portions(fresh, self._courtesy)
+            left = await self._courtesy.in_portions(fresh, self._positions.still_next, self._next)
+            if left:
+                self._put_back(left, MayWorkLater("the portion before it was put back"))
         elif fresh:
             with self._on.live.working():
                 await self._next(fresh)
-
-    async def _in_portions(self, fresh: Sequence[Record], courtesy: Courtesy) -> None:
-        """Handle a poll of the bulk lane in portions, each when it is bulk's turn; what is left when we stop waits."""
-        while fresh and not self._stopping.is_set():
-            await courtesy.turn()
-            fresh = self._positions.still_next(fresh)
-            size = courtesy.portion_of(fresh)
-            portion, fresh = fresh[:size], fresh[size:]
-            with courtesy.working():
-                is_behind_us = not portion or await self._next(portion)
-            if not is_behind_us:
-                if fresh:
-                    self._put_back(fresh, MayWorkLater("the portion before it was put back"))
-                return
 
     async def _next(self, fresh: Sequence[Record]) -> bool:
         """Handle what comes next in its partitions and return whether all of it is behind us."""

@@ -3,7 +3,7 @@
 import asyncio
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, LiteralString
 
@@ -83,6 +83,7 @@ class Courtesy:
         self._share = share
         self._took_seconds = 0.0
         self._records = FIRST_RECORDS
+        self.stopping = asyncio.Event()
 
     async def turn(self) -> None:
         """Wait until it is bulk's turn: rested, nothing live under way, room in the outbox; or for long enough.
@@ -97,6 +98,30 @@ class Courtesy:
         while time.monotonic() < started + LONGEST_WAIT_SECONDS and await self._outbox_is_full():  # noqa: ASYNC110
             await asyncio.sleep(LOOK_EVERY_SECONDS)  # nobody tells when another process has emptied it
 
+    async def in_portions(
+        self,
+        records: Sequence[Record],
+        still_next: Callable[[Sequence[Record]], Sequence[Record]],
+        handle: Callable[[Sequence[Record]], Awaitable[bool]],
+    ) -> Sequence[Record]:
+        """Let `handle` have the records in portions, each when it is bulk's turn, until it says that one is not done.
+
+        Returns what comes after that one. `still_next` leaves out what has gone to others while we waited; when we are
+        `stopping`, what is left is let be.
+        """
+        while records and not self.stopping.is_set():
+            await self.turn()
+            records = still_next(records)
+            size = self.portion_of(records)
+            portion, records = records[:size], records[size:]
+            started = time.monotonic()
+            is_done = not portion or await handle(portion)
+            self._took_seconds = time.monotonic() - started
+            self._records = portion_records(self._records, self._took_seconds)
+            if not is_done:
+                return records
+        return []
+
     def portion_of(self, records: Sequence[Record]) -> int:
         """Return how many of the first of `records` to take now."""
         size_bytes = 0
@@ -105,14 +130,6 @@ class Courtesy:
                 return number
             size_bytes += len(record.value or b"")
         return len(records)
-
-    @contextmanager
-    def working(self) -> Iterator[None]:
-        """Learn from how long a portion takes."""
-        started = time.monotonic()
-        yield
-        self._took_seconds = time.monotonic() - started
-        self._records = portion_records(self._records, self._took_seconds)
 
     async def _outbox_is_full(self) -> bool:
         try:
