@@ -63,6 +63,15 @@ def read(translations: Iterable[Translation], health: dict[str, Health] | None =
     return rules.read(deliveries(len(coming)), health or {}, lambda _: next(answers))
 
 
+def test_what_is_not_its_fault_is_dead_lettered_and_not_held_against_a_source() -> None:
+    destroyed = Translation(problems=("the key of its body was destroyed",), is_senders_fault=False)
+
+    reading = read([destroyed] * 500)
+
+    assert (reading.outcomes, reading.quarantined) == ({}, set())
+    assert {rules.outcome(each, []) for each in reading.reads} == {Outcome.DEAD_LETTERED}
+
+
 def test_a_source_that_is_always_well_leaves_no_trace() -> None:
     reading = read([GOOD] * 500)
 
