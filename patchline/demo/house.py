@@ -20,7 +20,13 @@ from patchline.stack import stack
 START_SECONDS: Final = 600
 STOP_SECONDS: Final = 90
 _READY: Final = "patchline is up"
-_ELSEWHERE: Final = ("PATCHLINE_KAFKA", "DATABASE_URL", "PATCHLINE_OPERATOR_URL", "PATCHLINE_READER_URL")
+_ELSEWHERE: Final = (
+    "PATCHLINE_KAFKA",
+    "DATABASE_URL",
+    "PATCHLINE_ADMIN_URL",
+    "PATCHLINE_OPERATOR_URL",
+    "PATCHLINE_READER_URL",
+)
 _PORTS: Final[Mapping[str, tuple[int, int]]] = {
     "PATCHLINE_KAFKA_PORT": (local_kafka.DEFAULT_PORT, 1),
     "PATCHLINE_POSTGRES_PORT": (local_postgres.DEFAULT_PORT, 1),
