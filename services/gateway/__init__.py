@@ -1,6 +1,7 @@
 """The only door from outside: deliveries are verified and made durable first, understood later.
 
-Owns: clients (the tenants), sources and their secrets, which vendor organisation is whose, the pollers' snapshots.
+Owns: clients (the tenants), sources with their secrets and the keys of their bodies, bodies too large for a record,
+which vendor organisation is whose, the pollers' snapshots.
 Reads: webhooks over HTTP, the vendors' APIs, `rmm.raw`. Writes: `rmm.raw` (after the check of the signature, before
 the answer), `rmm.events`, `clients`. Never decides anything about patches.
 

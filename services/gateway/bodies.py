@@ -41,7 +41,9 @@ LARGE_AT_ONCE: Final = 8
 _VERSION: Final = b"\x01"
 _NONCE_BYTES: Final = 12
 _PACKING_LEVEL: Final = 1
-_BOUND: Final = ("vendor", "source", "channel", "encoding", "key_id", "raw_id", "received")
+_BOUND_OF_SOURCE: Final = ("vendor", "source", "channel", "encoding", "key_id")
+_BOUND_OF_DELIVERY: Final = ("raw_id", "received", "delivery")
+"""What a body is sealed together with: all that its record says of it but the trace it belongs to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,33 +79,43 @@ class Unopened:
     is_destroyed: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the records of a source have in common when their bodies are packed one way."""
+
+    headers: RecordHeaders
+    bound: bytes
+
+
 class BodySeal:
     """Seals the bodies that one source sends over one channel. Make one per key and keep it."""
 
-    __slots__ = ("_cipher", "_headers", "_packed_headers", "key_id")
+    __slots__ = ("_as_it_is", "_cipher", "_packed", "key_id")
 
     def __init__(self, key: BodyKey, *, vendor: str, channel: Channel) -> None:
         """Seal with `key`."""
 
-        def headers(encoding: Encoding) -> RecordHeaders:
-            return shared_headers(
+        def shared(encoding: Encoding) -> _Shared:
+            headers = shared_headers(
                 vendor=vendor, source=key.source, channel=channel, encoding=encoding, key_id=key.key_id
             )
+            return _Shared(headers, _bound(headers, _BOUND_OF_SOURCE))
 
         self.key_id = key.key_id
         self._cipher = key.cipher
-        self._headers = headers(IDENTITY)
-        self._packed_headers = headers(DEFLATE)
+        self._as_it_is = shared(IDENTITY)
+        self._packed = shared(DEFLATE)
 
     def record(self, own: RecordHeaders, body: bytes) -> SealedRecord:
         """Return the raw record of `body`; `own` are the headers of this delivery alone (`own_headers`)."""
-        headers = own + self._headers
+        shared = self._as_it_is
         if len(body) >= PACK_FROM_BYTES:
             packed = zlib.compress(body, _PACKING_LEVEL)
             if len(packed) < len(body):
-                headers, body = own + self._packed_headers, packed
+                shared, body = self._packed, packed
         nonce = os.urandom(_NONCE_BYTES)
-        return SealedRecord(headers, _VERSION + nonce + self._cipher.encrypt(nonce, body, _bound(headers)))
+        bound = shared.bound + _bound(own, _BOUND_OF_DELIVERY)
+        return SealedRecord(own + shared.headers, _VERSION + nonce + self._cipher.encrypt(nonce, body, bound))
 
 
 class Keys(Protocol):
@@ -212,7 +224,9 @@ def _opened(key: BodyKey, delivery: RawDelivery, box: bytes) -> RawDelivery | Un
     if box[:1] != _VERSION or len(box) < SEALING_BYTES:
         return Unopened("its body is no sealed body of this release")
     try:
-        body = key.cipher.decrypt(nonce, ciphertext, _bound(headers_of(delivery)))
+        headers = headers_of(delivery)
+        bound = _bound(headers, _BOUND_OF_SOURCE) + _bound(headers, _BOUND_OF_DELIVERY)
+        body = key.cipher.decrypt(nonce, ciphertext, bound)
     except InvalidTag:
         return Unopened("its body or a header of it was changed after it was sealed")
     try:
@@ -238,12 +252,7 @@ def _unpacked(packed: bytes) -> bytes:
     return body
 
 
-def _bound(headers: RecordHeaders) -> bytes:
-    """Return what a body is sealed together with: all that its record says of it but the trace it belongs to.
-
-    None of the values but the last can hold a NUL.
-    """
+def _bound(headers: RecordHeaders, names: Sequence[str]) -> bytes:
+    """Return the values of those headers that are there, each after a NUL. None but the last of all can hold one."""
     value = dict(headers)
-    bound = b"\0".join([value[name] for name in _BOUND])
-    delivery = value.get("delivery")
-    return bound if delivery is None else b"%b\0%b" % (bound, delivery)
+    return b"".join([b"\0" + value[name] for name in names if name in value])

@@ -245,6 +245,6 @@ def _sealed_as_deflate(packed: bytes) -> SealedRecord:
     """Return a record whose value was sealed right, by someone who packs as `packed` is."""
     shape = sealed(b"x" * 5000)
     names = ("vendor", "source", "channel", "encoding", "key_id", "raw_id", "received", "delivery")
-    bound = b"\0".join([dict(shape.headers)[name] for name in names])
+    bound = b"".join([b"\0" + dict(shape.headers)[name] for name in names])
     nonce = os.urandom(12)
     return replace(shape, value=b"\x01" + nonce + KEY.cipher.encrypt(nonce, packed, bound))
