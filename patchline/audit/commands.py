@@ -13,10 +13,12 @@ from rich.table import Table
 
 from chassis import commands
 from chassis.clock import moved_clock
+from patchline.audit import store
 from patchline.audit.barrier import Audit, Watch
 from patchline.audit.rules import Balance, Proof
 from patchline.audit.store import OUTCOMES
 from patchline.logs import opened
+from patchline.schemas import SCHEMAS
 
 app = typer.Typer(no_args_is_help=True, help="The standing audit: is everything that came in accounted for?")
 
@@ -28,11 +30,6 @@ Wait = Annotated[float, typer.Option(min=0, max=600, help="Seconds to wait for w
 _AGO: Final = re.compile(r"(\d{1,5})([hd])")
 _DELIVERY_COLUMNS: Final = OUTCOMES
 _EVENT_COLUMNS: Final = ("applied", "duplicate", "ignored", "parked", "superseded", "dead_lettered")
-
-
-@app.callback()
-def _group() -> None:
-    """Keep `flow` a command of its own."""
 
 
 @app.command()
@@ -50,6 +47,39 @@ def flow(*, source: Source = None, since: Since = "7d", wait: Wait = 10, as_json
     else:
         _show(balances, audit)
     raise SystemExit(commands.NO if audit.gaps else commands.OK)
+
+
+@app.command()
+def accept(
+    topic: Annotated[str, typer.Argument(help="The topic, for example rmm.events.")],
+    *,
+    group: Annotated[str, typer.Option(help="The consumer group whose watermark was moved.")],
+    partition: Annotated[int | None, typer.Option(help="Only this partition.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it. Without this it only says what it would do.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Accept that a group's offsets do not add up: a person moved its watermark, and has decided about the records.
+
+    Example: patchline audit accept rmm.events --group compliance --yes
+    """
+    rows = commands.run(_accepted(topic, group, partition, is_meant=yes))
+    if not rows:
+        commands.stop(f"every counted offset of {group} in {topic} adds up; see: patchline audit flow", commands.NO)
+    commands.show(rows, title="Accepted" if yes else "Would accept", as_json=as_json)
+    if not yes:
+        commands.stop("nothing was changed; say --yes to do it", commands.NO)
+
+
+async def _accepted(topic: str, group: str, partition: int | None, *, is_meant: bool) -> list[dict[str, object]]:
+    """Let counting begin so that it adds up, in every schema where it does not; return what was amiss."""
+    found: list[dict[str, object]] = []
+    async with commands.operator() as connection, connection.transaction():
+        for schema in SCHEMAS:
+            await connection.fetchval(store.OF_SCHEMA, schema.name)
+            found += [dict(row) for row in await connection.fetch(store.AMISS, group, topic, partition)]
+            if is_meant:
+                await connection.execute(store.ACCEPT, group, topic, partition)
+    return found
 
 
 def moment_of(since: str, now: datetime) -> datetime:

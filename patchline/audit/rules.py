@@ -258,7 +258,6 @@ def _gapless(each: Partition, log: Log) -> Proof:
     holes = {
         "deleted from the log unread": max(start - each.next_offset, 0),
         "stepped over": each.next_offset - first - each.records,
-        "before the first that was counted": max(first - start, 0),
     }
     topic = topics.BY_NAME.get(each.topic)
     if topic is None or topic.cleanup != "delete":

@@ -55,6 +55,24 @@ WAITING: Final[LiteralString] = """
     WHERE topic = ANY($1::text[])
     GROUP BY topic
 """
+OF_SCHEMA: Final[LiteralString] = "SELECT set_config('search_path', $1, true)"
+AMISS: Final[LiteralString] = """
+    SELECT w.consumer_group AS group, w.topic, w.partition, w.next_offset AS watermark,
+           coalesce(p.records, 0) AS counted,
+           w.next_offset - coalesce(p.first_offset, 0) - coalesce(p.records, 0) AS stepped_over
+    FROM watermark AS w LEFT JOIN partition_flow AS p USING (consumer_group, topic, partition)
+    WHERE w.consumer_group = $1 AND w.topic = $2 AND ($3::integer IS NULL OR w.partition = $3)
+      AND w.next_offset <> coalesce(p.first_offset + p.records, 0)
+    ORDER BY w.partition
+"""
+ACCEPT: Final[LiteralString] = """
+    INSERT INTO partition_flow (consumer_group, topic, partition, first_offset, records)
+    SELECT w.consumer_group, w.topic, w.partition, w.next_offset - coalesce(p.records, 0), 0
+    FROM watermark AS w LEFT JOIN partition_flow AS p USING (consumer_group, topic, partition)
+    WHERE w.consumer_group = $1 AND w.topic = $2 AND ($3::integer IS NULL OR w.partition = $3)
+      AND w.next_offset <> coalesce(p.first_offset + p.records, 0)
+    ON CONFLICT (consumer_group, topic, partition) DO UPDATE SET first_offset = excluded.first_offset
+"""
 OUTCOMES: Final = (
     "translated",
     "duplicate",

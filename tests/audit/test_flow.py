@@ -2,17 +2,20 @@
 
 from collections.abc import Awaitable, Callable
 
+import asyncpg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis.postgres import Connection
 from contracts.raw import RawDelivery
+from patchline.audit import store
 from patchline.audit.barrier import Audit
 from patchline.audit.rules import Balance, Proof
 from tests.audit.bus import SCHEMAS, Bus
 from tests.audit.conftest import SOURCE, empty, own
 from tests.builders import MINUTE, NOON, delivery
+from tests.parts import Database
 
 Admin = Connection
 EVERYBODY = frozenset({"gateway", "inventory", "compliance", "ticketing"})
@@ -189,6 +192,24 @@ async def test_a_planted_loss_is_found_and_named(
         found[each.group] = found.get(each.group, 0) + each.missing
         assert each.why
     assert found == expected
+
+
+async def test_what_a_person_accepted_is_no_gap_any_more(bus: Bus, admin: Admin, database: Database) -> None:
+    bus.deliver(failed(number=1))
+    await bus.finish()
+    await _record_stepped_over(bus, admin)
+    operator = await asyncpg.connect(database.operator, server_settings={"search_path": "gateway"})
+
+    [amiss] = await operator.fetch(store.AMISS, "gateway", "rmm.raw", None)
+    await operator.execute(store.ACCEPT, "gateway", "rmm.raw", None)
+
+    assert amiss["stepped_over"] == 1
+    assert await operator.fetch(store.AMISS, "gateway", "rmm.raw", None) == []
+    assert (await bus.fresh_audit()).gaps == 0
+    bus.deliver(failed(number=3))
+    await bus.finish()
+    assert (await bus.fresh_audit()).gaps == 0
+    await operator.close()
 
 
 STEPS = st.one_of(
