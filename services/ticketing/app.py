@@ -21,6 +21,9 @@ from services.ticketing.worker import Limits, Worker
 GROUP: Final = "ticketing"
 CALLS_OF_AN_ACT: Final = 6
 SLOW_CALLS_IN_A_MERGE: Final = 6
+MARGIN_SECONDS: Final = 5
+"""Between the deadline of an act and the end of its lease: the clocks of two machines may differ by so much."""
+
 SLOW_CALLS_IN_A_DEADLINE: Final = 3
 """An act is given up when so many of its calls took as long as they may."""
 
@@ -47,8 +50,6 @@ async def run(settings: TicketingSettings) -> None:
 
 def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Worker:
     """Return the worker that carries out what the handler decides."""
-    deadline_seconds = settings.tracker_timeout_seconds * SLOW_CALLS_IN_A_DEADLINE
-    slots = slots_within(settings, deadline_seconds)
     effects = Effects(
         pool=on.pool,
         tracker=tracker,
@@ -56,20 +57,28 @@ def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Wo
         relay=on.relay,
         settle=timedelta(seconds=settings.tracker_settle_seconds),
     )
-    limits = Limits(
+    limits = limits_of(settings)
+    return Worker(pool=on.pool, effects=effects, clock=on.clock, progress=on.progress, relay=on.relay, limits=limits)
+
+
+def limits_of(settings: TicketingSettings) -> Limits:
+    """Return how many acts run at once, and a lease that ends well after the last call of its act."""
+    deadline_seconds = settings.tracker_timeout_seconds * SLOW_CALLS_IN_A_DEADLINE
+    slots = slots_within(settings, deadline_seconds)
+    return Limits(
         slots=slots,
         most_per_tenant=max(slots // 2, 1),
         bulk_slots=max(slots // 8, 1),
         deadline_seconds=deadline_seconds,
-        lease_seconds=deadline_seconds + 5,
+        lease_seconds=deadline_seconds + MARGIN_SECONDS,
     )
-    return Worker(pool=on.pool, effects=effects, clock=on.clock, progress=on.progress, relay=on.relay, limits=limits)
 
 
 def reconciler_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Reconciler:
     """Return what looks for two tickets of one key, and merges them."""
     patient = Patient(
         deadline_seconds=settings.tracker_timeout_seconds * SLOW_CALLS_IN_A_MERGE,
+        margin_seconds=MARGIN_SECONDS,
         settle_seconds=settings.tracker_settle_seconds,
     )
     merging = Merging(pool=on.pool, tracker=tracker, clock=on.clock, relay=on.relay, patient=patient)

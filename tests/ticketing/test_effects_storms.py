@@ -106,6 +106,29 @@ async def test_a_storm_of_500s_is_waited_out_by_itself(room: Room, desk: Desk, r
     assert [len(desk.numbers(key)) for key in await room.keys()] == [1] * 10
 
 
+@pytest.mark.parametrize("fault", [Fault.LIMIT_SECONDS, Fault.LIMIT_DATE])
+async def test_nobody_calls_while_the_tracker_asks_to_be_left_alone(
+    room: Room, desk: Desk, requirement: str, fault: Fault
+) -> None:
+    other = client_changed("Birch Law", sequence=1, tenant=BIRCH)
+    of_both = [state_changed("b", State.FAILED, 1, requirement=requirement, tenant=BIRCH), failed("a", requirement)]
+    async with faulty_proxy(urlsplit(room.roundup.url).port or 80) as between:
+        between.faults.retry_after_seconds = 6
+        between.faults.inject(fault)
+        tracker = room.tracker(url=between.url, policy=replace(HASTY, timeout_seconds=5))
+        await room.handle(KNOWN, failed("a", f"{requirement} first"))
+        async with room.working(tracker):
+            await until(lambda: _has(room, "reason IS NOT NULL"))
+            await room.handle(other, *of_both)
+            await asyncio.sleep(1)
+            called = len(between.faults.seen)
+            await until(lambda: all_done(room), seconds=40)
+        await tracker.close()
+
+    assert called == 1
+    assert [len(desk.numbers(key)) for key in await room.keys()] == [1] * 3
+
+
 async def _has(room: Room, condition: str) -> bool:
     return bool(await room.pool.fetchval(f"SELECT bool_or({condition}) FROM intent"))
 

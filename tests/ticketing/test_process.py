@@ -21,7 +21,7 @@ from contracts.events.obligation import State
 from contracts.events.ticket import TicketOpened, TicketResolved
 from contracts.ids import tenant_id
 from patchline.local.roundup import Roundup
-from services.ticketing.app import connected, slots_within
+from services.ticketing.app import connected, limits_of, slots_within
 from services.ticketing.settings import TicketingSettings
 from tests.builders import client_changed
 from tests.parts import Database
@@ -153,6 +153,20 @@ def test_a_slow_tracker_gets_fewer_acts_at_once(
     monkeypatch.setenv("PATCHLINE_TRACKER_CALLS_PER_SECOND", str(calls_per_second))
 
     assert slots_within(read(TicketingSettings), deadline_seconds=15) == slots
+
+
+@pytest.mark.parametrize("timeout_seconds", [0.1, 5, 60])
+def test_nothing_is_sent_so_late_that_its_lease_may_be_anothers(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch, timeout_seconds: float
+) -> None:
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("PATCHLINE_TRACKER_TIMEOUT_SECONDS", str(timeout_seconds))
+
+    limits = limits_of(read(TicketingSettings))
+
+    assert limits.deadline_seconds >= timeout_seconds
+    assert limits.lease_seconds >= limits.deadline_seconds + 5
 
 
 def test_a_password_file_that_cannot_be_read_is_a_wrong_setting(
