@@ -94,6 +94,8 @@ async def lanes_stage(stack: Stack, size: Size) -> list[Figure]:
             await _resync(sender, measured, progress, resync_bodies(size.events, number))
         await _quiet(measured)
         measured.phase = "over"
+        if living.done():
+            living.result()
         living.cancel()
         async with asyncio.timeout(LATEST_TICKET_SECONDS):
             while not measured.is_complete():

@@ -1,7 +1,8 @@
 """What is kept about tickets while a batch is decided, and the few ways to change it. Pure."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from contracts import ids
 from contracts.topics import Lane
@@ -17,6 +18,9 @@ from services.ticketing.records import (
     TicketState,
     Waiting,
 )
+
+BULK_PATIENCE: Final = timedelta(seconds=30)
+"""A resync that lists a thousand devices is a few long notes then, not a thousand short ones."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -102,8 +106,8 @@ class Clerk:
         self.desk.listings[key, asset] = replace(listing, cleared_as=cleared_as, release=release)
 
     def tell(self, key: str, cause: Cause, *, why: str = "", not_before: datetime | None = None) -> None:
-        """Have the tracker looked at, and told what is new, not before a moment (`None`: now)."""
-        due_at = not_before or self.now
+        """Have the tracker looked at, and told what is new, not before a moment (`None`: now, or soon for bulk)."""
+        due_at = not_before or (self.now if cause.lane is Lane.LIVE else self.now + BULK_PATIENCE)
         waiting = self.desk.waiting.get(key, ())
         if not waiting or waiting[-1].act is Act.RESOLVE:
             self._add(key, Act.APPEND, cause, why=why, due_at=due_at)

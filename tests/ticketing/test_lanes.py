@@ -156,3 +156,17 @@ async def test_a_repeat_from_the_other_lane_changes_nothing(room: Room, requirem
     await room.handle(failed(requirement, BULK))
 
     assert await lanes_due(room) == [LIVE]
+
+
+async def test_what_bulk_adds_to_an_open_ticket_waits_to_be_one_note_until_live_adds_something(
+    room: Room, requirement: str
+) -> None:
+    await room.handle(client_changed("Acme Dental", sequence=1), failed(requirement, LIVE))
+    async with room.working(PatientTracker()):
+        await room.quiet()
+    await room.handle(failed(requirement, BULK, device="b"), failed(requirement, BULK, device="c"))
+    assert await lanes_due(room) == []
+
+    await room.handle(failed(requirement, LIVE, device="d"))
+
+    assert await lanes_due(room) == [LIVE]
