@@ -101,7 +101,7 @@ class Product:
     database: Database
     kafka: str
     key_file: Path
-    now: datetime = EVENING
+    offset: float = 0
     stack: AsyncExitStack = field(default_factory=AsyncExitStack)
     stopping: asyncio.Event = field(default_factory=asyncio.Event)
     tasks: list["asyncio.Task[None]"] = field(default_factory=list)
@@ -109,9 +109,12 @@ class Product:
     seals: dict[str, BodySeal] = field(default_factory=dict)
     held_back: list[RawDelivery] = field(default_factory=list)
 
+    def __post_init__(self) -> None:
+        self.offset = (EVENING - datetime.now(UTC)).total_seconds()
+
     @property
-    def offset(self) -> float:
-        return (self.now - datetime.now(UTC)).total_seconds()
+    def now(self) -> datetime:
+        return datetime.now(UTC) + timedelta(seconds=self.offset)
 
     async def start(self, *names: str) -> None:
         """Start these processes, or all."""
@@ -236,7 +239,7 @@ class Product:
         finally:
             await admin.close()
 
-    async def settle(self, seconds: float = 90, only: str = "") -> None:
+    async def settle(self, seconds: float = 300, only: str = "") -> None:
         """Wait until nothing is on its way any more and nothing is to be decided, by all or by `only` one of them."""
         async with asyncio.timeout(seconds):
             calm = 0
@@ -250,7 +253,7 @@ class Product:
     async def _is_calm(self, only: str) -> bool:
         for schema, (idle, names) in _CALM.items():
             if only in {"", schema}:
-                [row] = await self.rows(idle)
+                [row] = await self.rows(idle, self.now)
                 if not row["idle"] or not await self._has_read(schema, names):
                     return False
         return True
@@ -296,14 +299,15 @@ class Product:
 
 
 _CALM = {
-    "gateway": ("SELECT count(*) = 0 AS idle FROM gateway.outbox", GATEWAY_TOPICS),
+    "gateway": ("SELECT count(*) = 0 AS idle FROM gateway.outbox WHERE $1::timestamptz IS NOT NULL", GATEWAY_TOPICS),
     "inventory": (
-        "SELECT count(*) = 0 AS idle FROM inventory.outbox",
+        "SELECT count(*) = 0 AS idle FROM inventory.outbox WHERE $1::timestamptz IS NOT NULL",
         (RMM_EVENTS.name, RMM_EVENTS_BULK.name, CLIENTS.name),
     ),
     "compliance": (
         """SELECT (SELECT count(*) FROM compliance.outbox) + (SELECT count(*) FROM compliance.recheck)
-                  + (SELECT count(*) FROM compliance.figure_touched) = 0 AND version > 0 AS idle
+                  + (SELECT count(*) FROM compliance.figure_touched)
+                  + (SELECT count(*) FROM compliance.obligation WHERE next_change_at <= $1) = 0 AND version > 0 AS idle
            FROM compliance.catalog_applied""",
         SERVICE_TOPICS,
     ),

@@ -13,6 +13,8 @@ from simulators.fleet import CLIENTS, NINJAONE_MAIN, PATCHLINE_SCRIPTS
 from simulators.script import EVENING
 from tests.rebuild.product import Product
 
+pytestmark = pytest.mark.timeout(600)
+
 
 async def outside(product: Product) -> dict[str, object]:
     """Return what others can see: the ends of the topics, and what is still to be sent."""
@@ -141,16 +143,21 @@ async def test_the_swap_keeps_stamps_walls_and_places_and_running_services_go_on
     assert await differing(product, "compliance") == set()
 
 
-async def test_what_a_stopped_service_has_not_heard_is_left_for_it(product: Product) -> None:
-    """The gateway goes on; what it published stands behind the services' watermarks, and in no rebuilt row."""
+async def test_what_a_stopped_service_has_not_heard_is_left_for_it_and_so_are_deadlines(product: Product) -> None:
+    """The gateway and time go on; what was published stands behind the services' watermarks, and in no rebuilt row."""
     await product.stop()
     await product.start("gateway")
     await product.take(product.held_back[30:])
     await product.settle(only="gateway")
+    product.offset += timedelta(days=8).total_seconds()
+    due = "SELECT count(*) AS due FROM compliance.obligation WHERE next_change_at <= $1"
+    [unrung] = await product.rows(due, product.now)
+    assert unrung["due"] > 0
 
     reports = [await product.rebuild(service) for service in ("inventory", "compliance")]
 
     assert all(each.is_equal and each.is_swapped and each.counts.under_way > 0 for each in reports)
+    assert await product.rows(due, product.now) == [unrung]
     await product.stop()
     await product.start()
     await product.settle()
@@ -211,7 +218,7 @@ async def test_the_command_compares_and_swaps_nothing(product: Product) -> None:
 
 async def replayed(product: Product, *, dry_run: bool = False) -> Replayed:
     chosen = Chosen(
-        source=NINJAONE_MAIN.full_name, since=EVENING - timedelta(days=2), until=EVENING + timedelta(days=2)
+        source=NINJAONE_MAIN.full_name, since=EVENING - timedelta(days=2), until=EVENING + timedelta(days=20)
     )
     async with logs.opened(product.kafka) as log:
         return await replay(
