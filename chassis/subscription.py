@@ -59,12 +59,16 @@ class Subscription:
         """Subscribe `member`'s group to `topics`; nothing happens before `start`."""
         self._kafka = kafka
         self._group = member.group
+        self._topics = [topic.name for topic in topics]
+        self._listener = _Assignments(self._assigned)
+        self._on_assigned = on_assigned
+        self._is_to_join_again = bool(member.instance)
         self._on_records = on_records
         self._broker = KafkaBroker(
             kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
         )
         self._subscriber: Any = self._broker.subscriber(
-            *(topic.name for topic in topics),
+            *self._topics,
             group_id=member.group,
             group_instance_id=member.instance or None,
             batch=True,
@@ -72,7 +76,7 @@ class Subscription:
             batch_timeout_ms=POLL_MS,
             auto_offset_reset="none",
             ack_policy=AckPolicy.MANUAL,
-            listener=_Assignments(on_assigned),
+            listener=self._listener,
             parser=_untouched,
             decoder=_records,
             session_timeout_ms=GIVEN_UP_MS,
@@ -105,6 +109,21 @@ class Subscription:
     async def stop(self) -> None:
         """Finish the poll under way and leave the group."""
         await self._broker.stop()
+
+    async def _assigned(self, partitions: Sequence[TopicPartition]) -> None:
+        """Tell what was given. Who came back by its name then joins once more.
+
+        The broker gave it what it had before, and did not say that it leads: nobody would see partitions that were
+        added. Source: KIP-814. Asked again by the leader itself, the group shares everything out anew.
+        """
+        await self._on_assigned(partitions)
+        if self._is_to_join_again:
+            self._is_to_join_again = False
+            asyncio.get_running_loop().call_soon(self._join_again)
+
+    def _join_again(self) -> None:
+        if self.consumer is not None:
+            self.consumer.subscribe(topics=self._topics, listener=self._listener)
 
     async def _kafka_answers(self) -> bool:
         client = AIOKafkaClient(bootstrap_servers=self._kafka)

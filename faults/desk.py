@@ -26,6 +26,7 @@ SOURCE: Final = Source(vendor="patchline", name="desk", polls=False)
 CLIENT: Final = "Desk Storm"
 PRODUCT: Final = "Storm"
 LOOK_SECONDS: Final = 0.2
+MOST_AT_ONCE: Final = 10
 SENT_AGAIN: Final = 4
 """Every so many deliveries one is sent twice, as vendors do."""
 
@@ -86,12 +87,19 @@ class Desk:
     _deliveries: int = 0
 
     async def play(self, stopping: asyncio.Event, *, every_seconds: float) -> None:
-        """Begin another matter so often, until `stopping`; then no step is begun any more."""
+        """Begin another matter so often, until `stopping`; then no step is begun any more.
+
+        Not more than `MOST_AT_ONCE` are under way: on a slow machine each of them shall come to its end.
+        """
+        under_way: set[asyncio.Task[None]] = set()
         async with asyncio.TaskGroup() as tasks:
             while not stopping.is_set():
-                matter = Matter(len(self.matters) + 1)
-                self.matters.append(matter)
-                tasks.create_task(self._play(matter, stopping))
+                if len(under_way) < MOST_AT_ONCE:
+                    matter = Matter(len(self.matters) + 1)
+                    self.matters.append(matter)
+                    task = tasks.create_task(self._play(matter, stopping))
+                    under_way.add(task)
+                    task.add_done_callback(under_way.discard)
                 with suppress(TimeoutError):
                     await asyncio.wait_for(stopping.wait(), every_seconds)
 

@@ -34,7 +34,7 @@ from simulators.plan import Plan, plan
 from simulators.script import NOW, What
 from simulators.sender import Sender, Sent
 
-DEVICES: Final = 300
+DEVICES: Final = 200
 QUICK_DEVICES: Final = 60
 SEND_ATTEMPTS: Final = 15
 LONGEST_SETTLING_SECONDS: Final = 150.0

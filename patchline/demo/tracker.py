@@ -40,8 +40,8 @@ async def issues(url: str, login: tuple[str, str]) -> list[Issue]:
     """
     base = f"{url.rstrip('/')}/rest/data/"
     async with httpx.AsyncClient(base_url=base, auth=login, timeout=30, trust_env=False) as client:
-        notes = {row["id"]: str(row["content"]) for row in await _every(client, "msg", "content", verbose=3)}
         rows = await _every(client, "issue", "title,correlation_key,client,status,messages", verbose=2)
+        notes = {row["id"]: str(row["content"]) for row in await _every(client, "msg", "content", verbose=3)}
     return [_issue(row, notes) for row in rows if row.get("correlation_key")]
 
 
