@@ -143,6 +143,11 @@ def is_for(group: str, record: Record) -> bool:
     return True
 
 
+def place_of(record: Record, group: str) -> dict[str, object]:
+    """Return where a record stands, for a log line of `group`."""
+    return {"group": group, "topic": record.topic, "partition": record.partition, "offset": record.offset}
+
+
 def dead_letter(record: Record, *, group: str, reason: str, at: datetime) -> Message:
     """Return the record that keeps `record` whole in its dead-letter topic, with why and where it stood."""
     place = f"{group}/{record.topic}/{record.partition}/{record.offset}"

@@ -7,7 +7,7 @@ partitions paused for a while, and polling goes on.
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, Generic, TypeVar
 
 from aiokafka import TopicPartition
@@ -15,15 +15,16 @@ from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
 from chassis import flow, outbox, points, watermark
-from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for
+from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for, place_of
 from chassis.courtesy import Courtesy
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.lanes import is_bulk
+from chassis.later import Later
 from chassis.platform import Platform
 from chassis.positions import Positions
 from chassis.postgres import transaction
 from chassis.subscription import Member, Subscription
-from chassis.telemetry import METERS, Count, Duration, link_to
+from chassis.telemetry import METERS, Count, Duration, links_to
 from contracts.topics import BY_NAME, Topic
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,6 @@ tracer = trace.get_tracer("patchline")
 
 T = TypeVar("T")
 
-FIRST_PAUSE_SECONDS: Final = 0.5
-LONGEST_PAUSE_SECONDS: Final = 30.0
 LOOK_SECONDS: Final = 5.0
 STUCK_SECONDS: Final = 30.0
 BUGS_IN_A_ROW: Final = 100
@@ -56,7 +55,6 @@ class BatchConsumer(Generic[T]):
         """Consume `topics` as `group`, handing at most `max_records` to `handler` at once.
 
         `prepare` is awaited before each transaction: what calls out for what the records need belongs there.
-
         A group of the bulk lane, by its name, lets the others of its process go first.
         """
         self.name = group
@@ -68,10 +66,8 @@ class BatchConsumer(Generic[T]):
         self._positions = Positions(group, on.pool, on.kafka)
         self._courtesy = Courtesy(on.live, on.pool, on.bulk_share) if is_bulk(group) else None
         self._bugs_in_a_row = 0
-        self._pause_seconds = FIRST_PAUSE_SECONDS
+        self._later = Later()
         self._failed: asyncio.Future[None] | None = None
-        self._tasks: asyncio.TaskGroup | None = None
-        self._later_tasks: set[asyncio.Task[None]] = set()
         self._subscription = Subscription(
             kafka=on.kafka,
             member=Member(group, on.group_instance),
@@ -93,7 +89,7 @@ class BatchConsumer(Generic[T]):
             self._courtesy.stopping = stopping
         self._progress.ready[self.name] = False
         async with asyncio.TaskGroup() as tasks:
-            self._tasks = tasks
+            self._later.begin(tasks)
             starting = tasks.create_task(self._subscription.start())
             beating = tasks.create_task(self._beat())
             watching = tasks.create_task(self._watch_logs())
@@ -105,8 +101,9 @@ class BatchConsumer(Generic[T]):
                 starting.cancel()
                 watching.cancel()
                 await self._subscription.stop()
-                for task in (beating, waiting, *self._later_tasks):
-                    task.cancel()
+                beating.cancel()
+                waiting.cancel()
+                self._later.give_up()
         if self._failed.done():
             self._failed.result()
 
@@ -125,8 +122,8 @@ class BatchConsumer(Generic[T]):
             await asyncio.sleep(LOOK_SECONDS)
             try:
                 consumer = self._subscription.consumer
-                if consumer is not None and (behind := await self._positions.verify(consumer)):
-                    await self._seek_again(behind)
+                if consumer is not None and await self._positions.verify(consumer):
+                    await self._seek_again()
             except LogNotContinuous as error:
                 self._fail(error)
             except (KafkaError, *TRANSIENT) as error:
@@ -143,13 +140,13 @@ class BatchConsumer(Generic[T]):
         except (KafkaError, *TRANSIENT) as error:
             log.warning("cannot read watermarks yet", extra={"group": self.name, "reason": str(error)})
             consumer.pause(*partitions)
-            self._later(self._assign_again(partitions))
+            self._later.do(self._assign_again(partitions))
         else:
             self._progress.ready[self.name] = True
-            self._later(self._positions.commit(consumer, partitions))  # who died before its offset left it behind
+            self._later.do(self._positions.commit(consumer, partitions))  # who died before its offset left it behind
 
     async def _assign_again(self, partitions: Sequence[TopicPartition]) -> None:
-        await asyncio.sleep(self._longer_pause())
+        await asyncio.sleep(self._later.longer_pause())
         mine = self._subscription.mine(partitions)
         if mine:
             await self._on_assigned(mine)
@@ -163,11 +160,7 @@ class BatchConsumer(Generic[T]):
             self._fail(error)
 
     async def _on_records(self, records: Sequence[Record]) -> None:
-        """Handle one poll.
-
-        Raises:
-            LogNotContinuous: the record before a watermark is another one than we remember.
-        """
+        """Handle one poll; that the record before a watermark is another one than we remember is told to `_take`."""
         fresh = self._positions.fresh(records)
         if self._courtesy is not None:
             left = await self._courtesy.in_portions(fresh, self._positions.still_next, self._next)
@@ -195,14 +188,14 @@ class BatchConsumer(Generic[T]):
         error = await self._attempt(mine, polled, [])
         if error is None:
             self._bugs_in_a_row = 0
-            self._pause_seconds = FIRST_PAUSE_SECONDS
+            self._later.forgive()
             METERS.add(Count.CONSUMED, len(polled), group=self.name)
             METERS.record(Duration.BATCH, time.monotonic() - started, group=self.name)
             return True
         if isinstance(error, watermark.LostPartition):
             METERS.add(Count.BATCHES_LOST, group=self.name)
             log.info("another consumer was first", extra={"group": self.name, "where": str(error)})
-            await self._seek_again(polled)
+            await self._seek_again()
             return False
         if may_work_later(error):
             self._put_back(polled, error)
@@ -231,7 +224,7 @@ class BatchConsumer(Generic[T]):
     async def _refuse(self, record: Record, error: Exception) -> bool:
         """Dead-letter one record that its handler cannot take."""
         self._bugs_in_a_row += 1
-        log.error("handler cannot take a record", exc_info=error, extra=_place(record, self.name))
+        log.error("handler cannot take a record", exc_info=error, extra=place_of(record, self.name))
         if self._bugs_in_a_row > BUGS_IN_A_ROW:
             reason = f"{BUGS_IN_A_ROW} records in a row failed in {self.name}: see docs/runbook.md, 'The line stopped'"
             self._fail(NeverWorks(f"{reason}; last: {type(error).__name__}: {error}"))
@@ -239,7 +232,7 @@ class BatchConsumer(Generic[T]):
         reason = f"{self.name} cannot handle it: {type(error).__name__}: {error}"
         again = await self._attempt([], [record], [(record, reason)])
         if isinstance(again, watermark.LostPartition):
-            await self._seek_again([record])
+            await self._seek_again()
         elif again is not None:
             self._put_back([record], again)
         return again is None
@@ -249,8 +242,7 @@ class BatchConsumer(Generic[T]):
     ) -> None:
         """Run the handler and advance the watermark in one transaction; then wake the relay and commit offsets."""
         moves = self._positions.moves(polled)
-        links = [link_to(each) for each in _sampled(mine)]
-        with tracer.start_as_current_span(f"process {self.name}", links=links):
+        with tracer.start_as_current_span(f"process {self.name}", links=links_to(mine)):
             if self._prepare is not None:
                 await self._prepare(mine)
             async with transaction(self._on.pool) as tx:
@@ -275,12 +267,12 @@ class BatchConsumer(Generic[T]):
     def _count_refused(self, batch: Batch[T]) -> None:
         for record, reason in batch.refused:
             METERS.add(Count.DEAD_LETTERED, topic=record.topic, group=self.name)
-            log.warning("dead letter", extra={**_place(record, self.name), "reason": reason})
+            log.warning("dead letter", extra={**place_of(record, self.name), "reason": reason})
 
     def _put_back(self, records: Sequence[Record], error: BaseException) -> None:
         """Seek back to the first of `records` in each partition and pause those partitions for a while."""
         METERS.add(Count.BATCHES_REDELIVERED, group=self.name)
-        seconds = self._longer_pause()
+        seconds = self._later.longer_pause()
         log.warning(
             "put back, tried again later",
             extra={"group": self.name, "seconds": seconds, "reason": f"{type(error).__name__}: {error}"},
@@ -288,7 +280,7 @@ class BatchConsumer(Generic[T]):
         consumer = self._subscription.consumer
         partitions = self._positions.rewind(consumer, records)
         consumer.pause(*partitions)
-        self._later(self._resume(partitions, seconds))
+        self._later.do(self._resume(partitions, seconds))
 
     async def _resume(self, partitions: Sequence[TopicPartition], seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -296,35 +288,13 @@ class BatchConsumer(Generic[T]):
         if mine:
             self._subscription.consumer.resume(*mine)
 
-    async def _seek_again(self, where: Sequence[Record] | Sequence[TopicPartition]) -> None:
-        partitions = sorted({TopicPartition(each.topic, each.partition) for each in where})
+    async def _seek_again(self) -> None:
+        """Read all watermarks anew: if the database is an older one, all partitions go back at once, as they came."""
+        partitions = sorted(self._subscription.consumer.assignment()) if self._subscription.consumer else []
         self._positions.forget(partitions)
-        mine = self._subscription.mine(partitions)
-        if mine:
-            await self._on_assigned(mine)
-
-    def _longer_pause(self) -> float:
-        seconds = self._pause_seconds
-        self._pause_seconds = min(seconds * 2, LONGEST_PAUSE_SECONDS)
-        return seconds
-
-    def _later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Do `work` beside the polling; given up when we stop."""
-        if self._tasks is None:
-            raise NeverWorks(f"{self.name} is not running")
-        task = self._tasks.create_task(work)
-        self._later_tasks.add(task)
-        task.add_done_callback(self._later_tasks.discard)
+        if partitions:
+            await self._on_assigned(partitions)
 
     def _fail(self, error: Exception) -> None:
         if self._failed is not None and not self._failed.done():
             self._failed.set_exception(error)
-
-
-def _sampled(records: Sequence[Record]) -> list[str]:
-    contexts = (value for record in records for name, value in record.headers if name == "traceparent")
-    return [context.decode("latin-1") for context in contexts if context.endswith(b"-01")][:32]
-
-
-def _place(record: Record, group: str) -> dict[str, object]:
-    return {"group": group, "topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -8,6 +8,7 @@ import logging
 import os
 import random
 import sys
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
@@ -150,3 +151,10 @@ def link_to(traceparent: str) -> trace.Link:
     """Return a span link to the context that a record carried."""
     context = _propagator.extract({"traceparent": traceparent})
     return trace.Link(trace.get_current_span(context).get_span_context())
+
+
+def links_to(records: Iterable[Any]) -> list[trace.Link]:
+    """Return span links to the first contexts among those of the records that were sampled."""
+    contexts = (value for record in records for name, value in record.headers if name == "traceparent")
+    sampled = [context.decode("latin-1") for context in contexts if context.endswith(b"-01")]
+    return [link_to(context) for context in sampled[:32]]

@@ -20,7 +20,7 @@ from faults.desk import Desk
 from faults.parts import load, until_all_work
 from faults.report import Injured
 from faults.world import World
-from patchline.demo.typed import typed
+from patchline.demo.typed import CommandFailed, typed
 from patchline.main import app
 from patchline.topics import apply_declared
 
@@ -31,7 +31,7 @@ FOR_A_PERSON: Final = 2
 """The exit code of a process that a person must help."""
 
 LONGEST_STOP_SECONDS: Final = 60.0
-GROUP_SECONDS: Final = 15.0
+GROUP_SECONDS: Final = 5.0
 LOOK_SECONDS: Final = 0.25
 
 
@@ -106,10 +106,7 @@ async def _made_anew(world: World, desk: Desk) -> Injured:
         stopped = [name for name in READERS if await _stopped(world, name, deaths)]
         for name in stopped:
             world.supervisor.hold(name)
-        await asyncio.sleep(GROUP_SECONDS)
-        moved = await asyncio.to_thread(
-            typed, get_command(app), "watermark", "set", RMM_EVENTS.name, "--to", "beginning", "--yes"
-        )
+        moved = await _to_the_beginning(world)
         world.say(f"moved {len(moved)} watermarks to the beginning of {RMM_EVENTS.name}")
         for name in stopped:
             world.supervisor.release(name)
@@ -123,6 +120,22 @@ async def _made_anew(world: World, desk: Desk) -> Injured:
         doubled=judgement.doubled,
         wrong=judgement.wrong + len(READERS) - len(stopped),
     )
+
+
+async def _to_the_beginning(world: World) -> Sequence[object]:
+    """Type the procedure, again while the groups still count as consuming: a dead member is given up after seconds."""
+    deadline = time.monotonic() + LONGEST_STOP_SECONDS
+    words = ("watermark", "set", RMM_EVENTS.name, "--to", "beginning", "--yes")
+    while True:
+        try:
+            moved: Sequence[object] = await asyncio.to_thread(typed, get_command(app), *words)
+        except CommandFailed as error:
+            if time.monotonic() > deadline:
+                raise
+            world.say(str(error))
+            await asyncio.sleep(GROUP_SECONDS)
+        else:
+            return moved
 
 
 async def _exchange(world: World) -> None:
