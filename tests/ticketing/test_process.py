@@ -18,7 +18,7 @@ from chassis.settings import read
 from contracts import topics
 from contracts.envelope import Envelope, decode, encode
 from contracts.events.obligation import State
-from contracts.events.ticket import TicketOpened, TicketResolved
+from contracts.events.ticket import TicketMerged, TicketOpened, TicketResolved
 from contracts.ids import tenant_id
 from patchline.local.roundup import Roundup
 from services.ticketing.app import connected, limits_of, slots_within
@@ -178,3 +178,29 @@ def test_a_password_file_that_cannot_be_read_is_a_wrong_setting(
 
     with pytest.raises(WrongSetting, match="/no/such/file"):
         connected(read(TicketingSettings))
+
+
+async def test_a_planted_ticket_is_merged_by_the_process_itself(
+    kafka: str, roundup: Roundup, environment: dict[str, str], requirement: str
+) -> None:
+    tenant = tenant_id(f"client {uuid4()}")
+    told: list[Envelope] = []
+
+    async def has(count: int) -> bool:
+        return len([each for each in told if each.tenant == tenant]) >= count
+
+    often = environment | {"PATCHLINE_TRACKER_ROUND_SECONDS": "1"}
+    async with reading(kafka, told), producing(kafka) as producer, process(often):
+        await send(producer, topics.CLIENTS, client_changed("Acme Dental", sequence=1, tenant=tenant))
+        failed = state_changed("a", State.FAILED, 1, requirement=requirement, tenant=tenant)
+        await send(producer, topics.COMPLIANCE_EVENTS, failed)
+        await until(lambda: has(1), seconds=60)
+        [opened] = [each for each in told if each.tenant == tenant]
+        assert isinstance(opened.data, TicketOpened)
+        with Desk.of(roundup) as desk:
+            planted = desk.create(opened.data.ticket)
+        await until(lambda: has(2), seconds=60)
+
+    merged = [each.data for each in told if each.tenant == tenant][-1]
+    assert isinstance(merged, TicketMerged)
+    assert (merged.external, merged.merged) == (opened.data.external, (planted,))
