@@ -83,40 +83,53 @@ async def add_batch(
 
 
 def tallied(batch: Batch[Any], polled: Iterable[Record]) -> tuple[Counter[Line], Counter[Line]]:
-    """Return how many of the records are on each line, and how many of those were replayed on purpose."""
+    """Return how many of the records are on each line, and how many of those were replayed on purpose.
+
+    On the way everything is plain text and numbers: an enum and a moment are slow to hash, and each record is.
+    """
     value_by_record = {id(item.record): item.value for item in batch.items}
-    fates = dict.fromkeys(value_by_record, Fate.APPLIED) | batch.fates
+    fates = dict.fromkeys(value_by_record, "applied") | {each: fate.value for each, fate in batch.fates.items()}
     for record, _ in batch.refused:
-        fates[id(record)] = Fate.DEAD_LETTERED if id(record) in value_by_record else Fate.UNREADABLE
-    counts: Counter[Line] = Counter()
-    again: Counter[Line] = Counter()
+        fates[id(record)] = "dead_lettered" if id(record) in value_by_record else "unreadable"
+    counts: Counter[_Plain] = Counter()
+    again: Counter[_Plain] = Counter()
     for record in polled:
-        line = Line(
-            record.topic,
-            *_origin(value_by_record.get(id(record)), record, batch.recorded_at),
-            fates.get(id(record), Fate.ELSEWHERE),
-        )
-        counts[line] += 1
+        source, hour = _origin(value_by_record.get(id(record)), record, batch.recorded_at)
+        plain = record.topic, source, hour, fates.get(id(record), "elsewhere")
+        counts[plain] += 1
         if REPLAY_GROUP in dict(record.headers):
-            again[line] += 1
-    return counts, again
+            again[plain] += 1
+    return _lines(counts), _lines(again)
+
+
+_Plain = tuple[str, str, float, str]
+_HOUR_SECONDS: Final = 3600
+_LAST_HOUR: Final = 253_402_297_199 // _HOUR_SECONDS  # of the year 9999: what a broken header says may lie beyond
 
 
 def _published(topic: str, events: Iterable[Envelope]) -> Counter[Line]:
-    return Counter(Line(topic, *_kept(each.source, each.received), Fate.PUBLISHED) for each in events)
+    return _lines(Counter((topic, each.source, _hour(each.received), "published") for each in events))
 
 
-def _origin(value: Any, record: Record, otherwise: datetime) -> tuple[str, datetime]:
+def _origin(value: Any, record: Record, otherwise: datetime) -> tuple[str, float]:
     """Return source and hour as the decoded value says, else as the headers do; `otherwise` where none is there."""
     if hasattr(value, "received"):
-        return _kept(value.source, value.received)
+        return value.source, _hour(value.received)
     header = {name.removeprefix("ce_"): text.decode("utf-8", "replace") for name, text in record.headers}
     received = otherwise
-    with suppress(KeyError, ValueError, OverflowError):
+    with suppress(KeyError, ValueError):
         received = datetime.fromisoformat(header.get("receivedtime") or header["received"])
-    return _kept(header.get("source", ""), received if received.tzinfo else otherwise)
+    return header.get("source", ""), _hour(received if received.tzinfo else otherwise)
 
 
-def _kept(source: str, received: datetime) -> tuple[str, datetime]:
-    hour = received.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    return source.replace("\x00", "\\0")[:SOURCE_CHARACTERS], hour
+def _hour(received: datetime) -> float:
+    return received.timestamp() // _HOUR_SECONDS
+
+
+def _lines(counts: Counter[_Plain]) -> Counter[Line]:
+    lines: Counter[Line] = Counter()
+    for (topic, source, hour, fate), count in counts.items():
+        kept = source.replace("\x00", "\\0")[:SOURCE_CHARACTERS]
+        moment = datetime.fromtimestamp(min(max(hour, 0), _LAST_HOUR) * _HOUR_SECONDS, UTC)
+        lines[Line(topic, kept, moment, Fate(fate))] += count
+    return lines
