@@ -93,6 +93,15 @@ def test_a_storm_that_did_harm_is_found_out(
 def test_a_dead_letter_may_be_there_as_often_as_it_was_sent(attempts: int, letters: int, kept: int) -> None:
     source = NINJAONE_MAIN
     delivery = Delivery(nature=Nature.UGLY, name="ugly", source=source, body=b"{", delivery_id="d", age=timedelta())
-    letter = Letter(topic="rmm.raw", source=source.full_name, body=b"{", reason="cut off", raw_id="r")
+    there = [
+        Letter(topic="rmm.raw", source=source.full_name, body=b"{", reason="cut off", raw_id=f"receipt {number}")
+        for number in range(letters)
+    ]
 
-    assert len(once([letter] * letters, [Sent(delivery, 202, attempts)])) == kept
+    assert len(once(there, [Sent(delivery, 202, attempts)])) == kept
+
+
+def test_one_receipt_that_was_read_twice_is_one_dead_letter() -> None:
+    letter = Letter(topic="rmm.raw", source=NINJAONE_MAIN.full_name, body=b"{", reason="cut off", raw_id="receipt")
+
+    assert once([letter, letter], []) == [letter]
