@@ -87,17 +87,14 @@ class Reconciler:
             NeverWorks, or one of TRANSIENT: the tracker or the database; the lease ends by itself.
         """
         began_at = self._clock()
-        if await store_merges.begin_round(self._pool, self._holder, now=began_at, until=began_at + LEASE):
+        last_before, until = began_at - self._rounds.every, began_at + LEASE
+        if await store_merges.begin_round(self._pool, self._holder, now=began_at, until=until, last_before=last_before):
             found = 0
             async for number in self._unknown(began_at, stopping):
                 found += await self._had_merged(number)
             is_complete = not stopping.is_set()
-            await store_merges.end_round(
-                self._pool,
-                self._holder,
-                due_at=began_at + self._rounds.every if is_complete else began_at,
-                began_at=began_at if is_complete else None,
-            )
+            ended_as = began_at if is_complete else None
+            await store_merges.end_round(self._pool, self._holder, now=self._clock(), began_at=ended_as)
             log.info("looked for duplicates", extra={"found": found, "complete": is_complete})
         last = await store_merges.last_round(self._pool)
         if last is not None:

@@ -153,7 +153,9 @@ async def load_unknown(place: Place, numbers: Sequence[str]) -> list[str]:
 
 
 BEGIN_ROUND: Final[LiteralString] = """
-    UPDATE round SET due_at = $2, holder = $3 WHERE name = 'duplicates' AND due_at <= $1 RETURNING name
+    UPDATE round SET due_at = $2, holder = $3
+    WHERE name = 'duplicates' AND due_at <= $1 AND (completed_at IS NULL OR completed_at <= $4)
+    RETURNING name
 """
 GO_ON: Final[LiteralString] = """
     UPDATE round SET due_at = $2 WHERE name = 'duplicates' AND holder = $1 RETURNING name
@@ -165,9 +167,12 @@ END_ROUND: Final[LiteralString] = """
 LAST_ROUND: Final[LiteralString] = "SELECT completed_at FROM round WHERE name = 'duplicates'"
 
 
-async def begin_round(place: Place, holder: UUID, *, now: datetime, until: datetime) -> bool:
-    """Begin a round under a lease, if one is due and nobody else goes it; return whether it was begun."""
-    return await place.fetchval(BEGIN_ROUND, now, until, holder) is not None
+async def begin_round(place: Place, holder: UUID, *, now: datetime, until: datetime, last_before: datetime) -> bool:
+    """Begin a round under a lease, unless the last one began after `last_before` or somebody else goes one.
+
+    Return whether it was begun.
+    """
+    return await place.fetchval(BEGIN_ROUND, now, until, holder, last_before) is not None
 
 
 async def go_on(place: Place, holder: UUID, *, until: datetime) -> None:
@@ -180,9 +185,9 @@ async def go_on(place: Place, holder: UUID, *, until: datetime) -> None:
         raise LostLease("the round through the tracker is another's now")
 
 
-async def end_round(place: Place, holder: UUID, *, due_at: datetime, began_at: datetime | None) -> None:
-    """End a round; the next is due then. `began_at` is when a complete one began, `None` for a broken one."""
-    await place.execute(END_ROUND, holder, due_at, began_at)
+async def end_round(place: Place, holder: UUID, *, now: datetime, began_at: datetime | None) -> None:
+    """End a round and its lease. `began_at` is when a complete one began, `None` for a broken one."""
+    await place.execute(END_ROUND, holder, now, began_at)
 
 
 async def last_round(place: Place) -> datetime | None:
