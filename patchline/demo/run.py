@@ -13,6 +13,7 @@ import httpx
 from chassis.clock import Clock, moved_clock
 from contracts import ids
 from patchline.demo import database, tracker
+from patchline.demo.audited import audited
 from patchline.demo.display import Counts, Display
 from patchline.demo.evidence import evidence
 from patchline.demo.judgement import Found, judged
@@ -200,7 +201,7 @@ async def outcome(stage: Stage) -> Outcome:
         desk_url=settings["PATCHLINE_TRACKER_URL"],
         ledger=book,
         found=found,
-        checks=judged(book, found),
+        checks=[*judged(book, found), await audited(settings, stage.clock())],
     )
 
 
