@@ -5,6 +5,7 @@ Reads: `compliance.events`, `clients`. Writes: `tickets`, and the tracker itself
 
 Two halves that meet in the `intent` table. What should be: `handlers` (load, decide, save) -> `rules` (one finding, one
 ticket) -> `rules_desk` (a whole batch) -> `store`. Making it so: `worker` (whose turn) -> `effects` (look up, act, read
-back, record) -> `rules_effects` (pure) -> `store_intents` -> `adapters`. What tickets say: `rules_text`. By hand:
-`commands` (`patchline ticket`).
+back, record) -> `rules_effects` (pure) -> `store_intents` -> `adapters`. What tickets say: `rules_text`. Two tickets of
+one key: `reconciler` (finds them) -> `merging` -> `rules_merge` -> `store_merges`. By hand: `commands`
+(`patchline ticket`).
 """
