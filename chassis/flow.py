@@ -22,14 +22,15 @@ class Line(NamedTuple):
     fate: Fate
 
 
-class Step(NamedTuple):
-    """One partition's records of a batch: where they begin, and how many they are."""
+class Counts(NamedTuple):
+    """How many records are on each line, and how many of those were replayed on purpose."""
 
-    topic: str
-    partition: int
-    first_offset: int
-    records: int
+    all: Counter[Line]
+    again: Counter[Line]
 
+
+Step = tuple[str, int, int, int]
+"""One partition's records of a batch: topic, partition, the offset at which they begin, how many they are."""
 
 ADD: Final[LiteralString] = """
     WITH stepped AS (
@@ -44,46 +45,33 @@ ADD: Final[LiteralString] = """
 """
 
 
-async def add(
-    tx: Connection,
-    group: str,
-    counts: Mapping[Line, int],
-    *,
-    again: Mapping[Line, int] | None = None,
-    steps: Iterable[Step] = (),
-) -> None:
+async def add(tx: Connection, group: str, counts: Counts, steps: Iterable[Step] = ()) -> None:
     """Add to the counters of `group`. Call last: the rows of a busy source stay locked until the transaction ends."""
-    lines, moved = sorted(counts), sorted(steps)
+    lines, moved = sorted(counts.all), sorted(steps)
     if lines:
-        await tx.execute(
-            ADD,
-            group,
-            *([step[place] for step in moved] for place in range(4)),
-            *([line[place] for line in lines] for place in range(4)),
-            [counts[line] for line in lines],
-            [(again or {}).get(line, 0) for line in lines],
-        )
+        numbers = [counts.all[line] for line in lines], [counts.again[line] for line in lines]
+        columns = (*([step[place] for step in moved] for place in range(4)), *zip(*lines, strict=True), *numbers)
+        await tx.execute(ADD, group, *columns)
 
 
 async def add_published(tx: Connection, group: str, topic: str, events: Iterable[Envelope]) -> None:
     """Count what `group` puts on `topic` without a batch of its own: because time passed, or a person asked."""
-    await add(tx, group, _published(topic, events))
+    await add(tx, group, Counts(_published(topic, events), Counter()))
 
 
 async def add_batch(
     tx: Connection, group: str, batch: Batch[Any], polled: Sequence[Record], *, firsts: Mapping[tuple[str, int], int]
 ) -> None:
     """Count every record of a batch in exactly one fate. `firsts` are the offsets at which its partitions begin."""
-    counts, again = tallied(batch, polled)
+    counts = tallied(batch, polled)
     for topic, events in batch.published:
-        counts += _published(topic, events)
+        counts.all.update(_published(topic, events))
     records = Counter((record.topic, record.partition) for record in polled)
-    steps = [Step(*place, firsts[place], number) for place, number in records.items()]
-    await add(tx, group, counts, again=again, steps=steps)
+    await add(tx, group, counts, [(*place, firsts[place], number) for place, number in records.items()])
 
 
-def tallied(batch: Batch[Any], polled: Iterable[Record]) -> tuple[Counter[Line], Counter[Line]]:
-    """Return how many of the records are on each line, and how many of those were replayed on purpose.
+def tallied(batch: Batch[Any], polled: Iterable[Record]) -> Counts:
+    """Return what became of the records.
 
     On the way everything is plain text and numbers: an enum and a moment are slow to hash, and each record is.
     """
@@ -91,15 +79,14 @@ def tallied(batch: Batch[Any], polled: Iterable[Record]) -> tuple[Counter[Line],
     fates = dict.fromkeys(value_by_record, "applied") | {each: fate.value for each, fate in batch.fates.items()}
     for record, _ in batch.refused:
         fates[id(record)] = "dead_lettered" if id(record) in value_by_record else "unreadable"
-    counts: Counter[_Plain] = Counter()
-    again: Counter[_Plain] = Counter()
+    counts, again = Counter[_Plain](), Counter[_Plain]()
     for record in polled:
-        source, hour = _origin(value_by_record.get(id(record)), record, batch.recorded_at)
-        plain = record.topic, source, hour, fates.get(id(record), "elsewhere")
+        origin = _origin(value_by_record.get(id(record)), record, batch.recorded_at)
+        plain = record.topic, *origin, fates.get(id(record), "elsewhere")
         counts[plain] += 1
         if REPLAY_GROUP in dict(record.headers):
             again[plain] += 1
-    return _lines(counts), _lines(again)
+    return Counts(_lines(counts), _lines(again))
 
 
 _Plain = tuple[str, str, float, str]
