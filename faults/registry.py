@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from faults import companions, kills, parts, restore
+from faults import companions, kills, parts, restore, tracker
 from faults.report import Injured
 from faults.world import World
 
@@ -36,6 +36,8 @@ FAULTS: Final[tuple[Fault, ...]] = (
           injure=companions.rebalances),
     Fault(name="versions", says="processes of the release before work beside those of this one",
           injure=companions.versions, hindrance=companions.no_history),
+    Fault(name="tracker", says="the tracker's answers gone wrong, ticketing stopped past its leases, tickets planted",
+          injure=tracker.injure, alone=True),
 )  # fmt: skip
 
 
