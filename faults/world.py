@@ -34,9 +34,10 @@ from simulators.plan import Plan, plan
 from simulators.script import NOW, What
 from simulators.sender import Sender, Sent
 
-DEVICES: Final = 200
+DEVICES: Final = 180
 QUICK_DEVICES: Final = 60
 SEND_ATTEMPTS: Final = 15
+_MENDING: Final = frozenset({What.INSTALLED, What.RESTARTED, What.NO_LONGER_LISTED})
 LONGEST_SETTLING_SECONDS: Final = 150.0
 BELIEVED_LOOK_SECONDS: Final = 0.3
 SETTINGS: Final = {
@@ -208,7 +209,7 @@ async def _helpers(stack: Stack, supervisor: Supervisor, stage: Stage) -> AsyncI
 
 def mends(delivery: Delivery) -> bool:
     """Return whether a delivery may take a device off a ticket: whatever fails must be accepted before it."""
-    return delivery.happening is not None and delivery.happening.what is What.INSTALLED
+    return delivery.happening is not None and delivery.happening.what in _MENDING
 
 
 def mends_last(the_plan: Plan) -> list[Delivery]:
