@@ -18,13 +18,13 @@ LONGEST_WAIT_SECONDS: Final = 2.0
 """However busy live is, and however full the outbox: after so long one portion of bulk goes on."""
 
 LOOK_EVERY_SECONDS: Final = 0.02
-PORTION_SECONDS: Final = 0.1
+PORTION_SECONDS: Final = 0.05
 """A portion grows or shrinks towards this: what is live never stands behind a longer transaction of bulk."""
 
 FIRST_RECORDS: Final = 20
 MOST_RECORDS: Final = 500
-LEAST_BYTES: Final = 16_384
-"""Never less, on a machine that is busy with other things: a commit costs the same for one record as for thirty."""
+LEAST_BYTES: Final = 8_192
+"""Never less, on a machine that is busy with other things: a commit costs the same for one record as for twenty."""
 MOST_IN_OUTBOX: Final = 500
 """With more than this waiting to be sent, bulk adds nothing: what is live would stand behind it."""
 

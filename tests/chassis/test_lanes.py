@@ -48,7 +48,7 @@ def test_bulk_rests_in_proportion_to_its_work(took: float, share: float, live_ag
     ("records", "took", "following"),
     [
         pytest.param(20, 0.01, 40, id="quick: larger"),
-        pytest.param(20, 0.15, 20, id="about right: the same"),
+        pytest.param(20, 0.07, 20, id="about right: the same"),
         pytest.param(20, 0.5, 10, id="slow: smaller"),
         pytest.param(1, 9.0, 1, id="never none"),
         pytest.param(500, 0.01, 500, id="never more than the most"),
