@@ -6,13 +6,17 @@ Each comes into the same consumer groups, works on the same schema, and leaves i
 import asyncio
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import httpx
+
 from faults.desk import Desk
 from faults.parts import load, until_all_work
+from faults.recovery import work_at
 from faults.report import Injured
 from faults.world import World
 from patchline.local import ports
@@ -28,10 +32,20 @@ CONSUMING: Final = ("gateway-translate", "inventory", "compliance", "ticketing")
 OLDER_CONSUMING: Final = ("inventory", "compliance")
 """Of the older release, what never reads a raw body: it could not open a sealed one, and is upgraded first."""
 
-ROUNDS: Final = 8
-QUICK_ROUNDS: Final = 3
-STAYS_SECONDS: Final = 4.0
+ROUNDS: Final = 3
+QUICK_ROUNDS: Final = 2
+WORKS_SECONDS: Final = 2.0
+LONGEST_STAY_SECONDS: Final = 15.0
+LOOK_SECONDS: Final = 0.25
 BETWEEN_SECONDS: Final = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stay:
+    """What one companion did: whether it handled records, and whether it lived until it was told to go."""
+
+    has_worked: bool
+    has_lived: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,53 +85,66 @@ def no_history() -> str:
 
 
 async def _row(world: World, desk: Desk, fault: str, rounds: Sequence[tuple[str, Release]]) -> Injured:
-    seconds = len(rounds) * (STAYS_SECONDS + BETWEEN_SECONDS) / 2
+    seconds = len(rounds) * (WORKS_SECONDS + BETWEEN_SECONDS)
     async with load(world, desk, seconds):
         lanes = [_come_and_go(world, rounds[number::2], number + 2) for number in range(2)]
-        ends = [end for lane in await asyncio.gather(*lanes) for end in lane]
+        stays = [stay for lane in await asyncio.gather(*lanes) for stay in lane]
         recovered = await until_all_work(world)
     judgement = await world.judged()
     return Injured(
         fault=fault,
-        injected=len(ends),
+        injected=sum(stay.has_worked for stay in stays),
         recovered_s=round(recovered, 1),
         lost=judgement.lost,
         doubled=judgement.doubled,
-        wrong=judgement.wrong + sum(not end for end in ends),
+        wrong=judgement.wrong + sum(not stay.has_lived for stay in stays),
     )
 
 
-async def _come_and_go(world: World, rounds: Sequence[tuple[str, Release]], number: int) -> list[bool]:
-    """Let one companion after the other come and go; return of each whether it lived as long as it was let."""
-    lived = []
+async def _come_and_go(world: World, rounds: Sequence[tuple[str, Release]], number: int) -> list[Stay]:
+    """Let one companion after the other come, work, and go; return what each did."""
+    stays = []
     for times, (name, release) in enumerate(rounds):
-        child = _companion(world, name, release, number)
+        program = next(each for each in PROGRAMS if each.name == name)
+        port = ports.claimed(0, setting="")
+        child = _companion(world, program, release, number=number, port=port)
         await asyncio.to_thread(child.start)
-        await asyncio.sleep(STAYS_SECONDS)
-        lived.append(child.is_running)
-        if not child.is_running:
-            world.say(f"{child.name} ended by itself with code {child.exit_code}")
+        has_worked = await _has_worked(child, program, port)
+        await asyncio.sleep(WORKS_SECONDS if has_worked else 0)
+        stays.append(Stay(has_worked=has_worked, has_lived=child.is_running))
+        end = f"ended by itself with code {child.exit_code}" if not child.is_running else "goes"
+        world.say(f"{child.name} {'worked' if has_worked else 'got nothing to do'}, {end}")
         await asyncio.to_thread(child.kill if times % 2 else child.stop)
         await asyncio.sleep(BETWEEN_SECONDS)
-    return lived
+    return stays
 
 
-def _companion(world: World, name: str, release: Release, number: int) -> Child:
-    program = next(each for each in PROGRAMS if each.name == name)
+async def _has_worked(child: Child, program: Program, port: int) -> bool:
+    """Wait until a companion has handled records; return whether it has before its time was over."""
+    deadline = time.monotonic() + LONGEST_STAY_SECONDS
+    async with httpx.AsyncClient(trust_env=False, timeout=1) as client:
+        while child.is_running and time.monotonic() < deadline:
+            if await work_at(client, f"http://{ports.LOOPBACK}:{port}", program):
+                return True
+            await asyncio.sleep(LOOK_SECONDS)
+    return False
+
+
+def _companion(world: World, program: Program, release: Release, *, number: int, port: int) -> Child:
+    name = program.name
     return Child(
         Command(
             name=f"{name} {number}",
             argv=programs.arguments(program),
             log_path=world.stack.home / "logs" / f"{name}-{number}.log",
-            env=_environment(world, program, number),
+            env=_environment(world, program, number=number, port=port),
             cwd=release.cwd,
         )
     )
 
 
-def _environment(world: World, program: Program, number: int) -> Mapping[str, str]:
+def _environment(world: World, program: Program, *, number: int, port: int) -> Mapping[str, str]:
     own = programs.environment(program, world.stack.around)
-    port = ports.claimed(0, setting="")
     return own | {"PATCHLINE_HEALTH_PORT": str(port), "PATCHLINE_GROUP_INSTANCE": f"{program.name}-{number}"}
 
 

@@ -63,8 +63,13 @@ class Recovery:
 
 async def work_of(client: httpx.AsyncClient, stack: Stack, program: Program) -> float | None:
     """Return how much work a service has done since its start, by its own metrics; `None`: it does not answer."""
+    return await work_at(client, stack.around.health_url(program), program)
+
+
+async def work_at(client: httpx.AsyncClient, url: str, program: Program) -> float | None:
+    """Return how much work the process of a service whose health page is at `url` has done; `None`: no answer."""
     try:
-        page = await client.get(f"{stack.around.health_url(program)}/metrics")
+        page = await client.get(f"{url}/metrics")
     except httpx.HTTPError:
         return None
     work = _WORK.get(program.name, _RECORDS)
