@@ -3,6 +3,7 @@
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from collections.abc import Set as AbstractSet
 from datetime import datetime
 
 from chassis import outbox
@@ -12,8 +13,8 @@ from chassis.telemetry import METERS, Count
 from contracts.envelope import Envelope
 from contracts.raw import RawDelivery
 from contracts.topics import RMM_EVENTS_BY_LANE, Lane
+from services.gateway import rules_refused, store_parked, store_refused, store_translate
 from services.gateway import rules_translate as rules
-from services.gateway import store_parked, store_translate
 from services.gateway.rules_translate import Fate, Item, Outcome, Told, Unowned
 from services.gateway.vendors.translation import Translation, Unsaid
 
@@ -36,9 +37,15 @@ class Translate:
         fresh = rules.firsts(said, await store_translate.claim(tx, said, batch.recorded_at))
         fates = await self._dispatch(tx, fresh, batch.recorded_at)
         by_delivery = _by_delivery(said, fates, len(reading.reads))
-        outcomes = [rules.outcome(each, own) for each, own in zip(reading.reads, by_delivery, strict=True)]
-        _refuse(batch, reading.reads)
         again = {place for place, item in enumerate(batch.items) if REPLAY_GROUP in dict(item.record.headers)}
+        refused = rules_refused.refused(reading.reads, again)
+        new = await store_refused.remember(tx, refused.values(), batch.recorded_at)
+        copies = rules_refused.copies(refused, new)
+        outcomes = [
+            Outcome.DUPLICATE if place in copies else rules.outcome(each, own)
+            for place, (each, own) in enumerate(zip(reading.reads, by_delivery, strict=True))
+        ]
+        _refuse(batch, reading.reads, copies)
         await store_translate.add_flow(tx, rules.tallies(reading.reads, outcomes, by_delivery, again))
         if reading.outcomes:
             await self._judge(tx, reading, batch.recorded_at)
@@ -100,8 +107,10 @@ def _by_delivery(items: Sequence[Item], fates: dict[int, Fate], deliveries: int)
     return [by_index[index] for index in range(deliveries)]
 
 
-def _refuse(batch: Batch[RawDelivery], reads: Sequence[rules.Read]) -> None:
-    for item, each in zip(batch.items, reads, strict=True):
+def _refuse(batch: Batch[RawDelivery], reads: Sequence[rules.Read], copies: AbstractSet[int]) -> None:
+    for place, (item, each) in enumerate(zip(batch.items, reads, strict=True)):
+        if place in copies:
+            continue
         if each.translation is None:
             batch.refuse(item, rules.QUARANTINED_REASON)
         elif each.translation.problems:

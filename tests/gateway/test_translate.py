@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chassis import outbox
+from chassis.batch import REPLAY_GROUP
 from chassis.postgres import Pool, open_pool, transaction
 from contracts.envelope import Envelope, decode
 from contracts.events import rmm
@@ -151,6 +152,29 @@ async def test_a_bad_neighbour_takes_nobody_along(pool: Pool) -> None:
     assert [reason.split(":")[0] for reason in reasons] == ["body", "id"]
     assert len(await published(pool)) == 2
     assert await flow(pool) == {"deliveries": 4, "translated": 2, "dead_lettered": 2, "events": 2}
+
+
+async def test_a_copy_of_what_was_refused_is_no_second_dead_letter(pool: Pool) -> None:
+    bad, other = delivery(b"<html>"), delivery(b"<html>")
+
+    together = await handle(pool, [bad, bad, other])
+    later = await handle(pool, [bad, failed(1), other])
+
+    assert len(together) == 2, "equal bodies of two deliveries are two facts"
+    assert later == []
+    assert await flow(pool) == {"deliveries": 6, "translated": 1, "dead_lettered": 2, "duplicate": 3, "events": 1}
+
+
+async def test_what_was_replayed_and_is_still_bad_is_refused_again(pool: Pool) -> None:
+    bad = delivery(b"<html>")
+    await handle(pool, [bad])
+
+    batch = raw_batch_of([bad])
+    batch.items[0].record.headers.append((REPLAY_GROUP, b"gateway"))  # type: ignore[attr-defined]  # a list here
+    async with transaction(pool) as tx:
+        await Translate(partial(vendors.translated, by_vendor=vendors.adapters())).on_batch(tx, batch)
+
+    assert len(batch.refused) == 1
 
 
 async def test_what_is_known_of_a_device_places_an_event_that_names_only_it(pool: Pool) -> None:
