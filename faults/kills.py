@@ -92,6 +92,7 @@ async def _at_the_gateway(world: World) -> list[Aim]:
     await asyncio.to_thread(world.supervisor.kill, POLLER)
     aims += await aim(world, TRANSLATOR, RELAY)
     world.supervisor.release(POLLER)
+    world.recovery.was_held(POLLER)
     return aims
 
 

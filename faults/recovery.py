@@ -42,6 +42,10 @@ class Recovery:
         self.worked(death.program, death.at)
         self._open[death.program] = death.at
 
+    def was_held(self, name: str) -> None:
+        """Time a service that was kept down on purpose from now on."""
+        self._open[name] = time.monotonic()
+
     def taken(self) -> list[float]:
         """Return the times since the last call; whoever has not recovered is timed for the next one."""
         taken, self.seconds = self.seconds, []
