@@ -21,6 +21,7 @@ _WAITING: Final = {
     "outbox": "SELECT count(*) FROM {schema}.outbox",
     "spool": "SELECT count(*) FROM {schema}.spool",
     "intent": "SELECT count(*) FROM {schema}.intent WHERE state IN ('pending', 'leased', 'uncertain')",
+    "merge": "SELECT count(*) FROM {schema}.merge",
 }
 """What counts the rows that somebody has yet to do something with, by the table's name; not every schema has all."""
 

@@ -12,6 +12,7 @@ from contracts.events.ticket import TicketAppended, TicketMerged, TicketOpened, 
 from services.ticketing import store_merges
 from services.ticketing.adapters.roundup import Roundup, Words
 from services.ticketing.records import Note, TicketRef
+from services.ticketing.store_intents import LostLease
 from tests.builders import ACME, client_changed
 from tests.ticketing.desk import Desk, Issue, Room
 from tests.ticketing.findings import state_changed
@@ -251,10 +252,10 @@ class TestCrash:
 
         await room.merged()
 
-        with pytest.raises(store_merges.LostLease):
+        with pytest.raises(LostLease):
             await store_merges.check_lease(room.pool, old, room.clock())
         async with room.pool.acquire() as connection:
-            with pytest.raises(store_merges.LostLease):
+            with pytest.raises(LostLease):
                 await store_merges.finish(connection, old)
 
     async def test_two_at_once_merge_once(self, room: Room, desk: Desk, requirement: str) -> None:
@@ -319,7 +320,7 @@ class TestRound:
                 return await super().marked(changed_since=changed_since, page=page)
 
         tracker = Slow(room.tracker())
-        with pytest.raises(store_merges.LostLease):
+        with pytest.raises(LostLease):
             await room.reconciler(tracker).go_round(asyncio.Event())
         await tracker.close()
 
