@@ -4,7 +4,7 @@ Each register keeps the fact with the largest order key of its kind, or the few 
 the canonical spelling of a UUID sorts as its bytes do, so this is the one order of facts (contracts/order.py).
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final, Literal, NamedTuple, TypeVar
 from uuid import UUID
 
@@ -18,6 +18,10 @@ WINDOW: Final = 8
 
 CLAIMS: Final = 16
 """How many of the newest claims: when more came than are kept, a proof older than all of them is forgotten."""
+
+
+SAME_ATTEMPT: Final = timedelta(minutes=5)
+"""How far a webhook and the API may differ about one attempt. Unconfirmed: no vendor says; two attempts are farther."""
 
 
 class Mark(NamedTuple):
@@ -92,7 +96,7 @@ class PatchRegisters(NamedTuple):
     """What one source has said of one patch on one device.
 
     `failures` counts distinct facts that were stated, `polled_failures` those found by polling: fold each once. Both
-    may tell of the same attempts, so the larger count is how often it failed.
+    may tell of the same attempts; the newest moments of each (`stated_at`, `polled_at`) tell which.
     """
 
     naming: Naming | None = None
@@ -105,11 +109,22 @@ class PatchRegisters(NamedTuple):
     failures: int = 0
     polled_failures: int = 0
     rolled_back: Mark | None = None
+    stated_at: tuple[Mark, ...] = ()
+    polled_at: tuple[Mark, ...] = ()
 
     @property
     def attempts_failed(self) -> int:
-        """Return how often it failed."""
-        return max(self.failures, self.polled_failures)
+        """Return how often it failed: what was stated, and what only a poll found.
+
+        A polled attempt that is older than all stated moments that are kept, while more were stated, counts as told.
+        """
+        untold = sum(not self._was_stated(each.at) for each in self.polled_at)
+        return max(self.failures + untold, self.polled_failures)
+
+    def _was_stated(self, at: datetime) -> bool:
+        if any(abs(each.at - at) <= SAME_ATTEMPT for each in self.stated_at):
+            return True
+        return self.failures > len(self.stated_at) and (not self.stated_at or at < self.stated_at[0].at)
 
     @property
     def is_listed(self) -> bool:
@@ -227,8 +242,10 @@ def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> Patc
         case rmm.PatchInstallFailed(code=code):
             failed = later(kept.failed, Failure(at, id_, method, code))
             if method is Method.POLL:
-                return kept._replace(failed=failed, polled_failures=kept.polled_failures + 1)
-            return kept._replace(failed=failed, failures=kept.failures + 1)
+                polled_at = newest(kept.polled_at, mark)
+                return kept._replace(failed=failed, polled_failures=kept.polled_failures + 1, polled_at=polled_at)
+            stated_at = newest(kept.stated_at, mark)
+            return kept._replace(failed=failed, failures=kept.failures + 1, stated_at=stated_at)
         case rmm.PatchRolledBack():
             return kept._replace(rolled_back=later(kept.rolled_back, mark))
         case _:

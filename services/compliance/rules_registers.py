@@ -40,6 +40,8 @@ def patch_registers(text: str) -> PatchRegisters:
         failures=found.get("failures", 0),
         polled_failures=found.get("polled_failures", 0),
         rolled_back=_one(Mark, found, "rolled_back"),
+        stated_at=_many(Mark, found, "stated_at"),
+        polled_at=_many(Mark, found, "polled_at"),
     )
 
 

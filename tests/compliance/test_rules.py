@@ -338,6 +338,22 @@ def test_an_attempt_that_a_webhook_and_a_poll_tell_of_is_counted_once() -> None:
     assert judged(LIST_IT, failed(1), same, failed(2)).failures == 2
 
 
+def test_an_attempt_that_only_a_poll_found_is_counted_beside_those_that_were_told() -> None:
+    untold = failed(5, method=Method.POLL)
+
+    assert judged(LIST_IT, failed(1), untold).failures == 2
+    assert judged(LIST_IT, untold, failed(1), failed(5.001)).failures == 2, "its webhook came late"
+    assert judged(LIST_IT, untold).failures == 1
+
+
+def test_more_attempts_than_are_remembered_are_none_too_many() -> None:
+    told = [failed(each) for each in range(-20, 0)]
+    polled = [failed(each + 0.01, method=Method.POLL) for each in range(-20, 0)]
+
+    assert judged(LIST_IT, *told, *polled).failures == 20
+    assert judged(LIST_IT, *polled, *told, failed(1, method=Method.POLL)).failures == 21
+
+
 def test_severity_is_the_worst_that_is_lacking_and_unknown_hides_none() -> None:
     low = release(DEC, DECEMBER_AT, severity=Severity.LOW)
     unknown = release("5049983", JANUARY_AT, severity=Severity.UNKNOWN)
