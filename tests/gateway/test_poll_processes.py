@@ -83,7 +83,7 @@ async def environment(database: Database, kafka: str, tmp_path: Path, api: tuple
 
 
 class Heard:
-    """What a consumer of `rmm.events` knows of one source."""
+    """What a consumer of both lanes knows of one source: a first import travels in bulk."""
 
     def __init__(self, source: str, consumer: AIOKafkaConsumer) -> None:
         self.source = source
@@ -120,7 +120,7 @@ async def test_what_the_api_shows_is_what_is_heard(
     instance = api[0].instances["main"]
     instance.set(Setting(source="main", moment=MORNING))
     processes = [await started(process, environment) for process in ("poll", "translate")]
-    consumer = AIOKafkaConsumer("rmm.events", bootstrap_servers=kafka, auto_offset_reset="earliest")
+    consumer = AIOKafkaConsumer("rmm.events", "rmm.events.bulk", bootstrap_servers=kafka, auto_offset_reset="earliest")
     await consumer.start()
     try:
         heard = Heard(environment["SOURCE"], consumer)
