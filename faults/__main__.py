@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 import os
 import sys
 import time
@@ -74,6 +75,7 @@ class _Run:
 def main() -> int:
     """Run the chosen faults; return 1 if one did harm, could not be injected, or took too long."""
     wanted = _parser().parse_args()
+    logging.getLogger("aiokafka").setLevel(logging.CRITICAL)  # that Kafka is away is the point here
     console = Console(file=sys.stdout)
     if not console.is_terminal:
         console = Console(file=sys.stdout, width=PLAIN_WIDTH)

@@ -82,7 +82,7 @@ def reconciler_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -
         settle_seconds=settings.tracker_settle_seconds,
     )
     merging = Merging(pool=on.pool, tracker=tracker, clock=on.clock, relay=on.relay, patient=patient)
-    rounds = Rounds(every=timedelta(seconds=settings.tracker_round_seconds))
+    rounds = Rounds(every=timedelta(seconds=settings.tracker_round_seconds), rest_seconds=settings.tracker_rest_seconds)
     return Reconciler(
         pool=on.pool, tracker=tracker, merging=merging, clock=on.clock, progress=on.progress, rounds=rounds
     )

@@ -31,6 +31,7 @@ class TicketingSettings(Settings):
     tracker_round_seconds: float = Field(
         default=600, ge=1, description="the tracker is searched for duplicates so often"
     )
+    tracker_rest_seconds: float = Field(default=0.5, ge=0, le=10, description="between two calls of such a search")
     tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")
     ticket_look_seconds: float = Field(default=30, ge=0, description="a ticket is looked at so often for repeats")
 

@@ -48,7 +48,7 @@ def test_a_failed_update_is_followed_from_its_delivery_to_the_trackers_number_an
     world.enrol("way01")
     sent = world.send("patch.install_failed", "way01", patch=world.patch(), code="0x800f0922")
 
-    hop = until("a ticket", lambda: _ticket_of(_journey(world, sent.id)))
+    hop = until("a ticket", lambda: _ticket_of(_journey(world, sent.id)), seconds=120)
     [tree] = _journey(world, sent.id)
 
     [translated] = [each for each in _hops(tree) if each["what"] == "translated"]
