@@ -63,8 +63,7 @@ class Effects:
         ref = rules_effects.chosen(refs, tracked=work.ticket.external, should_be_open=should_be_open)
         if ref is not None and len(refs) > 1:
             await self._have_merged(work, ref, refs)
-        known = await self._known(work, ref)
-        match rules_effects.next_step(work.intent.act, rules_effects.sight_of(ref), known):
+        match await self._step(work, ref):
             case Step.WRITE:
                 await self._record(work, await self._write(work, ref))
             case Step.RECORD if ref is not None:
@@ -91,19 +90,35 @@ class Effects:
 
     async def _known(self, work: Work, ref: TicketRef | None) -> Known:
         now, acted_at, looked_at = self._clock(), work.intent.acted_at, work.ticket.looked_at
-        is_marked = (
-            acted_at is not None
-            and ref is not None
-            and work.intent.act is not Act.OPEN
-            and await self._tracker.has_note(ref, work.intent.marker)
-        )
         return Known(
             acted=acted_at is not None,
-            marked=is_marked,
+            marked=ref is not None and await self._is_said(work.intent, ref),
             settled=acted_at is None or now - acted_at >= self._settle,
             just_seen=looked_at is not None and now - looked_at < self._settle,
             has_words=bool(work.plan.text),
         )
+
+    async def _step(self, work: Work, ref: TicketRef | None) -> Step:
+        """Return what comes next. If the last note is our own closing, no person closed it: the database is older."""
+        known = await self._known(work, ref)
+        step = rules_effects.next_step(work.intent.act, rules_effects.sight_of(ref), known)
+        if step is Step.BY_PERSON and ref is not None:
+            last = await self._tracker.last_note(ref, work.ticket.key)
+            if rules_effects.is_closing(last):
+                log.warning("the tracker is ahead of the database", extra={"ticket": work.ticket.key})
+                return Step.RECORD
+        return step
+
+    async def _is_said(self, intent: Intent, ref: TicketRef) -> bool:
+        """Return whether the ticket has this act's note: a database that was restored has forgotten that it acted.
+
+        Where it has, it is only asked for words: a ticket that was opened or closed since is brought to its state anew.
+        """
+        if intent.act is Act.OPEN or (intent.act is not Act.APPEND and intent.acted_at is None):
+            return False
+        if await self._tracker.has_note(ref, intent.marker):
+            return True
+        return intent.acted_at is not None and await self._tracker.has_note(ref, intent.former_marker)
 
     async def _write(self, work: Work, ref: TicketRef | None) -> TicketRef:
         """Act, having noted first that we may have; what certainly did not happen is forgotten again."""

@@ -213,7 +213,12 @@ class Intent:
 
     @property
     def marker(self) -> str:
-        """Return what the act's note is recognised by in the tracker."""
+        """Return what the act's note is recognised by in the tracker, also by a database that is an older one."""
+        return f"{self.ticket}/{self.number}/{self.act}/{self.cause.event_id}"
+
+    @property
+    def former_marker(self) -> str:
+        """Return what the release before marks the note of this act with."""
         return f"{self.ticket}/{self.number}"
 
 

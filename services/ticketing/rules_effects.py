@@ -79,6 +79,11 @@ def next_step(act: Act, sight: Sight, known: Known) -> Step:
             return Step.WAIT if may_still_show else Step.WRITE
 
 
+def is_closing(marker: str | None) -> bool:
+    """Return whether the note with this marker (see `Intent.marker`) is the one with which we closed its ticket."""
+    return marker is not None and marker.split("/")[2:3] == [Act.RESOLVE]
+
+
 def chosen(refs: Sequence[TicketRef], *, tracked: str | None, should_be_open: bool) -> TicketRef | None:
     """Return the ticket to keep of several with one key, given oldest first: the one that we keep up to date.
 

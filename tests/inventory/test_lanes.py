@@ -40,10 +40,11 @@ async def stored(inventory: Inventory) -> list[dict[str, object]]:
 
 
 @ON_REAL_DATABASE
-@given(st.data(), st.randoms(use_true_random=False))
+@given(st.data(), st.integers(0, 2**32))
 async def test_events_over_both_lanes_end_in_the_rows_of_one(
-    inventory: Inventory, data: st.DataObject, chance: random.Random
+    inventory: Inventory, data: st.DataObject, seed: int
 ) -> None:
+    chance = random.Random(seed)  # both sides draw from it side by side, in no order that hypothesis could repeat
     events = data.draw(histories(DEVICES))
     twice = data.draw(st.lists(st.sampled_from(events), max_size=4))
     shuffled = chance.sample([*events, *twice], len(events) + len(twice))

@@ -1,5 +1,7 @@
 """Tickets in a real Roundup: opened, kept up to date, resolved and reopened, each thing once."""
 
+import asyncpg
+
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
 from contracts.events.obligation import State
@@ -10,6 +12,7 @@ from contracts.events.ticket import (
     TicketResolved,
 )
 from tests.builders import ACME, BIRCH, client_changed, event
+from tests.parts import Database
 from tests.ticketing.desk import Desk, Room
 from tests.ticketing.findings import catalogued, failed_again, state_changed, uncatalogued
 
@@ -88,6 +91,68 @@ async def test_a_whole_life_of_a_ticket(room: Room, desk: Desk, requirement: str
     ]
     sequences = [each.sequence or 0 for each in await room.published()]
     assert sequences == sorted(set(sequences))
+
+
+FORGET = (
+    "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence, "
+    "merge, merged"
+)
+
+
+async def forget_all(database: Database) -> None:
+    admin = await asyncpg.connect(database.admin)
+    await admin.execute("SET search_path = ticketing")
+    await admin.execute(FORGET)
+    await admin.close()
+
+
+async def test_a_database_that_was_restored_finds_what_it_did_and_says_nothing_twice(
+    room: Room, desk: Desk, requirement: str, database: Database
+) -> None:
+    def change(device: str, state: State, sequence: int) -> Envelope:
+        return state_changed(device, state, sequence, requirement=requirement)
+
+    life = [
+        [KNOWN, change("a", State.FAILED, 1)],
+        [change("b", State.FAILED, 1)],
+        [change("a", State.VERIFIED, 2), change("b", State.VERIFIED, 2)],
+        [change("b", State.MISSING_OVERDUE, 3)],
+        [change("b", State.VERIFIED, 4)],
+    ]
+    for events in life:
+        await room.done(*events)
+    [key] = await room.keys()
+    before = desk.issue(key)
+    await forget_all(database)
+
+    for events in life:
+        await room.done(*events)
+
+    after = desk.issue(key)
+    assert (await room.keys(), after.status, after.title) == ([key], before.status, before.title)
+    assert len([note for note in after.notes if note.startswith("Failing")]) == 1
+
+
+async def test_a_ticket_that_we_closed_is_no_ticket_that_a_person_closed_to_an_older_database(
+    room: Room, desk: Desk, requirement: str, database: Database
+) -> None:
+    def change(device: str, state: State, sequence: int) -> Envelope:
+        return state_changed(device, state, sequence, requirement=requirement)
+
+    await room.done(KNOWN, change("a", State.FAILED, 1))
+    await room.done(change("a", State.VERIFIED, 2))
+    [key] = await room.keys()
+    before = desk.issue(key)
+    await forget_all(database)
+
+    await room.done(KNOWN, change("a", State.FAILED, 1))
+    await room.done(change("b", State.FAILED, 1))  # heard of in another order than before
+    await room.done(change("b", State.VERIFIED, 2), change("a", State.VERIFIED, 2))
+
+    assert await room.keys() == [key]
+    assert desk.issue(key) == before
+    await room.done(change("b", State.MISSING_OVERDUE, 3))
+    assert (await room.keys(), desk.issue(key).status) == ([key], "unread")
 
 
 async def test_a_device_that_fails_nine_times_gets_one_ticket_and_one_note(

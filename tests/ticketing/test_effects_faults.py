@@ -51,6 +51,9 @@ class Wrapped:
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
         return await self.inner.has_note(ref, marker)
 
+    async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        return await self.inner.last_note(ref, key)
+
     async def append(self, ref: TicketRef, note: Note) -> None:
         await self.inner.append(ref, note)
 

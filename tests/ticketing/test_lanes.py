@@ -83,6 +83,9 @@ class PatientTracker:
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
         raise NotImplementedError
 
+    async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        raise NotImplementedError
+
     async def append(self, ref: TicketRef, note: Note) -> None:
         raise NotImplementedError
 

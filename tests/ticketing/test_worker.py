@@ -48,6 +48,9 @@ class StrictTracker:
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
         raise NotImplementedError
 
+    async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        raise NotImplementedError
+
     async def append(self, ref: TicketRef, note: Note) -> None:
         raise NotImplementedError
 

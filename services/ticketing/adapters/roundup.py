@@ -96,6 +96,13 @@ class Roundup:
         _, issue = await self._wire.element(ref.id)
         return not {each.id for each in page.collection}.isdisjoint(each.id for each in issue.messages)
 
+    async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        """Return the marker of our newest message on the issue; those about merges are none of an act."""
+        ours = await self._wire.messages_with(f"{key}/")
+        _, issue = await self._wire.element(ref.id)
+        acts = [each.id for each in issue.messages if each.id in ours and "/merged" not in ours[each.id]]
+        return ours[max(acts, key=int)] if acts else None
+
     async def append(self, ref: TicketRef, note: Note) -> None:
         """Add a message and leave the status alone."""
         await self._change(ref, note, status=None, is_open=True)

@@ -47,6 +47,10 @@ class Tracker(Protocol):
         """Return whether the ticket carries the note with this marker."""
         ...
 
+    async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        """Return the marker of the newest note of ours on the ticket with our `key`; `None` where there is none."""
+        ...
+
     async def append(self, ref: TicketRef, note: Note) -> None:
         """Add a note and leave the status alone.
 
