@@ -84,10 +84,14 @@ class Desk:
     seen: Seen
     clock: Clock
     matters: list[Matter] = field(default_factory=list)
-    has_caught_up: bool = False
-    """Whether steps were handled again without the waiting in between: then several of them may be said in one note
-    more, and a ticket be brought to its state anew; the same failure told twice is still one too many (ADR 0022)."""
+    caught_up: set[str] = field(default_factory=set)
+    """Tickets whose steps were handled again without the waiting in between: of these several steps may be said in one
+    note more, and one be brought to its state anew; the same failure told twice is one too many (ADR 0022)."""
     _deliveries: int = 0
+
+    def note_restore(self) -> None:
+        """Remember the tickets of this moment: what is begun later is judged as strictly as ever."""
+        self.caught_up |= {matter.key for matter in self.matters}
 
     async def play(self, stopping: asyncio.Event, *, every_seconds: float) -> None:
         """Begin another matter so often, until `stopping`; then no step is begun any more.
@@ -149,9 +153,10 @@ class Desk:
         told = Counter((key, each.data.TYPE) for key in mine for each in once(seen.tickets.get(key, ())))
         notes = Counter({key: matter.sent for key, matter in mine.items()})
         found = Counter({each.key: len(each.notes) for each in own})
-        if self.has_caught_up:
-            told = Counter({each: min(count, expected[each]) for each, count in told.items() if expected[each]})
-            found = Counter({each.key: self._without_summaries(notes[each.key], each.notes) for each in own})
+        for each in [each for each in told if each[0] in self.caught_up]:
+            told[each] = min(told[each], expected[each])
+        for issue in [issue for issue in own if issue.key in self.caught_up]:
+            found[issue.key] = self._without_summaries(notes[issue.key], issue.notes)
         yield compared("told of the storm's tickets", expected, told, str)
         yield compared("notes of the storm", notes, found, str)
 

@@ -53,7 +53,7 @@ async def _restored(world: World, desk: Desk) -> Injured:
     await asyncio.to_thread(_put_back, world, backup)
     older = await asyncio.to_thread(_places)
     world.say(f"restored: {sum(marks.values()) - sum(older.values())} records are handled again")
-    desk.has_caught_up = True
+    desk.note_restore()
     async with load(world, desk, BEFORE_SECONDS):
         recovered = await until_all_work(world)
     judgement = await world.judged()
