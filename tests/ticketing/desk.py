@@ -24,6 +24,7 @@ from services.ticketing.effects import Effects
 from services.ticketing.handlers import TicketingHandler
 from services.ticketing.merging import Merging, Patient
 from services.ticketing.reconciler import Reconciler, Rounds
+from services.ticketing.records import Note, TicketRef
 from services.ticketing.worker import Limits, Worker
 from tests.builders import batch_of
 from tests.parts import Database
@@ -258,6 +259,37 @@ class Room:
         """Return the events in the outbox, in order."""
         rows = await self.pool.fetch("SELECT headers, value FROM outbox ORDER BY id")
         return [decode(outbox.headers_of(row["headers"]), row["value"]) for row in rows]
+
+
+class OnlyOpens:
+    """The acts of a tracker in memory of which a test wants tickets opened and nothing else."""
+
+    async def has_note(self, ref: TicketRef, marker: str) -> bool:
+        raise NotImplementedError
+
+    async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        raise NotImplementedError
+
+    async def append(self, ref: TicketRef, note: Note) -> None:
+        raise NotImplementedError
+
+    async def resolve(self, ref: TicketRef, note: Note) -> None:
+        raise NotImplementedError
+
+    async def reopen(self, ref: TicketRef, note: Note) -> None:
+        raise NotImplementedError
+
+    async def marked(self, *, changed_since: datetime | None, page: int) -> list[str]:
+        raise NotImplementedError
+
+    async def key_of(self, number: str) -> str | None:
+        raise NotImplementedError
+
+    async def take_over(self, kept: TicketRef, other: TicketRef, *, key: str, note: Note) -> None:
+        raise NotImplementedError
+
+    async def give_way(self, other: TicketRef, kept: TicketRef, *, key: str, note: Note) -> None:
+        raise NotImplementedError
 
 
 async def until(condition: Callable[[], Awaitable[bool]], *, seconds: float = 20) -> None:

@@ -1,7 +1,6 @@
 """At the tracker live goes before bulk, and bulk has its turn all the same."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from uuid import uuid4
 
 import pytest
@@ -11,11 +10,11 @@ from contracts.envelope import Envelope
 from contracts.events.obligation import State
 from contracts.topics import Lane
 from services.ticketing import store_intents
-from services.ticketing.records import Draft, Note, TicketRef
+from services.ticketing.records import Draft, TicketRef
 from services.ticketing.rules_effects import BULK_EVERY, Due, few_of_bulk, in_lanes, lane_first
 from services.ticketing.worker import Limits
 from tests.builders import client_changed
-from tests.ticketing.desk import Room, until
+from tests.ticketing.desk import OnlyOpens, Room, until
 from tests.ticketing.findings import state_changed
 
 TENANT = uuid4()
@@ -64,7 +63,7 @@ def test_every_eighth_turn_is_bulks() -> None:
 
 
 @dataclass
-class PatientTracker:
+class PatientTracker(OnlyOpens):
     """Creates tickets in memory and remembers their order."""
 
     created: list[str] = field(default_factory=list)
@@ -79,33 +78,6 @@ class PatientTracker:
         del reservation
         self.created.append(draft.key)
         return TicketRef(id=draft.key, is_open=True)
-
-    async def has_note(self, ref: TicketRef, marker: str) -> bool:
-        raise NotImplementedError
-
-    async def last_note(self, ref: TicketRef, key: str) -> str | None:
-        raise NotImplementedError
-
-    async def append(self, ref: TicketRef, note: Note) -> None:
-        raise NotImplementedError
-
-    async def resolve(self, ref: TicketRef, note: Note) -> None:
-        raise NotImplementedError
-
-    async def reopen(self, ref: TicketRef, note: Note) -> None:
-        raise NotImplementedError
-
-    async def marked(self, *, changed_since: datetime | None, page: int) -> list[str]:
-        raise NotImplementedError
-
-    async def key_of(self, number: str) -> str | None:
-        raise NotImplementedError
-
-    async def take_over(self, kept: TicketRef, other: TicketRef, *, key: str, note: Note) -> None:
-        raise NotImplementedError
-
-    async def give_way(self, other: TicketRef, kept: TicketRef, *, key: str, note: Note) -> None:
-        raise NotImplementedError
 
     async def close(self) -> None:
         self.created.clear()

@@ -2,18 +2,17 @@
 
 import time
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from chassis.http import Unavailable
 from contracts.events.obligation import State
-from services.ticketing.records import Draft, Note, TicketRef
+from services.ticketing.records import Draft, TicketRef
 from tests.builders import client_changed
-from tests.ticketing.desk import Room, until
+from tests.ticketing.desk import OnlyOpens, Room, until
 from tests.ticketing.findings import state_changed
 
 
 @dataclass
-class StrictTracker:
+class StrictTracker(OnlyOpens):
     """Takes ten calls a second, five at once at most; a whole creation needs all five. Keeps tickets in memory."""
 
     tickets: dict[str, list[str]] = field(default_factory=dict)
@@ -44,33 +43,6 @@ class StrictTracker:
         number = str(sum(len(each) for each in self.tickets.values()) + 1)
         self.tickets.setdefault(draft.key, []).append(number)
         return TicketRef(id=number, is_open=True)
-
-    async def has_note(self, ref: TicketRef, marker: str) -> bool:
-        raise NotImplementedError
-
-    async def last_note(self, ref: TicketRef, key: str) -> str | None:
-        raise NotImplementedError
-
-    async def append(self, ref: TicketRef, note: Note) -> None:
-        raise NotImplementedError
-
-    async def resolve(self, ref: TicketRef, note: Note) -> None:
-        raise NotImplementedError
-
-    async def reopen(self, ref: TicketRef, note: Note) -> None:
-        raise NotImplementedError
-
-    async def marked(self, *, changed_since: datetime | None, page: int) -> list[str]:
-        raise NotImplementedError
-
-    async def key_of(self, number: str) -> str | None:
-        raise NotImplementedError
-
-    async def take_over(self, kept: TicketRef, other: TicketRef, *, key: str, note: Note) -> None:
-        raise NotImplementedError
-
-    async def give_way(self, other: TicketRef, kept: TicketRef, *, key: str, note: Note) -> None:
-        raise NotImplementedError
 
     async def close(self) -> None:
         self.tokens = 0
