@@ -198,11 +198,17 @@ def _changes(tables: Tables, event: UUID) -> list[Hop]:
         Hop(
             f"obligation {row['before'] or 'new'} -> {row['state']}",
             row["recorded_at"],
-            {"product": row["product"], "train": row["train"], "why": row["why"], "event": str(row["event_id"])},
+            {
+                "product": row["product"],
+                "train": row["train"],
+                "why": row["why"],
+                "event": str(row["event_id"]),
+                "waited_for": None if row["caused_by"] == event else str(row["caused_by"] or "a moment"),
+            },
             _tickets(tables, row["event_id"], row["asset"]),
         )
         for row in tables.changes
-        if row["caused_by"] == event
+        if row["fact"] == event
     ]
 
 

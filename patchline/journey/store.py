@@ -47,18 +47,29 @@ COMPLIANCE: Final[LiteralString] = """
     FROM compliance.patch_fact WHERE event_id = ANY($1::uuid[])
 """
 CHANGES: Final[LiteralString] = """
-    SELECT o.event_id, o.caused_by, o.asset_id::text AS asset, o.requirement_id::text AS requirement,
-           owed.product, owed.train, o.before, o.state, o.why, o.failures, o.recorded_at
+    SELECT f.event_id AS fact, o.event_id, o.caused_by, o.asset_id::text AS asset,
+           o.requirement_id::text AS requirement, owed.product, owed.train, o.before, o.state, o.why, o.failures,
+           o.recorded_at
     FROM compliance.patch_fact AS f
     JOIN compliance.device AS d USING (device_id)
-    JOIN compliance.obligation_history AS o ON o.asset_id = d.asset_id AND o.caused_by = f.event_id
+    JOIN compliance.obligation_history AS o USING (asset_id)
+    LEFT JOIN compliance.evidence AS e ON e.device_id = f.device_id AND e.patch_id = f.patch_id
     LEFT JOIN compliance.obligation AS owed ON owed.asset_id = o.asset_id AND owed.requirement_id = o.requirement_id
     WHERE f.event_id = ANY($1::uuid[])
+      AND (o.caused_by = f.event_id OR o.requirement_id = e.requirement_id AND o.recorded_at = (
+          SELECT min(first.recorded_at) FROM compliance.obligation_history AS first
+          WHERE first.asset_id = o.asset_id AND first.requirement_id = o.requirement_id
+          HAVING min(first.recorded_at) >= f.recorded_at
+      ))
     ORDER BY o.recorded_at, o.event_id
+"""
+"""What an event changed; and what the obligation became at first, where the event was there before the obligation:
+it waited for its device or the catalog, or came in one batch with them, and what it waited for is named as the cause.
 """
 HEARD: Final[LiteralString] = """
     SELECT event_id, causation, type, subject AS asset, recorded_at
-    FROM ticketing.history WHERE causation = ANY($1::uuid[]) ORDER BY recorded_at, event_id
+    FROM ticketing.history WHERE causation = ANY($1::uuid[]) OR event_id = ANY($2::uuid[])
+    ORDER BY recorded_at, event_id
 """
 INTENTS: Final[LiteralString] = """
     SELECT i.cause_id, i.ticket_key AS ticket, i.number, i.kind, i.state, i.reason, i.attempts, i.created_at, i.done_at,
@@ -99,7 +110,8 @@ async def tables(tx: Connection, raw_id: UUID) -> Tables:
     """Return everything that the tables know of one delivery."""
     translated = await _rows(tx, TRANSLATED, raw_id)
     events = [row["event_id"] for row in translated]
-    changes, heard = await _rows(tx, CHANGES, events), await _rows(tx, HEARD, events)
+    changes = await _rows(tx, CHANGES, events)
+    heard = await _rows(tx, HEARD, events, sorted({row["event_id"] for row in changes}))
     causes = sorted({row["event_id"] for row in (*changes, *heard)})
     assets = sorted({row["asset"] for row in (*changes, *heard)})
     requirements = sorted({row["requirement"] for row in changes})

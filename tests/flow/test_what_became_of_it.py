@@ -63,12 +63,28 @@ def test_a_failed_update_is_followed_from_its_delivery_to_the_trackers_number_an
     assert [drawn.index(step) for step in steps] == sorted(drawn.index(step) for step in steps)
 
 
+def test_a_failure_that_was_there_before_its_device_is_followed_to_its_ticket_too(world: World) -> None:
+    sent = world.send("patch.install_failed", "way03", patch=world.patch(), code="0x800f0922")
+    until("it is kept", lambda: any(hop["what"] == "compliance: kept" for hop in _ways(world, sent.id)))
+    world.enrol("way03")
+
+    until("a ticket", lambda: _ticket_of(_journey(world, sent.id)))
+
+    [change] = [hop for hop in _ways(world, sent.id) if hop["what"].startswith("obligation")]
+    assert change["what"].endswith("-> FAILED")
+    assert change["waited_for"]
+
+
+def _ways(world: World, asked: str) -> list[dict[str, Any]]:
+    return [hop for tree in _journey(world, asked) for hop in _hops(tree)]
+
+
 def test_what_could_not_be_understood_says_why(world: World) -> None:
     sent = world.send("patch.install_failed", "way02", patch={"kb": "not a number"})
 
     refused = until(
         "a dead letter",
-        lambda: [hop for tree in _journey(world, sent.id) for hop in _hops(tree) if hop["what"] == "dead-lettered"],
+        lambda: [hop for hop in _ways(world, sent.id) if hop["what"] == "dead-lettered"],
     )
 
     assert refused[0]["group"] == "gateway"
