@@ -18,7 +18,7 @@ LONGEST_WAIT_SECONDS: Final = 2.0
 """However busy live is, and however full the outbox: after so long one portion of bulk goes on."""
 
 LOOK_EVERY_SECONDS: Final = 0.02
-PORTION_SECONDS: Final = 0.05
+PORTION_SECONDS: Final = 0.025
 """A portion grows or shrinks towards this: what is live never stands behind a longer transaction of bulk."""
 
 FIRST_RECORDS: Final = 20

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 
-BULK_SHARE: Final = 0.25
+BULK_SHARE: Final = 0.1
 """How much of the time bulk works while live work is going on beside it."""
 
 _BULK: Final = "-bulk"

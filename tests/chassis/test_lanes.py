@@ -13,7 +13,14 @@ from chassis import courtesy, outbox
 from chassis.batch import Batch, is_for
 from chassis.clock import moved_clock
 from chassis.consumer import BatchConsumer
-from chassis.courtesy import LEAST_BYTES, MOST_IN_OUTBOX, Courtesy, pause_seconds, portion_records
+from chassis.courtesy import (
+    LEAST_BYTES,
+    MOST_IN_OUTBOX,
+    PORTION_SECONDS,
+    Courtesy,
+    pause_seconds,
+    portion_records,
+)
 from chassis.errors import MayWorkLater
 from chassis.health import HealthServer, Progress
 from chassis.lanes import Lanes, bulk_group, group_of_both, is_bulk
@@ -47,11 +54,11 @@ def test_bulk_rests_in_proportion_to_its_work(took: float, share: float, live_ag
 @pytest.mark.parametrize(
     ("records", "took", "following"),
     [
-        pytest.param(20, 0.01, 40, id="quick: larger"),
-        pytest.param(20, 0.07, 20, id="about right: the same"),
-        pytest.param(20, 0.5, 10, id="slow: smaller"),
+        pytest.param(20, 0.4 * PORTION_SECONDS, 40, id="quick: larger"),
+        pytest.param(20, 1.4 * PORTION_SECONDS, 20, id="about right: the same"),
+        pytest.param(20, 10 * PORTION_SECONDS, 10, id="slow: smaller"),
         pytest.param(1, 9.0, 1, id="never none"),
-        pytest.param(500, 0.01, 500, id="never more than the most"),
+        pytest.param(500, 0.4 * PORTION_SECONDS, 500, id="never more than the most"),
     ],
 )
 def test_a_portion_grows_and_shrinks_towards_its_time(records: int, took: float, following: int) -> None:
