@@ -24,9 +24,9 @@ import httpx
 
 from bench.load import Load, generator, loaded, written_corpus
 from patchline.local import place, ports
-from services.gateway import sources, store_sources
-from services.gateway.sealing import SealingKey, new_sealing_key, read_sealing_key
-from services.gateway.sources import NewSource, Scheme
+from services.gateway.keys.sealing import SealingKey, new_sealing_key, read_sealing_key
+from services.gateway.registry import sources, store_sources
+from services.gateway.registry.sources import NewSource, Scheme
 
 _CORPUS: Final = 20_000
 _SOURCE: Final = NewSource(vendor="patchline", name="bench", scheme=Scheme.STANDARD_WEBHOOKS, header_name=None)

@@ -11,8 +11,8 @@ from chassis.errors import WrongSetting
 from chassis.settings import read
 from contracts.errors import UndecodableEvent
 from contracts.raw import PLAIN, RawDelivery, delivery_of
-from services.gateway.bodies import Unopened
-from services.gateway.safe import connected, opened_safe
+from services.gateway.keys.bodies import Unopened
+from services.gateway.keys.safe import connected, opened_safe
 from services.gateway.settings import GatewaySettings
 
 SEALED: Final = "the body is sealed; with the gateway's own role and sealing key it is shown by --open"

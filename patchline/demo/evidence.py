@@ -12,12 +12,12 @@ from chassis.errors import TRANSIENT
 from chassis.settings import with_password
 from contracts.errors import UndecodableEvent
 from contracts.raw import delivery_of
-from services.gateway.bodies import Bodies, Unopened
-from services.gateway.data_keys import KeyRing
-from services.gateway.key_sealing import FILE, FileSealer
-from services.gateway.safe import connected
-from services.gateway.sealing import read_sealing_key
-from services.gateway.store_blobs import PostgresBlobs
+from services.gateway.keys.bodies import Bodies, Unopened
+from services.gateway.keys.data_keys import KeyRing
+from services.gateway.keys.key_sealing import FILE, FileSealer
+from services.gateway.keys.safe import connected
+from services.gateway.keys.sealing import read_sealing_key
+from services.gateway.keys.store_blobs import PostgresBlobs
 
 log = logging.getLogger(__name__)
 

@@ -23,8 +23,8 @@ from patchline.rebuild.reader import RawReader
 from patchline.rebuild.replay import Chosen, replay
 from patchline.rebuild.rules import Report
 from patchline.rebuild.run import Around, Rebuild, Show, Wanted
-from services.gateway.safe import opened_safe
-from services.gateway.translate_app import TranslateSettings, translator
+from services.gateway.keys.safe import opened_safe
+from services.gateway.translation.translate_app import TranslateSettings, translator
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 MOMENTS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M", "%Y-%m-%dT%H:%M:%S"]

@@ -14,7 +14,7 @@ from contracts.envelope import Envelope, decode, encode
 from patchline.rebuild import gateway, ledger, rules
 from patchline.rebuild.rules import Counts, Moment, Standing
 from patchline.rebuild.sessions import Sessions
-from services.gateway import store_translate
+from services.gateway.translation import store_translate
 
 AT_ONCE: Final = 1000
 UNFIT: Final = (*BROKEN_DATA, ValueError, TypeError, LookupError, ArithmeticError)

@@ -13,9 +13,9 @@ from contracts.order import effective_at
 from contracts.raw import RawDelivery, delivery_of
 from contracts.topics import Lane
 from patchline.rebuild.rules import Counts
-from services.gateway import rules_translate
-from services.gateway.bodies import Bodies, Unopened
-from services.gateway.rules_translate import Told
+from services.gateway.keys.bodies import Bodies, Unopened
+from services.gateway.translation import rules_translate
+from services.gateway.translation.rules_translate import Told
 from services.gateway.vendors.translation import Translation
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)

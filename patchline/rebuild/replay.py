@@ -13,7 +13,7 @@ from chassis.batch import REPLAY_GROUP, Record
 from contracts.topics import RAW_MAX_BYTES, RMM_RAW_BULK
 from patchline.rebuild.gateway import RAW
 from patchline.rebuild.logs import Logs, Span, header
-from services.gateway.translate_app import GROUP
+from services.gateway.translation.translate_app import GROUP
 
 MARGIN: Final = timedelta(hours=1)
 """So much earlier than it was received no record was ever written, however clocks differ."""

@@ -9,8 +9,8 @@ from uuid import UUID
 
 from contracts.envelope import Envelope
 from contracts.events.rmm import RmmEvent
-from services.gateway import rules_translate
-from services.gateway.rules_translate import Ownership, Seat
+from services.gateway.translation import rules_translate
+from services.gateway.translation.rules_translate import Ownership, Seat
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,5 +5,6 @@ which vendor organisation is whose, the pollers' snapshots.
 Reads: webhooks over HTTP, the vendors' APIs, `rmm.raw`. Writes: `rmm.raw` (after the check of the signature, before
 the answer), `rmm.events`, `clients`. Never decides anything about patches.
 
-Three processes: `accept` (start at `accept_app`), `translate` and `poll`. By hand: `commands`.
+Three processes: `accept` (start at `door.accept_app`), `translate` (`translation.translate_app`) and `poll`
+(`polling.poll_app`). What they share: `registry`, `keys`, `vendors`, `adapters`. By hand: `commands`.
 """

@@ -13,11 +13,11 @@ def main(arguments: list[str]) -> None:
     """Run the process that is named; each imports only what it needs."""
     match arguments:
         case ["accept"]:
-            from services.gateway.accept_app import main as run  # noqa: PLC0415
+            from services.gateway.door.accept_app import main as run  # noqa: PLC0415
         case ["translate"]:
-            from services.gateway.translate_app import main as run  # noqa: PLC0415
+            from services.gateway.translation.translate_app import main as run  # noqa: PLC0415
         case ["poll"]:
-            from services.gateway.poll_app import main as run  # noqa: PLC0415
+            from services.gateway.polling.poll_app import main as run  # noqa: PLC0415
         case _:
             stop(f"which process? python -m services.gateway {'|'.join(PROCESSES)}", WRONG_USE)
     try:

@@ -1,8 +1,8 @@
 """The gateway's part of the command line: `patchline source` and `patchline client`."""
 
-from services.gateway import key_commands
-from services.gateway.client_commands import client_app
-from services.gateway.source_commands import source_app
+from services.gateway.keys import key_commands
+from services.gateway.registry.client_commands import client_app
+from services.gateway.registry.source_commands import source_app
 
 source_app.command("keys")(key_commands.list_keys)
 source_app.command("rotate-key")(key_commands.rotate_key)

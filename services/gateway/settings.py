@@ -7,7 +7,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import Settings
-from services.gateway.bodies import SEALING_BYTES
+from services.gateway.keys.bodies import SEALING_BYTES
 
 
 class SealingSettings(BaseSettings):

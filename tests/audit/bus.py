@@ -24,8 +24,9 @@ from patchline.audit.barrier import Audit, Watch
 from services.compliance.handlers import ComplianceEvents
 from services.compliance.policy import DEFAULT_1
 from services.compliance.store_catalog import CatalogShelf
-from services.gateway import parked, vendors
-from services.gateway.translate import Translate
+from services.gateway import vendors
+from services.gateway.translation import parked
+from services.gateway.translation.translate import Translate
 from services.inventory.handlers import DeviceEvents
 from services.ticketing.handlers import TicketingHandler
 from tests.builders import HOUR, NOON, KafkaRecord

@@ -9,10 +9,10 @@ import asyncpg
 
 from contracts.raw import own_headers
 from patchline.demo.evidence import Evidence, evidence
-from services.gateway.bodies import Bodies, BodySeal, Destroyed
-from services.gateway.data_keys import CurrentKeys
-from services.gateway.key_sealing import FILE, FileSealer
-from services.gateway.sealing import new_sealing_key, read_sealing_key
+from services.gateway.keys.bodies import Bodies, BodySeal, Destroyed
+from services.gateway.keys.data_keys import CurrentKeys
+from services.gateway.keys.key_sealing import FILE, FileSealer
+from services.gateway.keys.sealing import new_sealing_key, read_sealing_key
 from tests.gateway.held import HeldBlobs, HeldKeys, body_key
 from tests.parts import ROLE_PASSWORD, Database
 

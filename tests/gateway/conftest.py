@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.sealing import new_sealing_key
+from services.gateway.keys.sealing import new_sealing_key
 from tests.gateway.own_kafka import OwnKafka, running_own_kafka
 from tests.parts import Database
 

@@ -18,22 +18,22 @@ from chassis.clock import Clock, moved_clock
 from chassis.health import Progress, serve
 from contracts.topics import RMM_RAW, RMM_RAW_BULK, Topic
 from patchline.local import ports
-from services.gateway.accept import Door, Uploads
-from services.gateway.bodies import BlobStore
-from services.gateway.data_keys import CurrentKeys
-from services.gateway.durable import Durable
-from services.gateway.http_head import BoundedHead
-from services.gateway.key_sealing import FILE
-from services.gateway.known_sources import KnownSources
-from services.gateway.large_bodies import LargeBodies
-from services.gateway.raw_writer import Limits, RawWriter
-from services.gateway.rules_breaker import Breaker
+from services.gateway.door.accept import Door, Uploads
+from services.gateway.door.durable import Durable
+from services.gateway.door.http_head import BoundedHead
+from services.gateway.door.known_sources import KnownSources
+from services.gateway.door.raw_writer import Limits, RawWriter
+from services.gateway.door.rules_breaker import Breaker
+from services.gateway.door.spool import SpoolLimits
+from services.gateway.door.verification import StandardWebhooks, StaticHeader, unguessable
+from services.gateway.door.ways import Ways
+from services.gateway.keys.bodies import BlobStore
+from services.gateway.keys.data_keys import CurrentKeys
+from services.gateway.keys.key_sealing import FILE
+from services.gateway.keys.large_bodies import LargeBodies
+from services.gateway.keys.sealing import SealingKey
+from services.gateway.registry.sources import SourceByPath, source
 from services.gateway.rules_lanes import Rate
-from services.gateway.sealing import SealingKey
-from services.gateway.sources import SourceByPath, source
-from services.gateway.spool import SpoolLimits
-from services.gateway.verification import StandardWebhooks, StaticHeader, unguessable
-from services.gateway.ways import Ways
 from tests.gateway.held import HeldBlobs, body_key, opened
 from tests.gateway.spooled import NO_DATABASE, running_spool
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from contracts.raw import RawDelivery, delivery_of
-from services.gateway.bodies import Bodies, BodyKey, Destroyed
-from services.gateway.key_sealing import KeyUnavailable
+from services.gateway.keys.bodies import Bodies, BodyKey, Destroyed
+from services.gateway.keys.key_sealing import KeyUnavailable
 from tests.builders import SOURCE
 
 

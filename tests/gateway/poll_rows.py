@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import datetime
 
-from services.gateway.rules_collect import Collected, DeviceReading, ScanMoment
+from services.gateway.polling.rules_collect import Collected, DeviceReading, ScanMoment
 from tests.builders import HOUR, NOON
 
 Row = dict[str, object]

@@ -14,8 +14,8 @@ from contracts.ids import new_raw_id_text
 from contracts.raw import own_headers, shared_headers
 from contracts.topics import RMM_RAW
 from patchline.local import ports
-from services.gateway.spool import Spool, SpoolLimits
-from services.gateway.store_spool import Spooled
+from services.gateway.door.spool import Spool, SpoolLimits
+from services.gateway.door.store_spool import Spooled
 
 SOURCE = "rmm/patchline/tests"
 NOON = datetime(2026, 11, 10, 12, 0, tzinfo=UTC)

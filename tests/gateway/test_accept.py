@@ -11,8 +11,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts.raw import RawDelivery, delivery_of
-from services.gateway.accept import Uploads
-from services.gateway.bodies import Bodies
+from services.gateway.door.accept import Uploads
+from services.gateway.keys.bodies import Bodies
 from tests.gateway.doors import (
     BODY_KEYS,
     SECRET,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from contracts.errors import UndecodableEvent
 from contracts.raw import PLAIN, RawDelivery, delivery_of, own_headers
-from services.gateway.bodies import (
+from services.gateway.keys.bodies import (
     LARGE_AT_ONCE,
     LARGEST_BODY_BYTES,
     Bodies,
@@ -22,8 +22,8 @@ from services.gateway.bodies import (
     TooManyLarge,
     Unopened,
 )
-from services.gateway.key_sealing import KeyUnavailable
-from services.gateway.large_bodies import LargeBodies
+from services.gateway.keys.key_sealing import KeyUnavailable
+from services.gateway.keys.large_bodies import LargeBodies
 from tests.builders import MINUTE, NOON, SOURCE
 from tests.gateway.held import BlobsAway, HeldBlobs, HeldKeys, body_key
 

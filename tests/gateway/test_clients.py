@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from contracts.events.client import ClientChanged
 from contracts.ids import tenant_id
-from services.gateway import clients
-from services.gateway.clients import Client, ClientChange, Mapping
+from services.gateway.registry import clients
+from services.gateway.registry.clients import Client, ClientChange, Mapping
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -18,16 +18,17 @@ from chassis.errors import MayWorkLater
 from contracts.raw import RawDelivery, delivery_of
 from contracts.topics import RMM_RAW
 from patchline.local import ports
-from services.gateway import store_sources, store_spool
-from services.gateway.bodies import Bodies, Unopened
-from services.gateway.data_keys import CurrentKeys, KeyRing
-from services.gateway.key_sealing import FILE, FileSealer, KeyUnavailable
-from services.gateway.opening import Opening
-from services.gateway.raw_writer import Limits
-from services.gateway.safe import connected
-from services.gateway.sealing import SealingKey, read_sealing_key
-from services.gateway.sources import SourceByPath, known
-from services.gateway.store_blobs import PostgresBlobs
+from services.gateway.door import store_spool
+from services.gateway.door.raw_writer import Limits
+from services.gateway.keys.bodies import Bodies, Unopened
+from services.gateway.keys.data_keys import CurrentKeys, KeyRing
+from services.gateway.keys.key_sealing import FILE, FileSealer, KeyUnavailable
+from services.gateway.keys.safe import connected
+from services.gateway.keys.sealing import SealingKey, read_sealing_key
+from services.gateway.keys.store_blobs import PostgresBlobs
+from services.gateway.registry import store_sources
+from services.gateway.registry.sources import SourceByPath, known
+from services.gateway.translation.opening import Opening
 from services.gateway.vendors.translation import Translation
 from tests.gateway.doors import header, open_door, raw_topic
 from tests.gateway.typed import rows, source

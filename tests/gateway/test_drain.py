@@ -17,11 +17,11 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from chassis.health import Progress
 from chassis.postgres import open_pool
-from services.gateway import drain
-from services.gateway.drain import DrainSpool
-from services.gateway.raw_batch import Outcome
-from services.gateway.sealing import new_sealing_key
-from services.gateway.store_spool import Spooled
+from services.gateway.door import drain
+from services.gateway.door.drain import DrainSpool
+from services.gateway.door.raw_batch import Outcome
+from services.gateway.door.store_spool import Spooled
+from services.gateway.keys.sealing import new_sealing_key
 from tests.gateway.doors import raw_ids, raw_topic
 from tests.gateway.spooled import NOON, SOURCE, Tables, running_spool, signature, spooled
 from tests.parts import Database

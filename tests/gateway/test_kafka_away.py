@@ -12,9 +12,9 @@ import asyncpg
 import httpx
 import pytest
 
-from services.gateway.raw_writer import Limits
-from services.gateway.rules_breaker import Breaker
-from services.gateway.spool import SpoolLimits
+from services.gateway.door.raw_writer import Limits
+from services.gateway.door.rules_breaker import Breaker
+from services.gateway.door.spool import SpoolLimits
 from tests.gateway.doors import SECRET, STATIC, OpenDoor, open_door, raw_ids, raw_topic
 from tests.gateway.own_kafka import OwnKafka
 from tests.gateway.spooled import NO_DATABASE, Tables

@@ -9,13 +9,13 @@ import pytest
 from typer.testing import CliRunner
 
 from contracts.raw import RawDelivery, delivery_of, own_headers
-from services.gateway.bodies import Bodies, BodySeal, SealedRecord, Unopened
 from services.gateway.commands import source_app
-from services.gateway.data_keys import CurrentKeys, KeyRing
-from services.gateway.key_sealing import FILE, FileSealer
-from services.gateway.safe import connected
-from services.gateway.sealing import read_sealing_key
-from services.gateway.store_blobs import PostgresBlobs
+from services.gateway.keys.bodies import Bodies, BodySeal, SealedRecord, Unopened
+from services.gateway.keys.data_keys import CurrentKeys, KeyRing
+from services.gateway.keys.key_sealing import FILE, FileSealer
+from services.gateway.keys.safe import connected
+from services.gateway.keys.sealing import read_sealing_key
+from services.gateway.keys.store_blobs import PostgresBlobs
 from tests.builders import NOON
 from tests.gateway.typed import client, queried, rows, source
 from tests.parts import Database

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 
 from services.gateway.adapters.s3_blobs import S3Blobs
-from services.gateway.key_sealing import FILE, VAULT, FileSealer, KeyUnavailable
-from services.gateway.safe import connected, key_sealers, opened_safe
-from services.gateway.sealing import Purpose, SealBroken, SealingKey, new_sealing_key, opened
+from services.gateway.keys.key_sealing import FILE, VAULT, FileSealer, KeyUnavailable
+from services.gateway.keys.safe import connected, key_sealers, opened_safe
+from services.gateway.keys.sealing import Purpose, SealBroken, SealingKey, new_sealing_key, opened
+from services.gateway.keys.store_blobs import PostgresBlobs
 from services.gateway.settings import GatewaySettings, SealingSettings
-from services.gateway.store_blobs import PostgresBlobs
 
 OLD, NEW = SealingKey(b"o" * 32), SealingKey(b"n" * 32)
 KEY = bytes(range(32))

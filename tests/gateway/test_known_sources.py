@@ -10,15 +10,16 @@ import asyncpg
 import pytest
 
 from chassis.health import Progress
-from services.gateway import sources, store_clients, store_keys, store_sources
-from services.gateway.data_keys import CurrentKeys
-from services.gateway.key_sealing import FileSealer, KeySealer, KeyUnavailable
-from services.gateway.known_sources import KnownSources
-from services.gateway.last_known import LastKnown
-from services.gateway.sealing import SealingKey
-from services.gateway.snapshot_file import SnapshotFile
-from services.gateway.sources import NewSource, Scheme
-from services.gateway.verification import StaticHeader, Verified, verdict
+from services.gateway.door.known_sources import KnownSources
+from services.gateway.door.last_known import LastKnown
+from services.gateway.door.snapshot_file import SnapshotFile
+from services.gateway.door.verification import StaticHeader, Verified, verdict
+from services.gateway.keys import store_keys
+from services.gateway.keys.data_keys import CurrentKeys
+from services.gateway.keys.key_sealing import FileSealer, KeySealer, KeyUnavailable
+from services.gateway.keys.sealing import SealingKey
+from services.gateway.registry import sources, store_clients, store_sources
+from services.gateway.registry.sources import NewSource, Scheme
 from tests.parts import Database
 
 KEY = SealingKey(b"k" * 32)

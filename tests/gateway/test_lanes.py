@@ -14,9 +14,9 @@ from contracts.envelope import Envelope, decode
 from contracts.raw import RawDelivery
 from contracts.topics import RMM_RAW_BULK, Lane
 from services.gateway import vendors
-from services.gateway.parked import release
 from services.gateway.rules_lanes import MOST_RELEASED_LIVE, Rate
-from services.gateway.translate import Translate
+from services.gateway.translation.parked import release
+from services.gateway.translation.translate import Translate
 from tests.builders import ACME, HOUR, NOON, SOURCE, delivery, ninjaone_activity, raw_batch_of
 from tests.gateway.doors import SIGNING, SOURCES, OpenDoor, header, open_door, raw_topic, signed
 from tests.parts import Database

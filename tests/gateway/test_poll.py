@@ -19,15 +19,16 @@ from chassis.http import Unavailable
 from chassis.postgres import Pool, open_pool, transaction
 from contracts.events import rmm
 from contracts.raw import PLAIN, RawDelivery, delivery_of
-from services.gateway import store_poll, vendors
-from services.gateway.bodies import Bodies
-from services.gateway.data_keys import CurrentKeys, KeyRing
-from services.gateway.key_sealing import FILE, FileSealer
-from services.gateway.poll import Poll
-from services.gateway.readers import Readers
-from services.gateway.rules_collect import Collected, ScanMoment
-from services.gateway.sealing import Purpose, SealBroken, SealingKey, new_sealing_key, read_sealing_key, sealed
-from services.gateway.store_poll import Due
+from services.gateway import vendors
+from services.gateway.keys.bodies import Bodies
+from services.gateway.keys.data_keys import CurrentKeys, KeyRing
+from services.gateway.keys.key_sealing import FILE, FileSealer
+from services.gateway.keys.sealing import Purpose, SealBroken, SealingKey, new_sealing_key, read_sealing_key, sealed
+from services.gateway.polling import store_poll
+from services.gateway.polling.poll import Poll
+from services.gateway.polling.readers import Readers
+from services.gateway.polling.rules_collect import Collected, ScanMoment
+from services.gateway.polling.store_poll import Due
 from tests.builders import HOUR, MINUTE, NOON, SOURCE
 from tests.gateway.held import HeldBlobs
 from tests.gateway.poll_rows import Row, attempt_row, collected, device_row, patch_row

@@ -10,7 +10,7 @@ import pytest
 
 from chassis.http import Policy, Refused, Unavailable
 from services.gateway.adapters.ninjaone_api import AnswerNotUnderstood, NinjaOneApi
-from services.gateway.rules_collect import ScanMoment
+from services.gateway.polling.rules_collect import ScanMoment
 from tests.builders import NOON
 from tests.gateway.poll_rows import attempt_row, device_row, patch_row
 

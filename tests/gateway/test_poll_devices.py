@@ -7,10 +7,10 @@ from datetime import datetime, timedelta
 import pytest
 
 from contracts.events.event import Tier
-from services.gateway import rules_poll, rules_schedule
-from services.gateway.rules_collect import Collected, ScanMoment
-from services.gateway.rules_poll import Change
-from services.gateway.rules_snapshot import Key, Known, Snapshot
+from services.gateway.polling import rules_poll, rules_schedule
+from services.gateway.polling.rules_collect import Collected, ScanMoment
+from services.gateway.polling.rules_poll import Change
+from services.gateway.polling.rules_snapshot import Key, Known, Snapshot
 from services.gateway.vendors.ninjaone_reading import DeviceDifference, Reading
 from tests.builders import HOUR, MINUTE, NOON
 from tests.gateway.poll_rows import attempt_row, collected, device_row, patch_row, reading

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway import rules_list
-from services.gateway.rules_list import HEARTBEAT, ListChange, list_change
-from services.gateway.rules_snapshot import NEVER_EQUAL, Snapshot
+from services.gateway.polling import rules_list
+from services.gateway.polling.rules_list import HEARTBEAT, ListChange, list_change
+from services.gateway.polling.rules_snapshot import NEVER_EQUAL, Snapshot
 from tests.builders import HOUR, MINUTE, NOON
 from tests.gateway.poll_rows import Row, attempt_row, patch_row, reading
 

@@ -18,7 +18,7 @@ from contracts.envelope import Envelope, decode
 from contracts.events import rmm
 from contracts.events.event import Confidence, Method
 from patchline.local import ports
-from services.gateway.sealing import Purpose, new_sealing_key, read_sealing_key, sealed
+from services.gateway.keys.sealing import Purpose, new_sealing_key, read_sealing_key, sealed
 from simulators.day import day
 from simulators.fleet import CLIENTS, NINJAONE_MAIN
 from simulators.ninjaone_api import CLIENT_ID, CLIENT_SECRET, Api, Setting

@@ -9,8 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from chassis.health import Progress
 from contracts.topics import RMM_RAW, Topic
 from patchline.local import ports
-from services.gateway.raw_batch import BATCH_BYTES, HEADERS_BYTES, Outcome
-from services.gateway.raw_writer import Limits, RawWriter
+from services.gateway.door.raw_batch import BATCH_BYTES, HEADERS_BYTES, Outcome
+from services.gateway.door.raw_writer import Limits, RawWriter
 from tests.gateway.doors import PATIENT, SIGNING, open_door, raw_topic, running_writer, signed
 from tests.gateway.own_kafka import OwnKafka
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.rules_breaker import Breaker
+from services.gateway.door.rules_breaker import Breaker
 
 
 def opened(at: float) -> Breaker:

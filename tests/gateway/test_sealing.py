@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 
 from chassis.errors import WrongSetting
-from services.gateway.operating import write_secret
-from services.gateway.sealing import (
+from services.gateway.keys.sealing import (
     Purpose,
     SealBroken,
     SealingKey,
@@ -16,6 +15,7 @@ from services.gateway.sealing import (
     read_sealing_key,
     sealed,
 )
+from services.gateway.registry.operating import write_secret
 
 KEY = SealingKey(b"k" * 32)
 MAIN = "rmm/patchline/main"

@@ -10,11 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.key_sealing import StoredKey
-from services.gateway.last_known import LastKnown
-from services.gateway.sealing import Purpose, SealingKey, sealed
-from services.gateway.snapshot_file import SnapshotBroken, SnapshotFile
-from services.gateway.sources import Scheme, StoredSource
+from services.gateway.door.last_known import LastKnown
+from services.gateway.door.snapshot_file import SnapshotBroken, SnapshotFile
+from services.gateway.keys.key_sealing import StoredKey
+from services.gateway.keys.sealing import Purpose, SealingKey, sealed
+from services.gateway.registry.sources import Scheme, StoredSource
 
 KEY = SealingKey(b"k" * 32)
 DATA_KEY = StoredKey(key_id="1", source_id="rmm/patchline/a", sealer="file", wrapped=b"\x00wrapped\xff")

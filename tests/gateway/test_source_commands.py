@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway import sources
-from services.gateway.sealing import Purpose, opened, read_sealing_key
-from services.gateway.verification import StandardWebhooks, StaticHeader
+from services.gateway.door.verification import StandardWebhooks, StaticHeader
+from services.gateway.keys.sealing import Purpose, opened, read_sealing_key
+from services.gateway.registry import sources
 from tests.gateway.typed import believed, queried, rows, source
 from tests.parts import Database
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway import sources
-from services.gateway.sealing import SealingKey
-from services.gateway.sources import LiveSecret, Rotation, Scheme, StoredSource
-from services.gateway.verification import StandardWebhooks, StaticHeader
+from services.gateway.door.verification import StandardWebhooks, StaticHeader
+from services.gateway.keys.sealing import SealingKey
+from services.gateway.registry import sources
+from services.gateway.registry.sources import LiveSecret, Rotation, Scheme, StoredSource
 from tests.gateway.held import body_key
 
 KEY = SealingKey(b"k" * 32)

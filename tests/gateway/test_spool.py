@@ -11,10 +11,10 @@ import asyncpg
 import pytest
 
 from patchline.local import ports
-from services.gateway import store_spool
-from services.gateway.raw_batch import HEADERS_BYTES, Outcome
-from services.gateway.spool import INSERT_ROWS, Spool, SpoolLimits
-from services.gateway.spool_link import APPLICATION
+from services.gateway.door import store_spool
+from services.gateway.door.raw_batch import HEADERS_BYTES, Outcome
+from services.gateway.door.spool import INSERT_ROWS, Spool, SpoolLimits
+from services.gateway.door.spool_link import APPLICATION
 from simulators.slow_proxy import SlowProxy, slow_proxy
 from tests.gateway.spooled import NO_DATABASE, NOON, SOURCE, Tables, running_spool, signature, spooled
 from tests.parts import Database

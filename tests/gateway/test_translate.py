@@ -15,9 +15,10 @@ from chassis.postgres import Pool, open_pool, transaction
 from contracts.envelope import Envelope, decode
 from contracts.events import rmm
 from contracts.raw import RawDelivery
-from services.gateway import rules_translate, vendors
-from services.gateway.parked import release
-from services.gateway.translate import Translate
+from services.gateway import vendors
+from services.gateway.translation import rules_translate
+from services.gateway.translation.parked import release
+from services.gateway.translation.translate import Translate
 from tests.builders import ACME, BIRCH, HOUR, MINUTE, NOON, SOURCE, delivery, ninjaone_activity, raw_batch_of
 from tests.parts import Database
 

@@ -12,7 +12,7 @@ from chassis.postgres import Pool, open_pool, transaction
 from contracts.envelope import Envelope, decode
 from contracts.raw import RawDelivery, delivery_of, headers_of
 from services.gateway import vendors
-from services.gateway.translate import Translate
+from services.gateway.translation.translate import Translate
 from services.gateway.vendors.translation import Translation, Unsaid
 from tests.builders import ACME, HOUR, NOON, SOURCE, KafkaRecord, delivery, ninjaone_activity, raw_batch_of
 from tests.parts import Database

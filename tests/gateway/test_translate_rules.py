@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from contracts import ids
 from contracts.events import rmm
 from contracts.raw import RawDelivery
-from services.gateway import rules_translate as rules
-from services.gateway.rules_translate import Fate, Health, Outcome, Ownership, Read, Seat, Unowned
+from services.gateway.translation import rules_translate as rules
+from services.gateway.translation.rules_translate import Fate, Health, Outcome, Ownership, Read, Seat, Unowned
 from services.gateway.vendors.translation import Said, Translation
 from tests.builders import ACME, BIRCH, HOUR, MINUTE, NOON, SOURCE, delivery
 

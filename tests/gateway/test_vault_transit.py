@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from chassis.errors import WrongSetting
 from chassis.http import Policy
 from services.gateway.adapters.vault_transit import VaultSealer
-from services.gateway.key_sealing import KeyUnavailable
+from services.gateway.keys.key_sealing import KeyUnavailable
 
 MAIN = "rmm/ninjaone/main"
 KEY = bytes(range(32))

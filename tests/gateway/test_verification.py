@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
-from services.gateway.verification import (
+from services.gateway.door.verification import (
     NOBODY,
     Refused,
     StandardWebhooks,

@@ -8,9 +8,9 @@ from typing import Any
 import asyncpg
 from typer.testing import CliRunner, Result
 
-from services.gateway import sources, store_sources
 from services.gateway.commands import client_app, source_app
-from services.gateway.sealing import read_sealing_key
+from services.gateway.keys.sealing import read_sealing_key
+from services.gateway.registry import sources, store_sources
 from tests.parts import Database
 
 

@@ -15,11 +15,11 @@ from chassis.batch import Record, dead_letter, is_for
 from contracts.raw import own_headers
 from contracts.topics import RMM_RAW
 from patchline import dlq
-from services.gateway.bodies import BodySeal
-from services.gateway.data_keys import CurrentKeys
-from services.gateway.key_sealing import FILE, FileSealer
-from services.gateway.safe import connected
-from services.gateway.sealing import new_sealing_key, read_sealing_key
+from services.gateway.keys.bodies import BodySeal
+from services.gateway.keys.data_keys import CurrentKeys
+from services.gateway.keys.key_sealing import FILE, FileSealer
+from services.gateway.keys.safe import connected
+from services.gateway.keys.sealing import new_sealing_key, read_sealing_key
 from tests.parts import Database
 
 BODY = b'{"half": \x00\xff'

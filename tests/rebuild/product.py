@@ -37,12 +37,12 @@ from services.compliance.policy import DEFAULT_1
 from services.compliance.rechecks import Rechecks
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.timers import Timers
-from services.gateway import translate_app
-from services.gateway.bodies import BodyKey, BodySeal, SealedRecord
-from services.gateway.key_sealing import FileSealer
-from services.gateway.parked import ReleaseParked
-from services.gateway.safe import opened_safe
-from services.gateway.sealing import new_sealing_key, read_sealing_key
+from services.gateway.keys.bodies import BodyKey, BodySeal, SealedRecord
+from services.gateway.keys.key_sealing import FileSealer
+from services.gateway.keys.safe import opened_safe
+from services.gateway.keys.sealing import new_sealing_key, read_sealing_key
+from services.gateway.translation import translate_app
+from services.gateway.translation.parked import ReleaseParked
 from services.inventory import app as inventory_app
 from simulators.day import day
 from simulators.deliveries import Delivery, Nature

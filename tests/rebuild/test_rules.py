@@ -9,7 +9,7 @@ import pytest
 from contracts.envelope import Envelope
 from contracts.events import rmm
 from patchline.rebuild.rules import Claim, Compared, Moment, Report, Standing, standing, tenant_of
-from services.gateway.rules_translate import Ownership, Seat
+from services.gateway.translation.rules_translate import Ownership, Seat
 from tests.builders import ACME, BIRCH, HOUR, NOON, of_device
 
 RAW = UUID(int=1)

@@ -14,7 +14,7 @@ from pydantic_core import from_json
 
 from chassis.errors import MayWorkLater
 from chassis.http import Outbound, Policy, Refused, Unavailable
-from services.gateway.rules_collect import LISTS, Collected, ScanMoment
+from services.gateway.polling.rules_collect import LISTS, Collected, ScanMoment
 from services.gateway.vendors.ninjaone_rows import Row
 
 Params = Mapping[str, str | int]

@@ -16,7 +16,7 @@ import httpx
 
 from chassis.errors import MayWorkLater, WrongSetting
 from chassis.http import Outbound, Policy, Refused
-from services.gateway.store_blobs import is_hash
+from services.gateway.keys.store_blobs import is_hash
 
 POLICY: Final = Policy(calls_per_second=100, burst=100, timeout_seconds=5)
 _ALGORITHM: Final = "AWS4-HMAC-SHA256"

@@ -14,7 +14,7 @@ import httpx
 
 from chassis.errors import MayWorkLater, WrongSetting
 from chassis.http import Outbound, Policy, Refused
-from services.gateway.key_sealing import VAULT, KeyUnavailable
+from services.gateway.keys.key_sealing import VAULT, KeyUnavailable
 
 POLICY: Final = Policy(calls_per_second=200, burst=200, timeout_seconds=3, breaker_seconds=5)
 _GONE: Final = ("no existing key named", "could not delete key; not found")
