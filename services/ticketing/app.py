@@ -4,12 +4,11 @@ from datetime import timedelta
 from typing import Final
 
 from chassis.consumer import BatchConsumer
-from chassis.http import Policy
 from chassis.platform import Platform, platform
 from chassis.running import Stages, run_until_stopped
 from contracts import topics
 from contracts.envelope import decode
-from services.ticketing.adapters import roundup
+from services.ticketing.adapters.choice import connected
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.effects import Effects
 from services.ticketing.handlers import TicketingHandler
@@ -92,31 +91,3 @@ def slots_within(settings: TicketingSettings, deadline_seconds: float) -> int:
     """Return how many acts run at once: as set, but no more than the tracker's rate lets through in half a deadline."""
     let_through = settings.tracker_calls_per_second * deadline_seconds / 2 / CALLS_OF_AN_ACT
     return max(min(settings.tickets_in_flight, int(let_through)), 1)
-
-
-def connected(settings: TicketingSettings) -> Tracker:
-    """Return the tracker that the settings name.
-
-    Raises:
-        WrongSetting: its address or its password's file is wrong.
-    """
-    words = roundup.Words(
-        open_status=settings.tracker_open_status,
-        resolved_status=settings.tracker_resolved_status,
-        closed_statuses=frozenset(each.strip() for each in settings.tracker_closed_statuses.split(",")),
-        superseder=settings.tracker_superseder or None,
-    )
-    policy = Policy(
-        calls_per_second=settings.tracker_calls_per_second,
-        burst=settings.tracker_burst,
-        share=settings.tracker_share_of_a_client,
-        timeout_seconds=settings.tracker_timeout_seconds,
-        attempts=2,
-    )
-    return roundup.connect(
-        settings.tracker_url,
-        login=roundup.Login(settings.tracker_user, settings.tracker_password),
-        policy=policy,
-        words=words,
-        origin=settings.tracker_origin,
-    )

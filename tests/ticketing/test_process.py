@@ -22,7 +22,8 @@ from contracts.events.obligation import State
 from contracts.events.ticket import TicketMerged, TicketOpened, TicketResolved
 from contracts.ids import tenant_id
 from patchline.local.roundup import Roundup
-from services.ticketing.app import connected, limits_of, slots_within
+from services.ticketing.adapters.choice import connected
+from services.ticketing.app import limits_of, slots_within
 from services.ticketing.settings import TicketingSettings
 from tests.builders import client_changed
 from tests.parts import Database
