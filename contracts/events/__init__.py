@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contracts.events import asset, client, obligation, rmm, ticket
+from contracts.events import asset, client, obligation, psa, rmm, ticket
 from contracts.events.event import Event
 
 ALL: Final[tuple[type[Event], ...]] = (
@@ -31,12 +31,14 @@ ALL: Final[tuple[type[Event], ...]] = (
     obligation.UncataloguedFailureChanged,
     obligation.PatchCatalogued,
     obligation.FigurePublished,
+    psa.TicketTold,
     ticket.TicketOpened,
     ticket.TicketAppended,
     ticket.TicketResolved,
     ticket.TicketReopened,
     ticket.TicketMerged,
     ticket.TicketParked,
+    ticket.TicketNoted,
 )
 
 BY_TYPE: Final[dict[str, type[Event]]] = {event.TYPE: event for event in ALL}

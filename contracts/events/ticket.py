@@ -41,10 +41,11 @@ class TicketResolved(TicketEvent):
 
 
 class TicketReopened(TicketEvent):
-    """A verification was undone: the same ticket is open again."""
+    """The same ticket is open again: a verification was undone, or a person opened it (`by_person`, else absent)."""
 
     TYPE: ClassVar[str] = "ticket.reopened.v1"
     why: Text
+    by_person: bool | None = None
 
 
 class TicketMerged(TicketEvent):
@@ -59,3 +60,10 @@ class TicketParked(TicketEvent):
 
     TYPE: ClassVar[str] = "ticket.parked.v1"
     reason: Text
+
+
+class TicketNoted(TicketEvent):
+    """A person wrote on the ticket; what they wrote is in the tracker alone. `by` is the tracker's name of them."""
+
+    TYPE: ClassVar[str] = "ticket.noted.v1"
+    by: Name | None = None
