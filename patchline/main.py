@@ -1,5 +1,6 @@
 """`patchline`: every command of the product under one name."""
 
+import importlib.util
 import os
 import sys
 from typing import Final
@@ -9,7 +10,6 @@ import typer
 from chassis.commands import WRONG_USE, stop
 from patchline import dlq, schemas, topics, watermark
 from patchline.audit.commands import app as audit_app
-from patchline.demo.commands import demo
 from patchline.diagnose.commands import diagnose
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
@@ -29,7 +29,10 @@ app: Final = typer.Typer(
 app.command("up")(stack.up)
 app.command("down")(stack.down)
 app.command("status")(stack.status)
-app.command("demo")(demo)
+if importlib.util.find_spec("simulators"):  # an image has none: what it runs is judged elsewhere
+    from patchline.demo.commands import demo
+
+    app.command("demo")(demo)
 app.command("journey")(journey)
 app.command("diagnose")(diagnose)
 app.command("migrate")(schemas.migrate_command)

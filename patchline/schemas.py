@@ -7,6 +7,7 @@ import typer
 
 from chassis import commands
 from chassis.migrate import Schema, migrate, set_passwords
+from chassis.settings import with_password
 from services.compliance.schema import SCHEMA as COMPLIANCE
 from services.gateway.schema import SCHEMA as GATEWAY
 from services.inventory.schema import SCHEMA as INVENTORY
@@ -24,18 +25,23 @@ LOGIN_ROLES: Final = (
 def migrate_command(
     *,
     url: Annotated[str, typer.Option(envvar="DATABASE_URL", help="A role that may create roles and schemas.")],
+    password_file: Annotated[
+        Path | None,
+        typer.Option(envvar="PATCHLINE_ADMIN_PASSWORD_FILE", help="File with that role's password, if not in the URL."),
+    ] = None,
     passwords: Annotated[
         Path | None, typer.Option(help="Folder with one file per role: each role gets that password.")
     ] = None,
 ) -> None:
     """Bring the database to the newest schema. Repeating it changes nothing.
 
-    Example: patchline migrate --url postgresql://admin@db/patchline --passwords /run/secrets
+    Example: patchline migrate --url postgresql://admin@db/patchline --password-file admin --passwords /run/secrets
     """
-    commands.run(_migrate(url, passwords))
+    commands.run(_migrate(url, password_file, passwords))
 
 
-async def _migrate(url: str, passwords: Path | None) -> None:
+async def _migrate(admin: str, password_file: Path | None, passwords: Path | None) -> None:
+    url = with_password(admin, password_file)
     ran = await migrate(url, SCHEMAS, say=commands.console.print)
     commands.console.print(f"{ran} file(s) applied" if ran else "nothing to do")
     if passwords is not None:

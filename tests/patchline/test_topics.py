@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from contracts.topics import DECLARED, RMM_RAW, Topic, every
 from patchline import topics
-from patchline.topics import Difference, apply_declared, differences
+from patchline.topics import Copies, Difference, apply_declared, differences, short_of_copies
 
 ONE = Topic(name="one", key="", producer="p", consumers=(), partitions=4)
 
@@ -32,6 +32,53 @@ ONE = Topic(name="one", key="", producer="p", consumers=(), partitions=4)
 )
 def test_differences(partitions: dict[str, int], settings: dict[str, dict[str, str]], found: list[Difference]) -> None:
     assert differences([ONE], partitions, settings) == found
+
+
+def test_copies_in_sync_are_a_setting_of_every_topic() -> None:
+    found = differences([ONE], {"one": 4}, {"one": ONE.config}, Copies(each=3, in_sync=2))
+
+    assert found == [Difference("one", "setting", "min.insync.replicas=2", "min.insync.replicas=")]
+
+
+@pytest.mark.parametrize(
+    ("fewest", "found"),
+    [
+        ({"one": 3}, []),
+        ({"one": 1}, [Difference("one", "fewer copies", "3", "1")]),
+        ({}, []),
+    ],
+    ids=["enough", "fewer", "missing: that is another difference"],
+)
+def test_a_partition_with_fewer_copies_is_found(fewest: dict[str, int], found: list[Difference]) -> None:
+    assert short_of_copies([ONE], fewest, Copies(each=3, in_sync=2)) == found
+
+
+@pytest.mark.parametrize(
+    ("words", "environment", "reason"),
+    [
+        ([], "production", "production demands"),
+        (["--replication", "3"], "production", "production demands"),
+        (["--replication", "2", "--in-sync", "2"], "production", "production demands"),
+        (["--replication", "1", "--in-sync", "2"], "local", "ever count as kept"),
+    ],
+    ids=["one copy", "one in sync", "two copies", "more in sync than there are"],
+)
+def test_too_few_copies_are_refused(
+    words: list[str], environment: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHLINE_ENVIRONMENT", environment)
+
+    answer = CliRunner().invoke(topics.app, ["apply", "--kafka", "127.0.0.1:9", *words])
+
+    assert answer.exit_code == 2
+    assert reason in answer.stderr
+
+
+def test_copies_that_one_broker_cannot_have_are_found_by_diff(kafka: str) -> None:
+    answer = CliRunner().invoke(topics.app, ["diff", "--kafka", kafka, "--replication", "3", "--json"])
+
+    assert answer.exit_code == 1
+    assert {each["what"] for each in json.loads(answer.stdout)} == {"fewer copies"}
 
 
 async def test_what_was_applied_differs_no_more(kafka: str) -> None:
