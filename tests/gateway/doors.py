@@ -18,13 +18,14 @@ from chassis.clock import Clock, moved_clock
 from chassis.health import Progress, serve
 from contracts.topics import RMM_RAW, RMM_RAW_BULK, Topic
 from patchline.local import ports
-from services.gateway.door.accept import Door, Uploads
+from services.gateway.door.accept import Door
 from services.gateway.door.durable import Durable
 from services.gateway.door.http_head import BoundedHead
 from services.gateway.door.known_sources import KnownSources
 from services.gateway.door.raw_writer import Limits, RawWriter
 from services.gateway.door.rules_breaker import Breaker
 from services.gateway.door.spool import SpoolLimits
+from services.gateway.door.uploads import Uploads
 from services.gateway.door.verification import StandardWebhooks, StaticHeader, unguessable
 from services.gateway.door.ways import Ways
 from services.gateway.keys.bodies import BlobStore

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from contracts.raw import RawDelivery, delivery_of
-from services.gateway.door.accept import Uploads
+from services.gateway.door.uploads import Uploads
 from services.gateway.keys.bodies import Bodies
 from tests.gateway.doors import (
     BODY_KEYS,

@@ -3,6 +3,7 @@
 import json
 from collections.abc import MutableMapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final
 
 Message = MutableMapping[str, Any]
@@ -38,7 +39,6 @@ NOT_BELIEVED: Final = _problem(
     "URL and the sender's clock, or give the sender a new secret: patchline source rotate VENDOR SOURCE.",
     www_authenticate="Signature",
 )
-TOO_LARGE: Final = _problem(413, "Content Too Large", "Deliver at most 1 MiB at once.")
 TOO_SLOW: Final = _problem(408, "Request Timeout", "Send the whole body within 10 seconds.", connection="close")
 NOT_DURABLE: Final = _problem(
     503, "Service Unavailable", "The delivery could not be stored in time. Send it again.", retry_after="5"
@@ -47,6 +47,9 @@ NOT_READY: Final = _problem(
     503, "Service Unavailable", "The sources are not loaded yet. Send it again.", retry_after="5"
 )
 
+NO_KEY: Final = "no_key"
+"""What became of a delivery whose source's key cannot be had now."""
+
 _ACCEPTED_START: Final = _answer(202, b"x" * 49, b"application/json").start
 
 
@@ -54,3 +57,14 @@ def accepted(raw_id: str) -> Answer:
     """Return the answer to a delivery that is durable, with the id under which it is kept."""
     body = b'{"raw_id":"%b"}' % raw_id.encode()
     return Answer(_ACCEPTED_START, {"type": "http.response.body", "body": body})
+
+
+@cache
+def too_large(largest_bytes: int) -> Answer:
+    """Return the answer to a body over what its route takes."""
+    return _problem(413, "Content Too Large", f"Deliver at most {largest_bytes >> 20} MiB at once.")
+
+
+def not_kept(outcome: str) -> Answer:
+    """Return the answer to a delivery that is nowhere."""
+    return NOT_READY if outcome == NO_KEY else NOT_DURABLE
