@@ -1,7 +1,7 @@
 """CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_` headers, JSON in the value.
 
 Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2. A binary event without data is a null value, which on a
-compacted topic removes the record: so an event of a type in `_NULL_VALUE` travels as its headers alone.
+compacted topic removes the record: so an event of a type in `NULL_VALUE` travels as its headers alone.
 """
 
 from collections.abc import Iterable, Sequence
@@ -21,8 +21,8 @@ from contracts.topics import Lane
 
 Headers = Sequence[tuple[str, bytes]]
 
-_NULL_VALUE: Final = frozenset({asset.AssetRemoved.TYPE})
-_SCHEMA_PREFIX: Final = "urn:patchline:schema:"
+NULL_VALUE: Final = frozenset({asset.AssetRemoved.TYPE})
+SCHEMA_PREFIX: Final = "urn:patchline:schema:"
 _usual_uuid: Final = TypeAdapter(UUID).validator.validate_python
 """Reads the usual spellings in a fifth of the time that `UUID` takes, which reads a few more."""
 
@@ -85,7 +85,7 @@ def encode(envelope: Envelope, key: str | None = None) -> Message:
         "ce_lane": None if envelope.lane is Lane.LIVE else envelope.lane,
     }
     headers += [(name, str(value).encode()) for name, value in optional.items() if value is not None]
-    value = None if type_ in _NULL_VALUE else envelope.data.model_dump_json(exclude_none=True).encode()
+    value = None if type_ in NULL_VALUE else envelope.data.model_dump_json(exclude_none=True).encode()
     return Message(key=(key or envelope.subject).encode(), headers=headers, value=value)
 
 
@@ -95,7 +95,7 @@ def _headers_of_type(type_: str) -> tuple[tuple[str, bytes], ...]:
         ("ce_specversion", b"1.0"),
         ("content-type", b"application/json"),
         ("ce_type", type_.encode()),
-        ("ce_dataschema", f"{_SCHEMA_PREFIX}{type_}".encode()),
+        ("ce_dataschema", f"{SCHEMA_PREFIX}{type_}".encode()),
     )
 
 
@@ -128,7 +128,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelop
 
 
 def _content(model: type[Event], value: bytes | None) -> Event:
-    if model.TYPE in _NULL_VALUE:
+    if model.TYPE in NULL_VALUE:
         return model()
     if value is None:
         raise UndecodableEvent(f"value: a {model.TYPE} has data, this record has none")

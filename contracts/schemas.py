@@ -1,7 +1,7 @@
-"""The JSON Schemas of all events, generated from the models and committed.
+"""The JSON Schemas of all events and the AsyncAPI document, generated from the models and topics, and committed.
 
-`python -m contracts.schemas write` after changing an event; `make check` fails while a committed schema differs from
-its model or breaks a release.
+`python -m contracts.schemas write` after changing an event or a topic; `make check` fails while what is committed
+differs from its model or breaks a release.
 """
 
 import json
@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from contracts import asyncapi
 from contracts.compatibility import breaks
 from contracts.events import ALL
 from contracts.events.event import Event
@@ -61,10 +62,11 @@ def main(arguments: list[str]) -> int:
     match arguments:
         case ["write"]:
             _write(CURRENT)
+            asyncapi.FILE.write_text(asyncapi.written())
         case ["release", version]:
             _write(RELEASES / version)
         case ["check"]:
-            found = problems()
+            found = problems() + asyncapi.problems()
             sys.stdout.write("".join(f"{problem}\n" for problem in found) or "schemas: as released and as modelled\n")
             return 1 if found else 0
         case _:
