@@ -25,8 +25,9 @@ import httpx
 from bench.load import Load, generator, loaded, written_corpus
 from patchline.local import place, ports
 from services.gateway.keys.sealing import SealingKey, new_sealing_key, read_sealing_key
-from services.gateway.registry import sources, store_sources
-from services.gateway.registry.sources import NewSource, Scheme
+from services.gateway.registry import schemes, sources, store_sources
+from services.gateway.registry.schemes import Scheme
+from services.gateway.registry.sources import NewSource
 
 _CORPUS: Final = 20_000
 _SOURCE: Final = NewSource(vendor="patchline", name="bench", scheme=Scheme.STANDARD_WEBHOOKS, header_name=None)
@@ -176,8 +177,8 @@ def _environment(kafka: str, writer_dsn: str, sealing_key_file: Path) -> dict[st
 
 async def _added_source(writer_dsn: str, sealing_key: SealingKey) -> str:
     """Add the source that delivers and return its secret."""
-    secret = sources.new_secret(_SOURCE.scheme)
-    kept = sources.material(_SOURCE.scheme, secret, source_id=_SOURCE.source_id, sealing_key=sealing_key)
+    secret = schemes.new_secret(_SOURCE.scheme)
+    kept = schemes.material(_SOURCE.scheme, secret, source_id=_SOURCE.source_id, sealing_key=sealing_key)
     connection = await asyncpg.connect(writer_dsn)
     try:
         now = await connection.fetchval("SELECT now()")

@@ -16,7 +16,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis.clock import Clock, moved_clock
 from chassis.health import Progress, serve
-from contracts.topics import RMM_RAW, RMM_RAW_BULK, Topic
+from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK, Topic
 from patchline.local import ports
 from services.gateway.door.accept import Door
 from services.gateway.door.durable import Durable
@@ -124,12 +124,15 @@ async def open_door(
         running_spool(spool_dsn, limits=spool_limits) as spool,
         running_writer(kafka, limits=limits) as writer,
         running_writer(kafka, topic=RMM_RAW_BULK, limits=limits) as bulk_writer,
+        running_writer(kafka, topic=PSA_RAW, limits=limits) as psa_writer,
     ):
         breaker = breaker or Breaker()
-        live, bulk = (Durable(writer=each, spool=spool, breaker=breaker) for each in (writer, bulk_writer))
+        live, bulk, psa = (
+            Durable(writer=each, spool=spool, breaker=breaker) for each in (writer, bulk_writer, psa_writer)
+        )
         door = Door(
             sources=known,
-            ways=Ways(live=live, bulk=bulk, rate=rate or Rate(10_000, 100_000)),
+            ways=Ways(live=live, bulk=bulk, psa=psa, rate=rate or Rate(10_000, 100_000)),
             large=LargeBodies(blobs or HeldBlobs(), from_bytes=from_bytes),
             clock=clock or moved_clock(0),
             trace_ratio=0.5,

@@ -18,8 +18,9 @@ from services.gateway.keys import store_keys
 from services.gateway.keys.data_keys import CurrentKeys
 from services.gateway.keys.key_sealing import FileSealer, KeySealer, KeyUnavailable
 from services.gateway.keys.sealing import SealingKey
-from services.gateway.registry import sources, store_clients, store_sources
-from services.gateway.registry.sources import NewSource, Scheme
+from services.gateway.registry import schemes, sources, store_clients, store_sources
+from services.gateway.registry.schemes import Scheme
+from services.gateway.registry.sources import NewSource
 from tests.parts import Database
 
 KEY = SealingKey(b"k" * 32)
@@ -47,7 +48,7 @@ async def added(operator: "asyncpg.Connection[asyncpg.Record]", name: str, secre
 async def rotated(
     operator: "asyncpg.Connection[asyncpg.Record]", source_id: str, secret: str, *, at_once: bool
 ) -> None:
-    material = sources.material(Scheme.STATIC_HEADER, secret, source_id=source_id, sealing_key=KEY)
+    material = schemes.material(Scheme.STATIC_HEADER, secret, source_id=source_id, sealing_key=KEY)
     async with operator.transaction():
         await store_clients.see_all(operator)
         plan = sources.rotation(await store_sources.live_secrets(operator, source_id), at_once=at_once)

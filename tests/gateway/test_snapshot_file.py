@@ -14,7 +14,8 @@ from services.gateway.door.last_known import LastKnown
 from services.gateway.door.snapshot_file import SnapshotBroken, SnapshotFile
 from services.gateway.keys.key_sealing import StoredKey
 from services.gateway.keys.sealing import Purpose, SealingKey, sealed
-from services.gateway.registry.sources import Scheme, StoredSource
+from services.gateway.registry.schemes import Scheme
+from services.gateway.registry.sources import StoredSource
 
 KEY = SealingKey(b"k" * 32)
 DATA_KEY = StoredKey(key_id="1", source_id="rmm/patchline/a", sealer="file", wrapped=b"\x00wrapped\xff")

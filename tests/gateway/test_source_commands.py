@@ -7,7 +7,7 @@ import pytest
 
 from services.gateway.door.verification import StandardWebhooks, StaticHeader
 from services.gateway.keys.sealing import Purpose, opened, read_sealing_key
-from services.gateway.registry import sources
+from services.gateway.registry import schemes
 from tests.gateway.typed import believed, queried, rows, source
 from tests.parts import Database
 
@@ -21,14 +21,14 @@ def test_a_new_source_shows_its_url_and_its_secret(database: Database, sealing_k
     assert row["source"] == "rmm/patchline/shown"
     assert row["url"] == "https://hooks.example.com/webhooks/rmm/patchline/shown"
     assert isinstance(scheme, StandardWebhooks)
-    assert scheme.keys[0] == sources._signing_key(row["secret"])
+    assert scheme.keys[0] == schemes._signing_key(row["secret"])
 
 
 def test_people_get_the_secret_on_a_line_of_its_own() -> None:
     result = source("add", "patchline", "for-people")
 
     [secret] = [line for line in result.stdout.splitlines() if line.startswith("secret: ")]
-    assert sources.is_secret(sources.Scheme.STANDARD_WEBHOOKS, secret.removeprefix("secret: "))
+    assert schemes.is_secret(schemes.Scheme.STANDARD_WEBHOOKS, secret.removeprefix("secret: "))
 
 
 def test_ninjaone_gets_a_static_secret(database: Database, sealing_key_file: Path) -> None:
@@ -45,7 +45,7 @@ def test_a_secret_can_go_into_a_file_and_nowhere_else(tmp_path: Path) -> None:
     result = source("add", "patchline", "filed", "--secret-file", str(file))
 
     secret = file.read_text().strip()
-    assert sources.is_secret(sources.Scheme.STANDARD_WEBHOOKS, secret)
+    assert schemes.is_secret(schemes.Scheme.STANDARD_WEBHOOKS, secret)
     assert secret not in result.output
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
 

@@ -8,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.door.verification import StandardWebhooks, StaticHeader
+from services.gateway.door.verification import SignedBody, SignedCallback, StandardWebhooks, StaticHeader
 from services.gateway.keys.sealing import SealingKey
-from services.gateway.registry import sources
-from services.gateway.registry.sources import LiveSecret, Rotation, Scheme, StoredSource
+from services.gateway.registry import schemes, sources
+from services.gateway.registry.schemes import Scheme
+from services.gateway.registry.sources import LiveSecret, Rotation, StoredSource
 from tests.gateway.held import body_key
 
 KEY = SealingKey(b"k" * 32)
@@ -19,10 +20,12 @@ NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 MAIN = "rmm/patchline/main"
 
 
-def stored(scheme: Scheme, *secrets: str, source_id: str = MAIN, key: SealingKey = KEY) -> StoredSource:
-    materials = [sources.material(scheme, each, source_id=source_id, sealing_key=key) for each in secrets]
+def stored(
+    scheme: Scheme, *secrets: str, source_id: str = MAIN, key: SealingKey = KEY, vendor: str = "patchline"
+) -> StoredSource:
+    materials = [schemes.material(scheme, each, source_id=source_id, sealing_key=key) for each in secrets]
     header = "x-shared" if scheme is Scheme.STATIC_HEADER else None
-    return StoredSource(source_id=source_id, vendor="patchline", scheme=scheme, header_name=header, materials=materials)
+    return StoredSource(source_id=source_id, vendor=vendor, scheme=scheme, header_name=header, materials=materials)
 
 
 @pytest.mark.parametrize(
@@ -56,6 +59,10 @@ def test_names_of_sources(text: str, *, possible: bool) -> None:
         ("rmm/ninjaone", None),
         ("ninjaone/main/x", None),
         ("psa/ninjaone/main", None),
+        ("roundup/main", "psa/roundup/main"),
+        ("psa/roundup/main", "psa/roundup/main"),
+        ("rmm/roundup/main", None),
+        ("rmm/psa/roundup/main", None),
         ("", None),
     ],
 )
@@ -71,12 +78,12 @@ def test_headers_of_secrets(text: str, *, possible: bool) -> None:
     assert sources.is_header(text) is possible
 
 
-@pytest.mark.parametrize("scheme", list(Scheme))
+@pytest.mark.parametrize("scheme", [scheme for scheme in Scheme if scheme not in schemes.KEYLESS])
 def test_a_new_secret_is_one_that_is_accepted(scheme: Scheme) -> None:
-    secret = sources.new_secret(scheme)
+    secret = schemes.new_secret(scheme)
 
-    assert sources.is_secret(scheme, secret)
-    assert secret != sources.new_secret(scheme)
+    assert schemes.is_secret(scheme, secret)
+    assert secret != schemes.new_secret(scheme)
 
 
 @pytest.mark.parametrize(
@@ -91,20 +98,22 @@ def test_a_new_secret_is_one_that_is_accepted(scheme: Scheme) -> None:
         pytest.param(Scheme.STATIC_HEADER, "sixteen-letters!", True, id="16 letters"),
         pytest.param(Scheme.STATIC_HEADER, "fifteen-letters", False, id="15 letters"),
         pytest.param(Scheme.STATIC_HEADER, "with a newline\nin it", False, id="no header value"),
+        pytest.param(Scheme.HMAC_SHA256, "sixteen-letters!", True, id="a key for signatures"),
+        pytest.param(Scheme.CONNECTWISE_CALLBACK, "sixteen-letters!", False, id="a key that is not ours to choose"),
     ],
 )
 def test_secrets_that_senders_choose(scheme: Scheme, secret: str, *, accepted: bool) -> None:
-    assert sources.is_secret(scheme, secret) is accepted
+    assert schemes.is_secret(scheme, secret) is accepted
 
 
 def test_of_a_static_secret_only_a_hash_is_kept() -> None:
-    kept = sources.material(Scheme.STATIC_HEADER, "a shared secret", source_id=MAIN, sealing_key=KEY)
+    kept = schemes.material(Scheme.STATIC_HEADER, "a shared secret", source_id=MAIN, sealing_key=KEY)
 
     assert kept == hashlib.sha256(b"a shared secret").digest()
 
 
 def test_a_signing_key_is_kept_sealed() -> None:
-    secret = sources.new_secret(Scheme.STANDARD_WEBHOOKS)
+    secret = schemes.new_secret(Scheme.STANDARD_WEBHOOKS)
 
     source = sources.known([stored(Scheme.STANDARD_WEBHOOKS, secret)], KEY, {})[0][sources.path(MAIN)]
 
@@ -122,6 +131,38 @@ def test_sources_are_found_by_the_path_they_deliver_to() -> None:
     assert broken == []
 
 
+def test_a_ticket_system_has_a_path_of_its_own_and_no_lanes() -> None:
+    desk = stored(Scheme.HMAC_SHA256, "a shared secret!", source_id="psa/roundup/desk", vendor="roundup")
+
+    by_path, broken = sources.known([desk], KEY, {})
+
+    assert (set(by_path), broken) == ({"/webhooks/psa/roundup/desk"}, [])
+    desk_source = by_path["/webhooks/psa/roundup/desk"]
+    assert desk_source.kind is sources.Kind.PSA
+    assert isinstance(desk_source.scheme, SignedBody)
+    assert desk_source.scheme.keys[0] == b"a shared secret!"
+
+
+def test_a_source_of_callbacks_believes_keys_of_its_hosts_as_they_come() -> None:
+    keys: dict[str, str] = {}
+    calling = StoredSource(
+        source_id="psa/connectwise/main",
+        vendor="connectwise",
+        scheme=Scheme.CONNECTWISE_CALLBACK,
+        header_name=None,
+        materials=(),
+        key_hosts=("*.myconnectwise.net",),
+    )
+
+    by_path, _ = sources.known([calling], KEY, {}, keys)
+    keys["https://na.myconnectwise.net/keys/1"] = "fetched later"
+
+    scheme = by_path["/webhooks/psa/connectwise/main"].scheme
+    assert isinstance(scheme, SignedCallback)
+    assert scheme.hosts == {"*.myconnectwise.net"}
+    assert dict(scheme.keys) == keys
+
+
 def test_a_source_with_one_live_secret_is_compared_with_two() -> None:
     by_path, _ = sources.known([stored(Scheme.STATIC_HEADER, "a shared secret")], KEY, {})
     again, _ = sources.known([stored(Scheme.STATIC_HEADER, "a shared secret")], KEY, {})
@@ -136,11 +177,11 @@ def test_a_source_with_one_live_secret_is_compared_with_two() -> None:
 def test_a_secret_that_does_not_open_takes_away_its_own_source_only() -> None:
     foreign = stored(
         Scheme.STANDARD_WEBHOOKS,
-        sources.new_secret(Scheme.STANDARD_WEBHOOKS),
+        schemes.new_secret(Scheme.STANDARD_WEBHOOKS),
         source_id="rmm/patchline/foreign",
         key=SealingKey(b"l" * 32),
     )
-    good = stored(Scheme.STANDARD_WEBHOOKS, sources.new_secret(Scheme.STANDARD_WEBHOOKS))
+    good = stored(Scheme.STANDARD_WEBHOOKS, schemes.new_secret(Scheme.STANDARD_WEBHOOKS))
 
     by_path, broken = sources.known([foreign, good], KEY, {})
 

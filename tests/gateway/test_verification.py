@@ -10,9 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from standardwebhooks import Webhook
 
+from services.gateway.door import connectwise_callbacks
 from services.gateway.door.verification import (
     NOBODY,
+    KeyWanted,
     Refused,
+    SignedBody,
+    SignedCallback,
     StandardWebhooks,
     StaticHeader,
     Verified,
@@ -183,3 +187,65 @@ def test_a_signature_with_our_stand_in_key_does_not_open_a_static_source() -> No
 def test_whatever_is_sent_is_refused_without_an_error(headers: dict[bytes, bytes], body: bytes) -> None:
     assert isinstance(verdict(SIGNS, headers, body, now=NOW), Refused)
     assert isinstance(verdict(STATIC, headers, body, now=NOW), Refused)
+
+
+DESK = SignedBody(b"x-rt-signature", (KEY, OLD_KEY))
+TOLD = b'{"ticket":7,"status":"resolved","txn":41}'
+
+
+def hex_of(key: bytes, body: bytes = TOLD) -> bytes:
+    return hmac.new(key, body, hashlib.sha256).hexdigest().encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "expected"),
+    [
+        pytest.param({b"x-rt-signature": hex_of(KEY)}, believe(TOLD, None), id="the newest key"),
+        pytest.param({b"x-rt-signature": hex_of(OLD_KEY)}, believe(TOLD, None), id="the one before"),
+        pytest.param({b"x-rt-signature": hex_of(b"another")}, Refused.FORGED, id="another key"),
+        pytest.param({b"x-rt-signature": hex_of(KEY, TOLD + b" ")}, Refused.FORGED, id="another body"),
+        pytest.param({b"x-rt-signature": hex_of(KEY)[:-1]}, Refused.FORGED, id="cut"),
+        pytest.param({b"x-roundup-signature": hex_of(KEY)}, Refused.FORGED, id="another header"),
+        pytest.param({b"x-rt-signature": "ü".encode()}, Refused.FORGED, id="no ASCII"),
+        pytest.param({}, Refused.FORGED, id="none"),
+    ],
+)
+def test_a_signature_over_the_body_alone(headers: dict[bytes, bytes], expected: Verified | Refused) -> None:
+    assert verdict(DESK, headers, TOLD, now=NOW) == expected
+
+
+ADDRESS = "https://na.myconnectwise.net/keys/1"
+CALLBACK = b'{"Type":"ticket","Action":"updated","ID":69,"Entity":null,"Metadata":{"key_url":"%b"}}'
+CALLED = CALLBACK % ADDRESS.encode()
+
+
+def calls(keys: dict[str, str]) -> SignedCallback:
+    return SignedCallback(frozenset({"*.myconnectwise.net"}), keys)
+
+
+def callback_headers(key: str, body: bytes = CALLED) -> dict[bytes, bytes]:
+    return {b"x-content-signature": connectwise_callbacks.signature_of(key, body)}
+
+
+def test_a_callback_is_believed_by_the_key_of_its_address() -> None:
+    assert verdict(calls({ADDRESS: "k"}), callback_headers("k"), CALLED, now=NOW) == believe(CALLED, None)
+
+
+@pytest.mark.parametrize(
+    ("keys", "headers", "body", "expected"),
+    [
+        pytest.param({}, callback_headers("k"), CALLED, KeyWanted(ADDRESS), id="the key is not here"),
+        pytest.param({ADDRESS: "old"}, callback_headers("k"), CALLED, KeyWanted(ADDRESS), id="it may have changed"),
+        pytest.param({ADDRESS: "k"}, {}, CALLED, Refused.FORGED, id="not signed"),
+        pytest.param({}, {}, CALLED, Refused.FORGED, id="not signed, and no key is fetched for it"),
+        pytest.param(
+            {}, callback_headers("k"), CALLBACK % b"https://evil.example/k", Refused.FORGED, id="a host of its own"
+        ),
+        pytest.param({}, callback_headers("k"), b"[]", Refused.FORGED, id="no callback"),
+        pytest.param({}, callback_headers("k"), b"\xff", Refused.FORGED, id="no JSON"),
+    ],
+)
+def test_callbacks_that_are_not_believed(
+    keys: dict[str, str], headers: dict[bytes, bytes], body: bytes, expected: Refused | KeyWanted
+) -> None:
+    assert verdict(calls(keys), headers, body, now=NOW) == expected

@@ -11,17 +11,18 @@ from typing import Final, assert_never
 from chassis.clock import Clock
 from chassis.health import Receive, Scope, Send
 from chassis.telemetry import METERS, Count
-from services.gateway.door import answers, verification
+from services.gateway.door import agents, answers, verification
+from services.gateway.door.agents import Agents
 from services.gateway.door.answers import Answer
 from services.gateway.door.keeping import Keeping
 from services.gateway.door.known_sources import KnownSources
 from services.gateway.door.uploads import WEBHOOKS, Arriving, Gone, Uploads
-from services.gateway.door.verification import Refused
+from services.gateway.door.verification import BasicPassword, KeyWanted, Refused, Verified
 from services.gateway.door.ways import Ways
 from services.gateway.keys.large_bodies import LargeBodies
 from services.gateway.registry.sources import Source
 
-_WEBHOOK_PATH: Final = re.compile(r"/webhooks/rmm/[^/]+/[^/]+(?:/bulk)?")
+_WEBHOOK_PATH: Final = re.compile(r"/webhooks/(?:rmm/[^/]+/[^/]+(?:/bulk)?|psa/[^/]+/[^/]+)")
 
 
 class Door:
@@ -43,6 +44,7 @@ class Door:
         self._clock = clock
         self._uploads = uploads
         self._arriving = Arriving()
+        self._agents = Agents(keeping=self._keeping, arriving=self._arriving, clock=clock)
         self._answered: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -62,6 +64,8 @@ class Door:
         path: str = scope["path"]
         by_path = self._sources.by_path
         source = by_path.get(path) if by_path is not None else None
+        if (source is None or source.scheme.__class__ is BasicPassword) and agents.PATH.fullmatch(path):
+            return await self._of_agent(source, scope, receive)
         if source is None and not _WEBHOOK_PATH.fullmatch(path):
             return answers.NOT_FOUND
         if scope["method"] != "POST":
@@ -86,18 +90,37 @@ class Door:
             case _:
                 assert_never(body)
 
+    async def _of_agent(self, source: Source | None, scope: Scope, receive: Receive) -> Answer | Gone:
+        if self._sources.by_path is None:
+            return self._counted(source, "not_ready", answers.NOT_READY)
+        told = await self._agents.answer(source, scope["method"], dict(scope["headers"]), receive)
+        return told if isinstance(told, Gone) else self._counted(source, *told)
+
     async def _accepted(self, source: Source | None, headers: Mapping[bytes, bytes], body: bytes) -> Answer:
         received = self._clock()
         scheme = verification.NOBODY if source is None else source.scheme
         verdict = verification.verdict(scheme, headers, body, now=received)
         if source is None:
             return self._counted(None, "unknown", answers.NOT_BELIEVED)
+        if isinstance(verdict, KeyWanted):
+            verdict = await self._with_key(verdict.address, source.scheme, headers, body)
         if isinstance(verdict, Refused):
             return self._counted(source, verdict, answers.NOT_BELIEVED)
+        if isinstance(verdict, KeyWanted):
+            return self._counted(source, "key_away", answers.NOT_DURABLE)
         kept = await self._keeping.keep(source, verdict, headers, received)
         if kept.raw_id is not None:
             return self._counted(source, kept.outcome, answers.accepted(kept.raw_id))
         return self._counted(source, kept.outcome, answers.not_kept(kept.outcome))
+
+    async def _with_key(
+        self, address: str, scheme: verification.Scheme, headers: Mapping[bytes, bytes], body: bytes
+    ) -> Verified | Refused | KeyWanted:
+        """Return the verdict once the key at `address` was fetched; one that is here and does not fit: forged."""
+        keys = self._sources.callback_keys
+        await keys.wait_for(address)
+        verdict = verification.verdict(scheme, headers, body, now=self._clock())
+        return Refused.FORGED if isinstance(verdict, KeyWanted) and address in keys.by_address else verdict
 
     def _counted(self, source: Source | None, outcome: str, answer: Answer) -> Answer:
         """Count an answer. A vendor's name is counted only where it is one of ours: a path can hold any."""

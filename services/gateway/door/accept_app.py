@@ -9,7 +9,7 @@ from chassis.errors import WrongSetting
 from chassis.health import HealthServer, Progress, serve
 from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
-from contracts.topics import RMM_RAW_BY_LANE, Lane
+from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK
 from services.gateway.door.accept import Door
 from services.gateway.door.durable import Durable
 from services.gateway.door.http_head import BoundedHead
@@ -73,10 +73,8 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
     sealing_key = read_sealing_key(settings.sealing_key_file)
     waiting_bytes = settings.accept_waiting_mib * 1024 * 1024
     limits = Limits(settings.accept_budget_seconds, waiting_bytes)
-    writers = {
-        lane: RawWriter(kafka=settings.kafka, topic=topic, progress=progress, limits=limits)
-        for lane, topic in RMM_RAW_BY_LANE.items()
-    }
+    raw_topics = (RMM_RAW, RMM_RAW_BULK, PSA_RAW)
+    writers = [RawWriter(kafka=settings.kafka, topic=topic, progress=progress, limits=limits) for topic in raw_topics]
     spool = Spool(dsn=settings.dsn, progress=progress, limits=SpoolLimits(settings.accept_spool_seconds, waiting_bytes))
     snapshot = settings.accept_snapshot_file
     sources = KnownSources(
@@ -87,10 +85,10 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
         refresh_seconds=settings.accept_refresh_seconds,
         progress=progress,
     )
-    ways = {lane: Durable(writer=writer, spool=spool, breaker=Breaker()) for lane, writer in writers.items()}
+    live, bulk, psa = (Durable(writer=writer, spool=spool, breaker=Breaker()) for writer in writers)
     door = Door(
         sources=sources,
-        ways=Ways(live=ways[Lane.LIVE], bulk=ways[Lane.BULK], rate=live_rate(settings.accept_live_rate)),
+        ways=Ways(live=live, bulk=bulk, psa=psa, rate=live_rate(settings.accept_live_rate)),
         large=safe.large,
         clock=moved_clock(settings.clock_offset_seconds),
         trace_ratio=settings.trace_ratio,
@@ -98,7 +96,8 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
     listening = Listening(door, host=settings.accept_host, port=settings.accept_port)
     health = HealthServer(progress, settings.health_host, settings.health_port)
     await run_until_stopped(
-        [[listening], [*writers.values()], [spool, sources], [health]], drain_seconds=settings.drain_seconds
+        [[listening], [*writers], [spool, sources, sources.callback_keys], [health]],
+        drain_seconds=settings.drain_seconds,
     )
 
 

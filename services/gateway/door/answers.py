@@ -17,40 +17,43 @@ class Answer:
     body: Message
 
 
-def _answer(status: int, body: bytes, content_type: bytes, **headers: str) -> Answer:
+def answer(status: int, body: bytes, content_type: bytes, **headers: str) -> Answer:
+    """Return an answer; `headers` by their names with `_` for `-`."""
     fields = [(b"content-type", content_type), (b"content-length", str(len(body)).encode())]
     fields += [(name.replace("_", "-").encode(), value.encode()) for name, value in headers.items()]
     start = {"type": "http.response.start", "status": status, "headers": fields}
     return Answer(start, {"type": "http.response.body", "body": body})
 
 
-def _problem(status: int, title: str, detail: str, **headers: str) -> Answer:
+def problem(status: int, title: str, detail: str, **headers: str) -> Answer:
     """Return a problem of the type `about:blank`. Source: RFC 9457 sections 3 and 4.2.1."""
     body = json.dumps({"title": title, "status": status, "detail": detail}).encode()
-    return _answer(status, body, b"application/problem+json", **headers)
+    return answer(status, body, b"application/problem+json", **headers)
 
 
-NOT_FOUND: Final = _problem(404, "Not Found", "Deliver to /webhooks/rmm/{vendor}/{source}.")
-WRONG_METHOD: Final = _problem(405, "Method Not Allowed", "Deliver with POST.", allow="POST")
-NOT_BELIEVED: Final = _problem(
+NOT_FOUND: Final = problem(
+    404, "Not Found", "Deliver to /webhooks/rmm/{vendor}/{source} or /webhooks/psa/{vendor}/{source}."
+)
+WRONG_METHOD: Final = problem(405, "Method Not Allowed", "Deliver with POST.", allow="POST")
+NOT_BELIEVED: Final = problem(
     401,
     "Unauthorized",
     "The source is not known, its secret or signature is wrong, or the timestamp is more than 5 minutes off. Check the "
     "URL and the sender's clock, or give the sender a new secret: patchline source rotate VENDOR SOURCE.",
     www_authenticate="Signature",
 )
-TOO_SLOW: Final = _problem(408, "Request Timeout", "Send the whole body within 10 seconds.", connection="close")
-NOT_DURABLE: Final = _problem(
+TOO_SLOW: Final = problem(408, "Request Timeout", "Send the whole body within 10 seconds.", connection="close")
+NOT_DURABLE: Final = problem(
     503, "Service Unavailable", "The delivery could not be stored in time. Send it again.", retry_after="5"
 )
-NOT_READY: Final = _problem(
+NOT_READY: Final = problem(
     503, "Service Unavailable", "The sources are not loaded yet. Send it again.", retry_after="5"
 )
 
 NO_KEY: Final = "no_key"
 """What became of a delivery whose source's key cannot be had now."""
 
-_ACCEPTED_START: Final = _answer(202, b"x" * 49, b"application/json").start
+_ACCEPTED_START: Final = answer(202, b"x" * 49, b"application/json").start
 
 
 def accepted(raw_id: str) -> Answer:
@@ -62,7 +65,7 @@ def accepted(raw_id: str) -> Answer:
 @cache
 def too_large(largest_bytes: int) -> Answer:
     """Return the answer to a body over what its route takes."""
-    return _problem(413, "Content Too Large", f"Deliver at most {largest_bytes >> 20} MiB at once.")
+    return problem(413, "Content Too Large", f"Deliver at most {largest_bytes >> 20} MiB at once.")
 
 
 def not_kept(outcome: str) -> Answer:

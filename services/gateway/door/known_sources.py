@@ -9,6 +9,8 @@ import asyncpg
 from chassis.errors import TRANSIENT
 from chassis.health import Progress
 from chassis.postgres import Connection
+from services.gateway.adapters.callback_key_api import key_at
+from services.gateway.door.callback_keys import CallbackKeys
 from services.gateway.door.last_known import LastKnown
 from services.gateway.keys.data_keys import CurrentKeys
 from services.gateway.keys.key_sealing import KeyUnavailable
@@ -39,6 +41,7 @@ class KnownSources:
         last_known: LastKnown | None = None,
     ) -> None:
         """Read from the database at `dsn` every `refresh_seconds`; start from `last_known`."""
+        self.callback_keys = CallbackKeys(key_at, progress)
         self._dsn = dsn
         self._sealing_key = sealing_key
         self._keys = keys
@@ -94,7 +97,7 @@ class KnownSources:
     async def _believe(self, stored: list[StoredSource]) -> None:
         """Believe these sources. One whose data key cannot be had now is tried again at the next reading."""
         keys, missing = await self._keys.unwrapped([each.data_key for each in stored if each.data_key is not None])
-        self.by_path, broken = known(stored, self._sealing_key, keys)
+        self.by_path, broken = known(stored, self._sealing_key, keys, self.callback_keys.by_address)
         self._say([*broken, *missing])
         if stored != self._stored:
             log.info("sources", extra={"known": len({each.source_id for each in self.by_path.values()})})

@@ -1,19 +1,22 @@
-"""Does a delivery come from who it says it does: Standard Webhooks signatures and secrets in a header. Pure.
+"""Does a delivery come from who it says it does: signatures, secrets in a header, keys at a pinned host. Pure.
 
 Both live secrets are always compared, in constant time, and what is refused takes as long as what was forged, so that
 an answer's time tells neither which secret nor which source exists.
 """
 
+import binascii
 import hashlib
 import hmac
 import re
 import secrets
-from binascii import b2a_base64
+from binascii import a2b_base64, b2a_base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType, assert_never
+
+from services.gateway.door import connectwise_callbacks
 
 VerifiedBody = NewType("VerifiedBody", bytes)
 """Webhook bytes whose signature or secret was checked; only `verdict` makes one."""
@@ -47,7 +50,33 @@ class StaticHeader:
     digests: Pair
 
 
-Scheme = StandardWebhooks | StaticHeader
+@dataclass(frozen=True, slots=True)
+class BasicPassword:
+    """A user and a password in `Authorization`; only the SHA-256 of both, with a colon between, is known here.
+
+    Source: RFC 7617, section 2.
+    """
+
+    digests: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class SignedBody:
+    """HMAC-SHA256 over the body alone, in hex, as the value of one header. It says nothing of when it was made."""
+
+    header_name: bytes
+    keys: Pair
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCallback:
+    """A callback that names the address of its key. `keys` has, by address, those that were fetched from `hosts`."""
+
+    hosts: frozenset[str]
+    keys: Mapping[str, str]
+
+
+Scheme = StandardWebhooks | StaticHeader | BasicPassword | SignedBody | SignedCallback
 
 
 class Refused(StrEnum):
@@ -65,6 +94,13 @@ class Verified:
     delivery: str | None
 
 
+@dataclass(frozen=True, slots=True)
+class KeyWanted:
+    """The key at this address is not here, or it is and does not fit: it may be another by now."""
+
+    address: str
+
+
 def unguessable() -> bytes:
     """Return what stands in for a second live secret: nothing matches it, and comparing takes as long."""
     return secrets.token_bytes(32)
@@ -73,11 +109,14 @@ def unguessable() -> bytes:
 NOBODY: Final = StandardWebhooks((unguessable(), unguessable()))
 """What a delivery for an unknown source is checked against."""
 
+NO_AGENT: Final = BasicPassword((unguessable(), unguessable()))
+"""What an agent of an unknown source is checked against."""
+
 
 def verdict(
     scheme: Scheme, headers: RequestHeaders, body: bytes, *, now: datetime, tolerance: timedelta = TOLERANCE
-) -> Verified | Refused:
-    """Return whether `body` came from who holds one of the live secrets."""
+) -> Verified | Refused | KeyWanted:
+    """Return whether `body` came from who holds one of the live secrets, or which key must be here to say so."""
     match scheme:
         case StandardWebhooks(keys):
             return _signed(keys, headers, body, now=now, tolerance=tolerance)
@@ -86,13 +125,51 @@ def verdict(
                 return Verified(VerifiedBody(body), None)
             _signed(NOBODY.keys, headers, body, now=now, tolerance=tolerance)
             return Refused.FORGED
+        case BasicPassword(digests):
+            if _holds_secret(digests, _credentials(headers.get(b"authorization", b""))):
+                return Verified(VerifiedBody(body), None)
+            return Refused.FORGED
+        case SignedBody(header_name, keys):
+            return _signed_alone(keys, headers.get(header_name, b""), body)
+        case SignedCallback(hosts, keys_by_address):
+            return _called_back(hosts, keys_by_address, headers, body)
         case _:
             assert_never(scheme)
+
+
+def _credentials(authorization: bytes) -> bytes:
+    """Return user, colon and password; nothing where there are none."""
+    scheme, _, encoded = authorization.partition(b" ")
+    try:
+        return a2b_base64(encoded.strip(), strict_mode=True) if scheme.lower() == b"basic" else b""
+    except binascii.Error:
+        return b""
 
 
 def _holds_secret(digests: Pair, value: bytes) -> bool:
     digest = hashlib.sha256(value).digest()
     return hmac.compare_digest(digest, digests[0]) | hmac.compare_digest(digest, digests[1])
+
+
+def _signed_alone(keys: Pair, claimed: bytes, body: bytes) -> Verified | Refused:
+    one, other = (hmac.digest(key, body, "sha256").hex().encode() for key in keys)
+    if hmac.compare_digest(claimed, one) | hmac.compare_digest(claimed, other):
+        return Verified(VerifiedBody(body), None)
+    return Refused.FORGED
+
+
+def _called_back(
+    hosts: frozenset[str], keys: Mapping[str, str], headers: RequestHeaders, body: bytes
+) -> Verified | Refused | KeyWanted:
+    callback = connectwise_callbacks.callback_of(body)
+    address = None if callback is None else connectwise_callbacks.pinned(callback.key_url, hosts)
+    if address is None:
+        return Refused.FORGED
+    key = keys.get(address)
+    claimed = headers.get(connectwise_callbacks.SIGNATURE_HEADER, b"")
+    if key is not None and connectwise_callbacks.is_signed(key, body, claimed):
+        return Verified(VerifiedBody(body), None)
+    return KeyWanted(address) if claimed else Refused.FORGED
 
 
 def _signed(

@@ -5,22 +5,25 @@ import time
 from contracts.topics import Lane
 from services.gateway import rules_lanes
 from services.gateway.door.durable import Durable
-from services.gateway.registry.sources import Source
+from services.gateway.registry.sources import Kind, Source
 from services.gateway.rules_lanes import Rate
 
 
 class Ways:
-    """The ways to durability, one per lane."""
+    """The ways to durability, one per lane; what PSAs send has no lanes and a way of its own."""
 
-    def __init__(self, *, live: Durable, bulk: Durable, rate: Rate) -> None:
+    def __init__(self, *, live: Durable, bulk: Durable, psa: Durable, rate: Rate) -> None:
         """Let each source deliver at `rate` to `live`, unless it has a rate of its own."""
         self._live = live
         self._bulk = bulk
+        self._psa = psa
         self._rate = rate
         self._paid_at: dict[str, float] = {}
 
     def of(self, source: Source) -> Durable:
         """Return the way of the next delivery of `source`, and count it."""
+        if source.kind is Kind.PSA:
+            return self._psa
         if source.lane is Lane.BULK:
             return self._bulk
         paid_at = self._paid_at.get(source.source_id, 0.0)

@@ -9,9 +9,10 @@ from pydantic import Field
 from chassis import commands
 from chassis.postgres import Connection
 from services.gateway.keys.sealing import Purpose, SealingKey, read_sealing_key, sealed
-from services.gateway.registry import sources, store_sources
+from services.gateway.registry import schemes, sources, store_sources
 from services.gateway.registry.operating import Json, now, operating, read_secret, write_secret
-from services.gateway.registry.sources import NewSource, Polling, Scheme
+from services.gateway.registry.schemes import Scheme
+from services.gateway.registry.sources import NewSource, Polling
 from services.gateway.settings import SealingSettings
 
 source_app: Final = typer.Typer(no_args_is_help=True, help="Sources: who may deliver, and how each proves it.")
@@ -20,9 +21,15 @@ POLL_SECONDS: Final = 900
 FOR_PEOPLE: Final = ("source", "scheme", "header", "enabled", "live_secrets", "poll_seconds", "quarantined_at")
 """The columns that fit a terminal; the rest is in the JSON."""
 
-Vendor = Annotated[str, typer.Argument(help="The RMM, for example ninjaone or patchline.")]
+Vendor = Annotated[str, typer.Argument(help="The RMM or PSA, for example ninjaone, roundup or patchline.")]
 SourceName = Annotated[str, typer.Argument(help="Your name for this account of it, for example main.")]
-Header = Annotated[str | None, typer.Option(help=f"Header of a static secret. [default: {sources.DEFAULT_HEADER}]")]
+Header = Annotated[
+    str | None, typer.Option(help=f"Header of a static secret or a signature. [default: {schemes.DEFAULT_HEADER}]")
+]
+KeyHosts = Annotated[
+    list[str] | None,
+    typer.Option("--key-host", help="ConnectWise: where keys of callbacks may be fetched. Repeatable."),
+]
 SecretFile = Annotated[Path | None, typer.Option(help="Write the secret into this new file instead of showing it.")]
 GivenSecret = Annotated[
     Path | None, typer.Option(help="File with a secret that the sender chose; without it we make one.")
@@ -50,6 +57,7 @@ def add_source(  # noqa: PLR0913 - one argument per option
     *,
     scheme: Annotated[Scheme | None, typer.Option(help="How it proves itself; what the vendor can do.")] = None,
     header: Header = None,
+    key_hosts: KeyHosts = None,
     given_secret_file: GivenSecret = None,
     secret_file: SecretFile = None,
     api_url: ApiUrl = None,
@@ -62,7 +70,8 @@ def add_source(  # noqa: PLR0913 - one argument per option
 
     Example: patchline source add ninjaone main --header x-patchline-secret
     """
-    source = _new_source(vendor, name, scheme or sources.DEFAULT_SCHEME.get(vendor, Scheme.STANDARD_WEBHOOKS), header)
+    scheme = scheme or schemes.DEFAULT_SCHEME.get(vendor, Scheme.STANDARD_WEBHOOKS)
+    source = _new_source(vendor, name, scheme, header, key_hosts=tuple(key_hosts or ()))
     polling = _polling(source.source_id, api_url, client_id, client_secret_file, poll_seconds=poll_seconds)
     secret = _secret(source.scheme, given_secret_file)
     commands.run(_add(source, polling, secret, secret_file))
@@ -70,7 +79,6 @@ def add_source(  # noqa: PLR0913 - one argument per option
 
 
 async def _add(source: NewSource, polling: Polling | None, secret: str, secret_file: Path | None) -> None:
-    kept = sources.material(source.scheme, secret, source_id=source.source_id, sealing_key=_sealing_key())
     async with operating() as tx:
         if not await store_sources.add(tx, source, now()):
             commands.stop(
@@ -78,7 +86,9 @@ async def _add(source: NewSource, polling: Polling | None, secret: str, secret_f
                 f"{source.vendor} {source.name}",
                 commands.NO,
             )
-        await store_sources.add_secret(tx, source.source_id, 0, material=kept, created_at=now())
+        if source.scheme not in schemes.KEYLESS:
+            kept = schemes.material(source.scheme, secret, source_id=source.source_id, sealing_key=_sealing_key())
+            await store_sources.add_secret(tx, source.source_id, 0, material=kept, created_at=now())
         if polling is not None:
             await store_sources.set_polling(tx, source.source_id, polling)
         if secret_file is not None:
@@ -110,8 +120,10 @@ async def _rotate(source_id: str, given: Path | None, secret_file: Path | None, 
     async with operating() as tx:
         scheme = await existing(tx, source_id)
         secret = _secret(scheme, given)
+        if scheme in schemes.KEYLESS:
+            commands.stop(f"{source_id} has no secret of ours: its keys are the vendor's", commands.NO)
         plan = sources.rotation(await store_sources.live_secrets(tx, source_id), at_once=at_once)
-        kept = sources.material(scheme, secret, source_id=source_id, sealing_key=_sealing_key())
+        kept = schemes.material(scheme, secret, source_id=source_id, sealing_key=_sealing_key())
         await store_sources.retire(tx, source_id, plan.retired, now())
         await store_sources.add_secret(tx, source_id, plan.slot, material=kept, created_at=now())
         if secret_file is not None:
@@ -209,29 +221,36 @@ def source_id_in(vendor: str, name: str) -> str:
     return sources.source_id_of(vendor, name)
 
 
-def _new_source(vendor: str, name: str, scheme: Scheme, header: str | None) -> NewSource:
+def _new_source(
+    vendor: str, name: str, scheme: Scheme, header: str | None, *, key_hosts: tuple[str, ...] = ()
+) -> NewSource:
     source_id_in(vendor, name)
-    if header is None and scheme is Scheme.STANDARD_WEBHOOKS:
-        return NewSource(vendor=vendor, name=name, scheme=scheme, header_name=None)
-    return NewSource(
-        vendor=vendor, name=name, scheme=scheme, header_name=_header(scheme, header or sources.DEFAULT_HEADER)
-    )
+    if bool(key_hosts) != (scheme in schemes.KEYLESS):
+        commands.stop(f"--key-host is for {Scheme.CONNECTWISE_CALLBACK}, which needs one at least", commands.WRONG_USE)
+    usual = schemes.DEFAULT_HEADER_OF.get(vendor, schemes.DEFAULT_HEADER) if scheme in schemes.IN_A_HEADER else None
+    asked = header or usual
+    header_name = None if asked is None else _header(scheme, asked)
+    return NewSource(vendor=vendor, name=name, scheme=scheme, header_name=header_name, key_hosts=key_hosts)
 
 
 def _header(scheme: Scheme, header: str) -> str:
-    if scheme is not Scheme.STATIC_HEADER:
-        commands.stop(f"--header is for {Scheme.STATIC_HEADER}; this source signs", commands.WRONG_USE)
+    if scheme not in schemes.IN_A_HEADER:
+        commands.stop(f"--header is for {' and '.join(sorted(schemes.IN_A_HEADER))}", commands.WRONG_USE)
     if not sources.is_header(header.lower()):
         commands.stop(f"{header!r} is no header that a secret can travel in", commands.WRONG_USE)
     return header.lower()
 
 
 def _secret(scheme: Scheme, given: Path | None) -> str:
+    if scheme in schemes.KEYLESS:
+        if given is not None:
+            commands.stop(f"{scheme} has no secret of ours: the vendor's own key is fetched", commands.WRONG_USE)
+        return ""
     if given is None:
-        return sources.new_secret(scheme)
+        return schemes.new_secret(scheme)
     secret = read_secret(given)
-    if not sources.is_secret(scheme, secret):
-        commands.stop(f"{given}: no secret for {scheme}: {sources.SECRET_FORM[scheme]}", commands.WRONG_USE)
+    if not schemes.is_secret(scheme, secret):
+        commands.stop(f"{given}: no secret for {scheme}: {schemes.SECRET_FORM[scheme]}", commands.WRONG_USE)
     return secret
 
 
@@ -266,7 +285,7 @@ def _tell(source_id: str, secret: str, *, secret_file: Path | None, shows: bool,
     told: dict[str, object] = {"source": source_id, "url": _settings().gateway_url + sources.path(source_id)}
     if secret_file is not None:
         told["secret_file"] = str(secret_file)
-    elif shows:
+    elif shows and secret:
         told["secret"] = secret
     if as_json:
         commands.show([told], title="Source", as_json=True)

@@ -1,14 +1,11 @@
-"""What a source is: where it delivers, how it proves itself, what is kept of its secrets. Pure but for randomness."""
+"""What a source is: where it delivers, what is known of it, and whom the door believes. Pure but for randomness."""
 
-import base64
-import binascii
-import hashlib
 import re
-import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final, assert_never
 
 from contracts.topics import Lane
@@ -16,34 +13,25 @@ from services.gateway import rules_lanes
 from services.gateway.door import verification
 from services.gateway.keys.bodies import BodyKey, BodySeal
 from services.gateway.keys.key_sealing import StoredKey
-from services.gateway.keys.sealing import Purpose, SealBroken, SealingKey, opened, sealed
+from services.gateway.keys.sealing import Purpose, SealBroken, SealingKey, opened
+from services.gateway.registry.schemes import DEFAULT_HEADER, Scheme
 
 LIVE_SECRETS: Final = 2
-DEFAULT_HEADER: Final = "x-patchline-secret"
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _HEADER: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
 _OTHER_USE: Final = frozenset({"connection", "content-length", "content-type", "host", "traceparent"})
-_SIGNING_PREFIX: Final = "whsec_"
-_SHORTEST_STATIC: Final = 16
 
 
-class Scheme(StrEnum):
-    """How a source proves that a delivery is its own."""
+class Kind(StrEnum):
+    """What delivers: a monitoring system, or a ticket system. It stands first in every source's id and path."""
 
-    STANDARD_WEBHOOKS = "standard-webhooks"
-    STATIC_HEADER = "static-header"
-
-
-DEFAULT_SCHEME: Final[Mapping[str, Scheme]] = {"ninjaone": Scheme.STATIC_HEADER}
-"""What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only."""
+    RMM = "rmm"
+    PSA = "psa"
 
 
-SECRET_FORM: Final[Mapping[Scheme, str]] = {
-    Scheme.STANDARD_WEBHOOKS: "whsec_ and then 24 to 64 bytes in base64",
-    Scheme.STATIC_HEADER: f"at least {_SHORTEST_STATIC} visible ASCII characters",
-}
-"""What a secret that the sender chose must look like, for people."""
+PSA_VENDORS: Final = frozenset({"connectwise", "request-tracker", "roundup"})
+"""The ticket systems whose webhooks are understood. Every other vendor is an RMM."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +49,7 @@ class StoredSource:
     data_key: StoredKey | None = None
     needs_key: bool = False
     live_rate: float | None = None
+    key_hosts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +60,7 @@ class NewSource:
     name: str
     scheme: Scheme
     header_name: str | None
+    key_hosts: tuple[str, ...] = ()
 
     @property
     def source_id(self) -> str:
@@ -117,6 +107,7 @@ class Source:
     """What it may deliver live; `None`: as much as any other."""
     lane: Lane = Lane.LIVE
     """Of its path: what comes by the bulk route is bulk at any rate."""
+    kind: Kind = Kind.RMM
 
 
 SourceByPath = Mapping[str, Source]
@@ -124,7 +115,12 @@ SourceByPath = Mapping[str, Source]
 
 def source_id_of(vendor: str, name: str) -> str:
     """Return how a source is called everywhere."""
-    return f"rmm/{vendor}/{name}"
+    return f"{kind_of(vendor)}/{vendor}/{name}"
+
+
+def kind_of(vendor: str) -> Kind:
+    """Return what a vendor's product is."""
+    return Kind.PSA if vendor in PSA_VENDORS else Kind.RMM
 
 
 def path(source_id: str) -> str:
@@ -137,10 +133,21 @@ def bulk_path(source_id: str) -> str:
     return f"{path(source_id)}/bulk"
 
 
+def agent_path(source_id: str) -> str:
+    """Return where the agents of a source deliver. Nothing else believes their password."""
+    return f"/agents/{source_id.removeprefix('rmm/')}"
+
+
+def url_path(source_id: str, scheme: Scheme) -> str:
+    """Return where a source of `scheme` delivers."""
+    return agent_path(source_id) if scheme is Scheme.BASIC else path(source_id)
+
+
 def named_source(text: str) -> str | None:
-    """Return the id of the source that a person means by `vendor/name` or `rmm/vendor/name`; `None`: it is neither."""
-    vendor, slash, name = text.removeprefix("rmm/").partition("/")
-    return source_id_of(vendor, name) if slash and is_name(vendor) and is_name(name) else None
+    """Return the id of the source that a person means by `vendor/name` or its whole id; `None`: it is neither."""
+    vendor, slash, name = text.removeprefix("rmm/").removeprefix("psa/").partition("/")
+    source_id = source_id_of(vendor, name) if slash and is_name(vendor) and is_name(name) else None
+    return source_id if source_id is not None and text in {source_id, f"{vendor}/{name}"} else None
 
 
 def is_name(text: str) -> bool:
@@ -153,53 +160,6 @@ def is_header(text: str) -> bool:
     return _HEADER.fullmatch(text) is not None and text not in _OTHER_USE
 
 
-def new_secret(scheme: Scheme) -> str:
-    """Return a new secret as its sender is given it.
-
-    Source: Standard Webhooks 1.0.0, "Secret serialization": base64 after `whsec_`.
-    """
-    match scheme:
-        case Scheme.STANDARD_WEBHOOKS:
-            return _SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-        case Scheme.STATIC_HEADER:
-            return secrets.token_urlsafe(32)
-        case _:
-            assert_never(scheme)
-
-
-def is_secret(scheme: Scheme, secret: str) -> bool:
-    """Return whether a secret that the sender chose is one of `scheme` and long enough not to be guessed.
-
-    Source: Standard Webhooks 1.0.0, "Signature scheme": 24 to 64 bytes.
-    """
-    match scheme:
-        case Scheme.STANDARD_WEBHOOKS:
-            key = _signing_key(secret)
-            return key is not None and 24 <= len(key) <= 64
-        case Scheme.STATIC_HEADER:
-            return len(secret) >= _SHORTEST_STATIC and secret.isascii() and secret.isprintable()
-        case _:
-            assert_never(scheme)
-
-
-def material(scheme: Scheme, secret: str, *, source_id: str, sealing_key: SealingKey) -> bytes:
-    """Return what is kept of a secret: the sealed key where it is needed in clear, else a hash.
-
-    Raises:
-        ValueError: it is not a secret of `scheme`.
-    """
-    match scheme:
-        case Scheme.STANDARD_WEBHOOKS:
-            key = _signing_key(secret)
-            if key is None:
-                raise ValueError("a signing secret is base64 after whsec_")
-            return sealed(sealing_key, key, source_id=source_id, purpose=Purpose.WEBHOOK)
-        case Scheme.STATIC_HEADER:
-            return hashlib.sha256(secret.encode()).digest()
-        case _:
-            assert_never(scheme)
-
-
 def rotation(live: Sequence[LiveSecret], *, at_once: bool) -> Rotation:
     """Return where a new secret goes: beside the newest one, or in place of all if they are to end `at_once`."""
     oldest_first = sorted(live, key=lambda secret: (secret.created_at, secret.slot))
@@ -210,18 +170,26 @@ def rotation(live: Sequence[LiveSecret], *, at_once: bool) -> Rotation:
 
 
 def known(
-    stored: Iterable[StoredSource], sealing_key: SealingKey, key_by_source: Mapping[str, BodyKey]
+    stored: Iterable[StoredSource],
+    sealing_key: SealingKey,
+    key_by_source: Mapping[str, BodyKey],
+    callback_keys: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[SourceByPath, list[str]]:
-    """Return the sources by the path they deliver to, and a sentence for each whose secret does not open."""
+    """Return the sources by the path they deliver to, and a sentence for each whose secret does not open.
+
+    `callback_keys` are those of signed callbacks, by address, as they come to be here.
+    """
     by_path: dict[str, Source] = {}
     broken: list[str] = []
     for each in stored:
         try:
-            live = source(each.vendor, each.source_id, _scheme(each, sealing_key), key_by_source.get(each.source_id))
+            scheme = _scheme(each, sealing_key, callback_keys)
+            live = source(each.vendor, each.source_id, scheme, key_by_source.get(each.source_id))
             if each.live_rate is not None:
                 live = replace(live, rate=rules_lanes.live_rate(each.live_rate))
-            by_path[path(each.source_id)] = live
-            by_path[bulk_path(each.source_id)] = replace(live, lane=Lane.BULK)
+            by_path[url_path(each.source_id, each.scheme)] = live
+            if live.kind is Kind.RMM and each.scheme is not Scheme.BASIC:
+                by_path[bulk_path(each.source_id)] = replace(live, lane=Lane.BULK)
         except SealBroken as error:
             broken.append(str(error))
     return by_path, broken
@@ -230,33 +198,32 @@ def known(
 def source(vendor: str, source_id: str, scheme: verification.Scheme, key: BodyKey | None) -> Source:
     """Return who delivers webhooks to the path of `source_id`, its bodies sealed with `key`."""
     seal = None if key is None else BodySeal(key, vendor=vendor, channel="webhook")
-    return Source(source_id, vendor, scheme, seal)
+    return Source(source_id, vendor, scheme, seal, kind=kind_of(vendor))
 
 
-def _scheme(stored: StoredSource, sealing_key: SealingKey) -> verification.Scheme:
+def _scheme(stored: StoredSource, sealing_key: SealingKey, callback_keys: Mapping[str, str]) -> verification.Scheme:
+    header_name = (stored.header_name or DEFAULT_HEADER).encode()
     match stored.scheme:
         case Scheme.STANDARD_WEBHOOKS:
-            keys = [
-                opened(sealing_key, each, source_id=stored.source_id, purpose=Purpose.WEBHOOK)
-                for each in stored.materials
-            ]
-            return verification.StandardWebhooks(_pair(keys))
+            return verification.StandardWebhooks(_opened_pair(stored, sealing_key))
         case Scheme.STATIC_HEADER:
-            return verification.StaticHeader((stored.header_name or DEFAULT_HEADER).encode(), _pair(stored.materials))
+            return verification.StaticHeader(header_name, _pair(stored.materials))
+        case Scheme.BASIC:
+            return verification.BasicPassword(_pair(stored.materials))
+        case Scheme.HMAC_SHA256:
+            return verification.SignedBody(header_name, _opened_pair(stored, sealing_key))
+        case Scheme.CONNECTWISE_CALLBACK:
+            return verification.SignedCallback(frozenset(stored.key_hosts), callback_keys)
         case _:
             assert_never(stored.scheme)
+
+
+def _opened_pair(stored: StoredSource, sealing_key: SealingKey) -> verification.Pair:
+    return _pair(
+        [opened(sealing_key, each, source_id=stored.source_id, purpose=Purpose.WEBHOOK) for each in stored.materials]
+    )
 
 
 def _pair(live: Sequence[bytes]) -> verification.Pair:
     one, other = [*live, verification.unguessable(), verification.unguessable()][:LIVE_SECRETS]
     return one, other
-
-
-def _signing_key(secret: str) -> bytes | None:
-    if not secret.startswith(_SIGNING_PREFIX):
-        return None
-    text = secret.removeprefix(_SIGNING_PREFIX)
-    try:
-        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # some senders leave the padding out
-    except (binascii.Error, ValueError):
-        return None

@@ -8,13 +8,16 @@ import asyncpg
 
 from chassis.postgres import Connection
 from services.gateway.keys.key_sealing import StoredKey
-from services.gateway.registry.sources import LiveSecret, NewSource, Polling, Scheme, StoredSource
+from services.gateway.registry.schemes import Scheme
+from services.gateway.registry.sources import LiveSecret, NewSource, Polling, StoredSource
 
 DELIVERING: Final[LiteralString] = """
-    SELECT s.source_id, s.vendor, s.scheme, s.header_name, s.live_rate, d.key_id, d.sealer, d.wrapped, d.retired_at,
-           array_agg(k.material ORDER BY k.created_at DESC) AS materials
+    SELECT s.source_id, s.vendor, s.scheme, s.header_name, s.live_rate, s.key_hosts, d.key_id, d.sealer, d.wrapped,
+           d.retired_at,
+           coalesce(array_agg(k.material ORDER BY k.created_at DESC) FILTER (WHERE k.material IS NOT NULL), '{}')
+               AS materials
     FROM source AS s
-    JOIN source_secret AS k ON k.source_id = s.source_id AND k.retired_at IS NULL
+    LEFT JOIN source_secret AS k ON k.source_id = s.source_id AND k.retired_at IS NULL
     LEFT JOIN LATERAL (
         SELECT key_id, sealer, wrapped, retired_at FROM data_key AS d
         WHERE d.source_id = s.source_id AND wrapped IS NOT NULL ORDER BY number DESC LIMIT 1
@@ -37,6 +40,7 @@ async def delivering(connection: Connection) -> list[StoredSource]:
             data_key=_data_key(row),
             needs_key=row["key_id"] is None or row["retired_at"] is not None,
             live_rate=row["live_rate"],
+            key_hosts=tuple(row["key_hosts"]),
         )
         for row in await connection.fetch(DELIVERING)
     ]
@@ -55,7 +59,8 @@ LIST: Final[LiteralString] = """
            (SELECT count(*) FROM source_secret AS k WHERE k.source_id = s.source_id AND k.retired_at IS NULL)
                AS live_secrets,
            (SELECT max(created_at) FROM source_secret AS k WHERE k.source_id = s.source_id) AS newest_secret_at,
-           s.live_rate, s.api_url, s.client_id, s.poll_seconds, s.quarantined_at, s.quarantine_reason, s.added_at
+           s.live_rate, s.key_hosts, s.api_url, s.client_id, s.poll_seconds, s.quarantined_at, s.quarantine_reason,
+           s.added_at
     FROM source AS s
     ORDER BY s.source_id
 """
@@ -67,8 +72,8 @@ async def every(connection: Connection) -> list[asyncpg.Record]:
 
 
 ADD: Final[LiteralString] = """
-    INSERT INTO source (source_id, vendor, name, scheme, header_name, added_at)
-    VALUES ($1, $2, $3, $4, $5, $6)
+    INSERT INTO source (source_id, vendor, name, scheme, header_name, key_hosts, added_at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
     ON CONFLICT DO NOTHING
     RETURNING source_id
 """
@@ -77,7 +82,14 @@ ADD: Final[LiteralString] = """
 async def add(tx: Connection, source: NewSource, added_at: datetime) -> bool:
     """Insert a source and return whether it was not there."""
     row = await tx.fetchrow(
-        ADD, source.source_id, source.vendor, source.name, source.scheme, source.header_name, added_at
+        ADD,
+        source.source_id,
+        source.vendor,
+        source.name,
+        source.scheme,
+        source.header_name,
+        list(source.key_hosts),
+        added_at,
     )
     return row is not None
 

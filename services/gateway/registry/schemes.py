@@ -1,0 +1,137 @@
+"""How a source can prove itself, and what is kept of its secrets. Pure but for randomness."""
+
+import base64
+import binascii
+import hashlib
+import secrets
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final, assert_never
+
+from services.gateway.keys.sealing import Purpose, SealingKey, sealed
+
+DEFAULT_HEADER: Final = "x-patchline-secret"
+
+_SIGNING_PREFIX: Final = "whsec_"
+_SHORTEST_STATIC: Final = 16
+
+
+class Scheme(StrEnum):
+    """How a source proves that a delivery is its own."""
+
+    STANDARD_WEBHOOKS = "standard-webhooks"
+    STATIC_HEADER = "static-header"
+    BASIC = "basic"
+    HMAC_SHA256 = "hmac-sha256"
+    CONNECTWISE_CALLBACK = "connectwise-callback"
+
+
+AGENT_VENDORS: Final = frozenset({"glpi-agent"})
+"""Whose agents deliver by their own protocol, over a route of their own: these, and only these, give a password."""
+
+DEFAULT_SCHEME: Final[Mapping[str, Scheme]] = {
+    "ninjaone": Scheme.STATIC_HEADER,
+    "glpi-agent": Scheme.BASIC,
+    "request-tracker": Scheme.HMAC_SHA256,
+    "roundup": Scheme.HMAC_SHA256,
+    "connectwise": Scheme.CONNECTWISE_CALLBACK,
+}
+"""What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only; Request Tracker and
+Roundup send what their own administrator writes (docs/psa/webhooks.md); ConnectWise signs with a key of its own."""
+
+DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
+    "request-tracker": "x-rt-signature",
+    "roundup": "x-roundup-signature",
+}
+"""Where a vendor's proof stands, if not in `DEFAULT_HEADER`."""
+
+KEYLESS: Final = frozenset({Scheme.CONNECTWISE_CALLBACK})
+"""Schemes with no secret of ours: what proves a delivery is the vendor's."""
+
+IN_A_HEADER: Final = frozenset({Scheme.STATIC_HEADER, Scheme.HMAC_SHA256})
+"""Schemes whose header can be chosen."""
+
+
+SECRET_FORM: Final[Mapping[Scheme, str]] = {
+    Scheme.STANDARD_WEBHOOKS: "whsec_ and then 24 to 64 bytes in base64",
+    Scheme.STATIC_HEADER: f"at least {_SHORTEST_STATIC} visible ASCII characters",
+    Scheme.BASIC: f"at least {_SHORTEST_STATIC} visible ASCII characters",
+    Scheme.HMAC_SHA256: f"at least {_SHORTEST_STATIC} visible ASCII characters",
+    Scheme.CONNECTWISE_CALLBACK: "none: the vendor's own key is fetched",
+}
+"""What a secret that the sender chose must look like, for people."""
+
+
+def new_secret(scheme: Scheme) -> str:
+    """Return a new secret as its sender is given it.
+
+    Raises:
+        ValueError: `scheme` has none of ours.
+
+    Source: Standard Webhooks 1.0.0, "Secret serialization": base64 after `whsec_`.
+    """
+    match scheme:
+        case Scheme.STANDARD_WEBHOOKS:
+            return _SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+        case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256:
+            return secrets.token_urlsafe(32)
+        case Scheme.CONNECTWISE_CALLBACK:
+            raise ValueError("a callback is signed with the vendor's own key")
+        case _:
+            assert_never(scheme)
+
+
+def is_secret(scheme: Scheme, secret: str) -> bool:
+    """Return whether a secret that the sender chose is one of `scheme` and long enough not to be guessed.
+
+    Source: Standard Webhooks 1.0.0, "Signature scheme": 24 to 64 bytes.
+    """
+    match scheme:
+        case Scheme.STANDARD_WEBHOOKS:
+            key = _signing_key(secret)
+            return key is not None and 24 <= len(key) <= 64
+        case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256:
+            return len(secret) >= _SHORTEST_STATIC and secret.isascii() and secret.isprintable()
+        case Scheme.CONNECTWISE_CALLBACK:
+            return False
+        case _:
+            assert_never(scheme)
+
+
+def material(scheme: Scheme, secret: str, *, source_id: str, sealing_key: SealingKey) -> bytes:
+    """Return what is kept of a secret: the sealed key where it is needed in clear, else a hash.
+
+    Raises:
+        ValueError: it is not a secret of `scheme`.
+    """
+    match scheme:
+        case Scheme.STANDARD_WEBHOOKS:
+            key = _signing_key(secret)
+            if key is None:
+                raise ValueError("a signing secret is base64 after whsec_")
+            return sealed(sealing_key, key, source_id=source_id, purpose=Purpose.WEBHOOK)
+        case Scheme.STATIC_HEADER:
+            return hashlib.sha256(secret.encode()).digest()
+        case Scheme.BASIC:
+            return hashlib.sha256(f"{agent_user(source_id)}:{secret}".encode()).digest()
+        case Scheme.HMAC_SHA256:
+            return sealed(sealing_key, secret.encode(), source_id=source_id, purpose=Purpose.WEBHOOK)
+        case Scheme.CONNECTWISE_CALLBACK:
+            raise ValueError("a callback is signed with the vendor's own key")
+        case _:
+            assert_never(scheme)
+
+
+def agent_user(source_id: str) -> str:
+    """Return the user that the agents of a source give with their password: the source's own name."""
+    return source_id.rpartition("/")[2]
+
+
+def _signing_key(secret: str) -> bytes | None:
+    if not secret.startswith(_SIGNING_PREFIX):
+        return None
+    text = secret.removeprefix(_SIGNING_PREFIX)
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # some senders leave the padding out
+    except (binascii.Error, ValueError):
+        return None
