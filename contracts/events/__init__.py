@@ -12,6 +12,7 @@ ALL: Final[tuple[type[Event], ...]] = (
     rmm.DeviceOnline,
     rmm.DeviceOffline,
     rmm.DeviceBooted,
+    rmm.ApplicationsListed,
     rmm.PatchScanCompleted,
     rmm.PatchDetected,
     rmm.PatchNoLongerListed,

@@ -74,6 +74,28 @@ class DeviceBooted(RmmEvent):
     os_build: Name | None = None
 
 
+class Application(Value):
+    """Something installed on a device, as its source lists it. `origin` is what keeps it there: `deb`, `registry`."""
+
+    name: Name
+    version: Name | None = None
+    publisher: Name | None = None
+    architecture: Name | None = None
+    origin: Name | None = None
+
+
+class ApplicationsListed(RmmEvent):
+    """The device's applications were read. What a `complete` listing does not have is gone; any other only adds.
+
+    A long listing travels in parts: events of one `listing`, to be taken together.
+    """
+
+    TYPE: ClassVar[str] = "device.applications_listed.v1"
+    listing: Name
+    complete: bool
+    applications: tuple[Application, ...] = ()
+
+
 class PatchRef(Value):
     """How the vendor names a patch. `patch` is the vendor's own id; a KB number is digits only, without the prefix."""
 

@@ -27,6 +27,7 @@ DATA: dict[str, dict[str, object]] = {
     "device.online": {},
     "device.offline": {},
     "device.booted": {"booted_at": LATER, "os_build": "26100.2605"},
+    "device.applications_listed": {"listing": "l-1", "complete": True, "applications": [{"name": "7-Zip"}]},
     "patch.scan_completed": {"scanned_at": LATER, "listed": 3},
     "patch.detected": {"patch": PATCH, "scanned_at": LATER},
     "patch.no_longer_listed": {"patch": PATCH, "scanned_at": LATER},
@@ -182,11 +183,11 @@ def test_a_vendor_without_an_adapter_sends_our_format() -> None:
 
 
 def test_a_poll_of_a_vendor_without_a_poller_is_a_problem() -> None:
-    raw = delivery(body(), vendor="datto", channel="poll")
+    raw = delivery(body(), vendor="tactical", channel="poll")
 
     [problem] = vendors.translated(raw, vendors.adapters()).problems
 
-    assert problem == "channel: 'datto' has no adapter for poll"
+    assert problem == "channel: 'tactical' has no adapter for poll"
 
 
 def told(**changed: object) -> dict[str, object]:

@@ -30,6 +30,7 @@ _MODELS: Final[tuple[type[rmm.RmmEvent], ...]] = (
     rmm.DeviceOnline,
     rmm.DeviceOffline,
     rmm.DeviceBooted,
+    rmm.ApplicationsListed,
     rmm.PatchScanCompleted,
     rmm.PatchDetected,
     rmm.PatchNoLongerListed,
@@ -134,6 +135,9 @@ def _check(value: BaseModel, path: str) -> None:
                 raise Unreadable(f"{path}.{key}: no number of anything")
             case BaseModel():
                 _check(each, f"{path}.{key}")
+            case tuple() if any(isinstance(part, BaseModel) for part in each):
+                for place, part in enumerate(each):
+                    _check(part, f"{path}.{key}.{place}")
             case tuple() if not all(map(fields.is_printable, each)):
                 raise Unreadable(f"{path}.{key}: holds a control character; was a backslash lost?")
             case _:
@@ -163,3 +167,6 @@ def _natural(event: rmm.RmmEvent) -> Iterator[str]:
     alert: Any = getattr(event, "alert", None)
     if alert is not None:
         yield f"alert/{alert}"
+    listing: Any = getattr(event, "listing", None)
+    if listing is not None:
+        yield f"listing/{listing}"
