@@ -14,7 +14,7 @@ from contracts.ids import EventId
 from contracts.order import effective_at
 from contracts.raw import RawDelivery
 from contracts.topics import Lane
-from services.gateway.vendors.translation import Said, Translation, Unsaid
+from services.gateway.vendors.translation import Said, SaidOfTicket, Translation, Unsaid
 
 WINDOW: Final = 200
 MOST_BAD: Final = 100
@@ -127,13 +127,13 @@ class Item:
     number: int
     index: int
     delivery: RawDelivery
-    content: Said | Unsaid
+    content: Said | SaidOfTicket | Unsaid
 
     @property
     def stands_for(self) -> str:
         """Return what its id stands for: an event, or a code of which no event is made."""
         match self.content:
-            case Said():
+            case Said() | SaidOfTicket():
                 return "event"
             case Unsaid(is_known=is_known):
                 return "ignored" if is_known else "unknown"
@@ -154,7 +154,8 @@ def items(reads: Sequence[Read]) -> list[Item]:
     result: list[Item] = []
     for index, each in enumerate(reads):
         if each.translation is not None:
-            contents: list[Said | Unsaid] = [*each.translation.said, *each.translation.unsaid]
+            made = each.translation
+            contents: list[Said | SaidOfTicket | Unsaid] = [*made.said, *made.tickets, *made.unsaid]
             result += [Item(len(result) + place, index, each.delivery, one) for place, one in enumerate(contents)]
     return result
 

@@ -57,12 +57,15 @@ class Translate:
         owned, unowned = await self._owned(tx, events)
         await outbox.enqueue_keyed(tx, RMM_EVENTS_BY_LANE[self._lane], owned)
         await store_parked.park(tx, unowned, at, self._lane)
-        codes = [(item, item.content) for item in fresh if isinstance(item.content, Unsaid)]
-        await store_translate.count_codes(tx, [(item, code.code) for item, code in codes if not code.is_known])
         fates = {each.number: Fate.PUBLISHED for each in events}
         fates |= {each.number: Fate.PARKED for each, _ in unowned}
-        fates |= {item.number: Fate.IGNORED if code.is_known else Fate.UNKNOWN for item, code in codes}
-        return fates
+        return fates | await self._count_codes(tx, fresh)
+
+    async def _count_codes(self, tx: Connection, fresh: Sequence[Item]) -> dict[int, Fate]:
+        """Count the codes that no adapter knows, and return what became of all codes."""
+        codes = [(item, item.content) for item in fresh if isinstance(item.content, Unsaid)]
+        await store_translate.count_codes(tx, [(item, code.code) for item, code in codes if not code.is_known])
+        return {item.number: Fate.IGNORED if code.is_known else Fate.UNKNOWN for item, code in codes}
 
     async def _owned(
         self, tx: Connection, events: Sequence[Told]

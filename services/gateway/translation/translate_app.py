@@ -13,7 +13,7 @@ from chassis.platform import Platform, platform
 from chassis.running import Part, run_to_the_end, run_until_stopped
 from chassis.settings import read
 from contracts.raw import RawDelivery, delivery_of
-from contracts.topics import RMM_RAW, RMM_RAW_BULK, Lane
+from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK, Lane
 from services.gateway import vendors
 from services.gateway.door.drain import DrainSpool
 from services.gateway.keys.safe import Safe, opened_safe
@@ -21,11 +21,16 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.translation.opening import Opening
 from services.gateway.translation.parked import ReleaseParked
 from services.gateway.translation.translate import Translate
+from services.gateway.translation.translate_psa import TranslatePsa
+from services.gateway.vendors.datto_words import Words
 from services.gateway.vendors.ninjaone_places import PatchFinder, PatchPlaces
 from services.gateway.vendors.translation import Translation
 
 GROUP: Final = "gateway"
 """The consumer group; dead letters are replayed to it."""
+
+PSA_GROUP: Final = "gateway-psa"
+"""The one of what PSAs deliver: a flood of theirs delays nothing that an RMM tells."""
 
 
 class TranslateSettings(GatewaySettings):
@@ -35,19 +40,26 @@ class TranslateSettings(GatewaySettings):
     ninjaone_patch_places: dict[str, list[str]] = Field(
         default_factory=dict, description='where a NinjaOne webhook names its patch, as JSON: {"kb": ["data.kb"]}'
     )
+    datto_words: dict[str, list[str]] = Field(
+        default_factory=dict, description='the words of Datto RMM\'s alerts, as JSON: {"failed": ["failed"]}'
+    )
 
 
 def translator(settings: TranslateSettings) -> Callable[[RawDelivery], Translation]:
     """Return what translates one delivery of any vendor.
 
     Raises:
-        WrongSetting: the declared places are none that can be.
+        WrongSetting: the declared places or words are none that can be.
     """
     try:
         finder = PatchFinder(PatchPlaces.of(settings.ninjaone_patch_places))
     except ValueError as error:
         raise WrongSetting(f"PATCHLINE_NINJAONE_PATCH_PLACES: {error}") from error
-    return partial(vendors.translated, by_vendor=vendors.adapters(finder))
+    try:
+        words = Words.of(settings.datto_words)
+    except ValueError as error:
+        raise WrongSetting(f"PATCHLINE_DATTO_WORDS: {error}") from error
+    return partial(vendors.translated, by_vendor=vendors.adapters(finder, words))
 
 
 async def run(settings: TranslateSettings) -> None:
@@ -64,7 +76,7 @@ async def run(settings: TranslateSettings) -> None:
 def consumers(settings: TranslateSettings, on: Platform, safe: Safe) -> list[Part]:
     """Return the consumers of the lanes that this process serves."""
     translate = translator(settings)
-    live_bodies, bulk_bodies = (Opening(safe.bodies(), translate) for _ in Lane)
+    live_bodies, bulk_bodies, psa_bodies = (Opening(safe.bodies(), translate) for _ in range(3))
     live = BatchConsumer(
         group=GROUP,
         topics=[RMM_RAW],
@@ -82,7 +94,15 @@ def consumers(settings: TranslateSettings, on: Platform, safe: Safe) -> list[Par
         on=on,
         prepare=bulk_bodies.prepare,
     )
-    return settings.lanes.served([live], [bulk])
+    psa = BatchConsumer(
+        group=PSA_GROUP,
+        topics=[PSA_RAW],
+        decode=delivery_of,
+        handler=TranslatePsa(psa_bodies.translated),
+        on=on,
+        prepare=psa_bodies.prepare,
+    )
+    return settings.lanes.served([live, psa], [bulk])
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.events.psa import TicketTold
 from contracts.events.rmm import RmmEvent
 from contracts.ids import EventId
 from contracts.raw import RawDelivery
@@ -17,6 +18,15 @@ class Said:
     time: datetime
     event: RmmEvent
     correlation: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SaidOfTicket:
+    """One event about a ticket, as the PSA told it."""
+
+    id: EventId
+    time: datetime
+    event: TicketTold
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +49,7 @@ class Translation:
     unsaid: Sequence[Unsaid] = ()
     problems: Sequence[str] = ()
     is_senders_fault: bool = True
+    tickets: Sequence[SaidOfTicket] = ()
 
 
 Translate = Callable[[RawDelivery], Translation]
