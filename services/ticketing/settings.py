@@ -12,11 +12,11 @@ from chassis.settings import Settings
 class TicketingSettings(Settings):
     """Where tickets go, and how gently. Each name is an environment variable with the prefix `PATCHLINE_`."""
 
-    tracker_kind: Literal["roundup"] = "roundup"
+    tracker_kind: Literal["roundup", "rt"] = "roundup"
     tracker_url: str = Field(description="the tracker's page, https or on this machine")
     tracker_origin: str | None = Field(default=None, description="the tracker's own idea of its address, if another")
     tracker_user: str = "patchline"
-    tracker_password_file: Path = Field(description="file that holds that user's password")
+    tracker_password_file: Path = Field(description="file that holds that user's password or token")
     tracker_open_status: str = "unread"
     tracker_resolved_status: str = "resolved"
     tracker_closed_statuses: str = Field(default="resolved,done-cbb", description="what counts as closed, by commas")

@@ -4,7 +4,9 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from chassis.http import Policy
-from services.ticketing.adapters import roundup
+from chassis.settings import read
+from services.ticketing.adapters import request_tracker, roundup
+from services.ticketing.adapters.request_tracker_settings import RequestTrackerSettings
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.settings import TicketingSettings
 
@@ -45,7 +47,22 @@ def _roundup(settings: TicketingSettings, policy: Policy) -> Tracker:
     )
 
 
+def _request_tracker(settings: TicketingSettings, policy: Policy) -> Tracker:
+    own = read(RequestTrackerSettings)
+    names = request_tracker.Names(
+        queue=own.queue,
+        key_field=own.key_field,
+        client_field=own.client_field,
+        notes=own.notes,
+        resolved_status=own.resolved_status,
+        reopened_status=own.reopened_status,
+        closed_statuses=frozenset(each.strip() for each in own.closed_statuses.split(",")),
+    )
+    return request_tracker.connect(settings.tracker_url, token=settings.tracker_password, policy=policy, names=names)
+
+
 CONNECT: Final[Mapping[str, Callable[[TicketingSettings, Policy], Tracker]]] = {
     "roundup": _roundup,
+    "rt": _request_tracker,
 }
 """By `PATCHLINE_TRACKER_KIND`. A kind is listed here and in `TicketingSettings.tracker_kind`, and nowhere else."""
