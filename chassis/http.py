@@ -38,10 +38,11 @@ _NEVER_SENT: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeou
 class Refused(NeverWorks):
     """The other side understood and said no."""
 
-    def __init__(self, status: int, text: str) -> None:
-        """Keep the status beside the first words of the answer."""
+    def __init__(self, status: int, text: str, *, retry_after_seconds: float | None = None) -> None:
+        """Keep the status beside the first words of the answer; some say with a no for how long it holds."""
         super().__init__(f"HTTP {status}: {_one_line(text)}")
         self.status = status
+        self.retry_after_seconds = retry_after_seconds
 
 
 class Unavailable(MayWorkLater):
@@ -222,16 +223,17 @@ class Outbound:
         if response.is_success:
             self._note("ok", started)
             return response
+        wait = retry_after(response.headers.get("retry-after"), datetime.now(UTC))
         if status >= 500 or status in {408, 425, 429}:
             self._note("unavailable" if status != 429 else "limited", started)
             raise Unavailable(
                 f"{self.host}: HTTP {status}: {_one_line(response.text)}",
-                retry_after_seconds=retry_after(response.headers.get("retry-after"), datetime.now(UTC)),
+                retry_after_seconds=wait,
                 ambiguous=status >= 500 and request.method not in READS,
                 limited=status == 429,
             )
         self._note("refused", started)
-        raise Refused(status, response.text)
+        raise Refused(status, response.text, retry_after_seconds=wait)
 
     def _note(self, outcome: str, started: float) -> None:
         if outcome in {"ok", "refused", "limited"}:

@@ -33,6 +33,7 @@ class Count(StrEnum):
     DELIVERIES = "patchline.deliveries"  # vendor, outcome: webhooks answered
     TRANSLATED = "patchline.translated"  # vendor, outcome: what became of raw records
     POLLS = "patchline.polls"  # vendor, outcome: ok, failed, or silent after several failures in a row
+    WEBHOOKS_LOST = "patchline.webhooks.lost"  # vendor: what a vendor says itself that it could not deliver
     TIMERS = "patchline.timers"  # group: facts that became true because time passed
     EFFECTS = "patchline.effects"  # kind, outcome: acts on outside systems
     OUTBOUND = "http.client.requests"  # host, outcome

@@ -9,7 +9,8 @@ import httpx
 import pytest
 
 from chassis.http import Policy, Refused, Unavailable
-from services.gateway.adapters.ninjaone_api import AnswerNotUnderstood, NinjaOneApi
+from services.gateway.adapters.ninjaone_api import NinjaOneApi
+from services.gateway.adapters.poll_answers import AnswerNotUnderstood
 from services.gateway.polling.rules_collect import ScanMoment
 from tests.builders import NOON
 from tests.gateway.poll_rows import attempt_row, device_row, patch_row

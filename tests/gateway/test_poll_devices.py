@@ -9,8 +9,7 @@ import pytest
 from contracts.events.event import Tier
 from services.gateway.polling import rules_poll, rules_schedule
 from services.gateway.polling.rules_collect import Collected, ScanMoment
-from services.gateway.polling.rules_poll import Change
-from services.gateway.polling.rules_snapshot import Key, Known, Snapshot
+from services.gateway.polling.rules_snapshot import Change, Key, Known, Snapshot
 from services.gateway.vendors.ninjaone_reading import DeviceDifference, Reading
 from tests.builders import HOUR, MINUTE, NOON
 from tests.gateway.poll_rows import attempt_row, collected, device_row, patch_row, reading
@@ -24,7 +23,7 @@ class Memory:
 
     def poll(self, found: Collected, read_at: datetime = NOON) -> list[DeviceDifference]:
         known = {key: Known(each.digest, each.scanned_at) for key, each in self.snapshots.items()}
-        changes: list[Change] = [
+        changes: list[Change[DeviceDifference]] = [
             rules_poll.change(one, keys, {key: self.snapshots[key] for key in keys if key in self.snapshots}, read_at)
             for one, keys in rules_poll.differing(found.readings(), known)
         ]

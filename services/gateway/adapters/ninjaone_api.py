@@ -10,10 +10,9 @@ from datetime import datetime
 from typing import Any, Final
 
 import httpx
-from pydantic_core import from_json
 
-from chassis.errors import MayWorkLater
 from chassis.http import Outbound, Policy, Refused, Unavailable
+from services.gateway.adapters.poll_answers import AnswerNotUnderstood, decoded, rows_in
 from services.gateway.polling.rules_collect import LISTS, Collected, ScanMoment
 from services.gateway.vendors.ninjaone_rows import Row
 
@@ -32,10 +31,6 @@ MOST_WAITS: Final = 20
 
 _TOKEN_MARGIN_SECONDS: Final = 60.0
 _SHORTEST_TOKEN_SECONDS: Final = 10.0
-
-
-class AnswerNotUnderstood(MayWorkLater):
-    """The vendor answered 200 with something that is not what it documents."""
 
 
 class NinjaOneApi:
@@ -101,7 +96,7 @@ class NinjaOneApi:
         after = 0
         for _ in range(MOST_PAGES):
             start = {"after": after} if after else {}
-            rows = _rows(await self._get("/v2/devices-detailed", {"pageSize": PAGE_SIZE, **start}))
+            rows = rows_in(await self._get("/v2/devices-detailed", {"pageSize": PAGE_SIZE, **start}))
             for row in rows:
                 yield row
             last = rows[-1].get("id") if rows else None
@@ -124,7 +119,7 @@ class NinjaOneApi:
             answer = await self._get(path, asked)
             if not isinstance(answer, dict):
                 raise AnswerNotUnderstood(f"{path}: not an object")
-            rows = _rows(answer.get("results"))
+            rows = rows_in(answer.get("results"))
             for row in rows:
                 yield row
             cursor = answer.get("cursor")
@@ -140,7 +135,7 @@ class NinjaOneApi:
         while True:
             try:
                 headers = {"Authorization": f"Bearer {self._token}", "Accept": "application/json"}
-                return _decoded(path, await self._outbound.call("GET", path, params=params, headers=headers))
+                return decoded(path, await self._outbound.call("GET", path, params=params, headers=headers))
             except Refused as error:
                 if error.status != 401 or is_token_new:
                     raise
@@ -163,7 +158,7 @@ class NinjaOneApi:
             "client_secret": self._client_secret,
             "scope": "monitoring",
         }
-        answer = _decoded("/ws/oauth/token", await self._outbound.call("POST", "/ws/oauth/token", form=form))
+        answer = decoded("/ws/oauth/token", await self._outbound.call("POST", "/ws/oauth/token", form=form))
         token = answer.get("access_token") if isinstance(answer, dict) else None
         if not isinstance(token, str) or not token:
             raise AnswerNotUnderstood("/ws/oauth/token: no access_token")
@@ -172,16 +167,3 @@ class NinjaOneApi:
         self._token = token
         self._token_until = time.monotonic() + max(lifetime - _TOKEN_MARGIN_SECONDS, _SHORTEST_TOKEN_SECONDS)
         return True
-
-
-def _decoded(path: str, response: httpx.Response) -> Any:
-    try:
-        return from_json(response.content)
-    except ValueError as error:
-        raise AnswerNotUnderstood(f"{path}: not JSON") from error
-
-
-def _rows(value: object) -> list[Row]:
-    if not isinstance(value, list) or not all(isinstance(row, dict) for row in value):
-        raise AnswerNotUnderstood("the rows are not a list of objects")
-    return value

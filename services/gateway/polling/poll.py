@@ -6,9 +6,10 @@ import logging
 import random
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, islice
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 from uuid import UUID, uuid4
 
 from chassis import outbox, points
@@ -25,10 +26,9 @@ from services.gateway import rules_lanes
 from services.gateway.keys.bodies import BodySeal
 from services.gateway.keys.data_keys import CurrentKeys
 from services.gateway.polling import rules_poll, rules_schedule, store_poll
-from services.gateway.polling.rules_collect import Collected, DeviceReading
+from services.gateway.polling.comparisons import BY_VENDOR, Collection
 from services.gateway.polling.rules_snapshot import Key
 from services.gateway.polling.store_poll import Due
-from services.gateway.vendors.ninjaone_reading import DeviceDifference
 
 log = logging.getLogger(__name__)
 
@@ -55,13 +55,21 @@ class LeaseLost(MayWorkLater):
 class Reader(Protocol):
     """Reads one source's API."""
 
-    async def read(self, installs_from: datetime) -> Collected:
-        """Return everything that the API says; attempts not older than `installs_from`.
+    async def read(self, installs_from: datetime) -> Collection:
+        """Return everything that the API says, as its vendor's comparison takes it; history from `installs_from` on.
 
         Raises:
             MayWorkLater, NeverWorks: it could not be read whole.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """What a poll wrote: raw records, and how many webhooks the vendor says it could not deliver."""
+
+    records: int
+    lost_webhooks: int
 
 
 class Poll:
@@ -137,13 +145,16 @@ class Poll:
                 reader = await self._reader_of(due)
                 collected = await reader.read(midnight(read_at - INSTALLS_WINDOW))
             points.reached("poll after reading")
-            records = await self._keep(due, collected, read_at, await self._seal(due))
+            kept = await self._keep(due, collected, read_at, await self._seal(due))
         except (NeverWorks, *TRANSIENT) as error:
             await self._failed(due, error)
             return
         self._on.relay.wake()
         METERS.add(Count.POLLS, vendor=due.vendor, outcome="ok")
-        log.info("polled", extra={"source": due.source, "records": records})
+        log.info("polled", extra={"source": due.source, "records": kept.records})
+        if kept.lost_webhooks:
+            METERS.add(Count.WEBHOOKS_LOST, kept.lost_webhooks, vendor=due.vendor)
+            log.warning("webhooks lost", extra={"source": due.source, "webhooks": kept.lost_webhooks})
         if collected.unread:
             log.warning("rows not understood", extra={"source": due.source, "rows": collected.unread})
 
@@ -151,33 +162,36 @@ class Poll:
         async with self._on.pool.acquire() as connection:
             return BodySeal(await self._keys.of(connection, due.source), vendor=due.vendor, channel="poll")
 
-    async def _keep(self, due: Due, collected: Collected, read_at: datetime, seal: BodySeal) -> int:
+    async def _keep(self, due: Due, collected: Collection, read_at: datetime, seal: BodySeal) -> Kept:
         """Save the snapshots that changed and write what differs as raw records; both or neither."""
+        rules = BY_VENDOR[due.vendor]
         async with transaction(self._on.pool) as tx:
             known = await store_poll.known(tx, due.source)
-            readings = rules_poll.differing(collected.readings(), known)
+            readings = rules.differing(collected, known)
             first = list(islice(readings, rules_lanes.MOST_DIFFERING_DEVICES + 1))
             lane = rules_lanes.lane_of_poll(is_first=not known, differing_devices=len(first))
             differing = chain(first, readings)
-            records = 0
+            records = lost = 0
             while chunk := list(islice(differing, DEVICES_AT_ONCE)):
-                entries = await self._changed(tx, due.source, chunk, read_at)
-                bodies = rules_poll.records(entries, read_at, rules_poll.LARGEST_RECORD_BYTES)
+                entries = await self._changed(tx, due, chunk, read_at)
+                bodies = rules.records(entries, read_at, rules_poll.LARGEST_RECORD_BYTES)
+                lost += rules.lost_webhooks(entries)
                 records += await outbox.enqueue_messages(
                     tx, RMM_RAW_BY_LANE[lane].name, list(self._messages(seal, bodies))
                 )
             next_at = rules_schedule.after_success(read_at, due.every, random.random())  # noqa: S311 - jitter
-            if not await store_poll.succeed(tx, due, next_at=next_at, at=read_at):
+            if not await store_poll.succeed(tx, due, next_at=next_at, at=read_at, lost_webhooks=lost):
                 raise LeaseLost(f"{due.source}: the lease ended before the poll did")
         points.reached("poll after the commit")
-        return records
+        return Kept(records, lost)
 
     async def _changed(
-        self, tx: Connection, source: str, chunk: Sequence[tuple[DeviceReading, list[Key]]], read_at: datetime
-    ) -> list[DeviceDifference]:
-        before = await store_poll.snapshots(tx, source, [key for _, keys in chunk for key in keys])
-        changes = [rules_poll.change(reading, keys, before, read_at) for reading, keys in chunk]
-        await store_poll.save(tx, source, [each for change in changes for each in change.snapshots], read_at)
+        self, tx: Connection, due: Due, chunk: Sequence[tuple[Any, list[Key]]], read_at: datetime
+    ) -> list[Any]:
+        rules = BY_VENDOR[due.vendor]
+        before = await store_poll.snapshots(tx, due.source, [key for _, keys in chunk for key in keys])
+        changes = [rules.change(reading, keys, before, read_at) for reading, keys in chunk]
+        await store_poll.save(tx, due.source, [each for change in changes for each in change.snapshots], read_at)
         return [entry for change in changes for entry in change.entries]
 
     def _messages(self, seal: BodySeal, bodies: Iterator[bytes]) -> Iterator[Message]:

@@ -3,9 +3,12 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from chassis.errors import NeverWorks
+from services.gateway.adapters.datto_api import DattoApi
 from services.gateway.adapters.ninjaone_api import NinjaOneApi
 from services.gateway.keys.sealing import Purpose, SealingKey, opened
 from services.gateway.polling.rules_collect import Collected, ScanMoment
+from services.gateway.polling.rules_datto import DattoCollected
 from services.gateway.polling.store_poll import Due
 
 
@@ -25,6 +28,24 @@ class NinjaOneReader:
         return await self.api.read(installs_from, self.scan_moment)
 
 
+@dataclass(frozen=True, slots=True)
+class DattoReader:
+    """Reads one Datto RMM account."""
+
+    api: DattoApi
+
+    async def read(self, installs_from: datetime) -> DattoCollected:
+        """Return everything that matters to us, resolved alerts not older than `installs_from`.
+
+        Raises:
+            Refused, Unavailable, AnswerNotUnderstood: something could not be read whole.
+        """
+        return await self.api.read(installs_from)
+
+
+AnyReader = NinjaOneReader | DattoReader
+
+
 class Readers:
     """The readers of this process. Close them at the end."""
 
@@ -32,25 +53,36 @@ class Readers:
         """Open sealed secrets with `sealing_key`."""
         self._sealing_key = sealing_key
         self._scan_moment = scan_moment
-        self._kept: dict[str, tuple[tuple[str, str, bytes], NinjaOneReader]] = {}
+        self._kept: dict[str, tuple[tuple[str, str, bytes], AnyReader]] = {}
 
-    async def of(self, due: Due) -> NinjaOneReader:
+    async def of(self, due: Due) -> AnyReader:
         """Return the reader of a source; its secret is in clear only inside.
 
         Raises:
             SealBroken, WrongSetting: its secret does not open, or its address may not be called.
+            NeverWorks: its vendor has no reader.
         """
         access = (due.api_url, due.client_id, due.sealed_client_secret)
         kept = self._kept.get(due.source)
         if kept is not None and kept[0] == access:
             return kept[1]
-        secret = opened(self._sealing_key, due.sealed_client_secret, source_id=due.source, purpose=Purpose.API)
-        api = NinjaOneApi(url=due.api_url, client_id=due.client_id, client_secret=secret.decode())
+        reader = self._made(due)
         if kept is not None:
             await kept[1].api.close()
-        reader = NinjaOneReader(api, self._scan_moment)
         self._kept[due.source] = (access, reader)
         return reader
+
+    def _made(self, due: Due) -> AnyReader:
+        box = due.sealed_client_secret
+        secret = opened(self._sealing_key, box, source_id=due.source, purpose=Purpose.API).decode()
+        match due.vendor:
+            case "ninjaone":
+                api = NinjaOneApi(url=due.api_url, client_id=due.client_id, client_secret=secret)
+                return NinjaOneReader(api, self._scan_moment)
+            case "datto":
+                return DattoReader(DattoApi(url=due.api_url, client_id=due.client_id, client_secret=secret))
+            case _:
+                raise NeverWorks(f"{due.vendor}: has no poller")
 
     async def close(self) -> None:
         """Close all connections."""

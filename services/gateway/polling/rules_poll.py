@@ -1,13 +1,12 @@
 """How one reading of a source differs from the one before: what changed of each device, in records that fit. Pure."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from services.gateway.polling.rules_collect import DeviceReading
 from services.gateway.polling.rules_list import ListChange, is_worth_telling, list_change, list_digest
-from services.gateway.polling.rules_snapshot import Facts, Key, Known, Snapshot, digest_of
+from services.gateway.polling.rules_snapshot import Change, Facts, Key, Known, Snapshot, digest_of, packed
 from services.gateway.vendors.ninjaone_reading import Attempt, Boot, DeviceDifference, Reading, Scan
 from services.gateway.vendors.ninjaone_rows import AttemptRow, DeviceRow, ListKind
 
@@ -20,14 +19,6 @@ SAME_BOOT: Final = timedelta(minutes=2)
 LARGEST_RECORD_BYTES: Final = 700_000
 MOST_PATCHES: Final = 500
 """In one entry, so that an entry always fits a record."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What a reading of one device changes: snapshots to keep, and what to tell, in entries that fit."""
-
-    snapshots: Sequence[Snapshot]
-    entries: Sequence[DeviceDifference]
 
 
 def differing(
@@ -58,7 +49,9 @@ def _is_news(kind: ListKind, reading: DeviceReading, before: Known | None) -> bo
     return is_worth_telling(reading.lists[kind], reading.row.collected_at, before.scanned_at)
 
 
-def change(reading: DeviceReading, keys: Sequence[Key], before: Mapping[Key, Snapshot], read_at: datetime) -> Change:
+def change(
+    reading: DeviceReading, keys: Sequence[Key], before: Mapping[Key, Snapshot], read_at: datetime
+) -> Change[DeviceDifference]:
     """Return what `reading` changes of the snapshots named by `keys`."""
     device = reading.row.device
     snapshots: list[Snapshot] = []
@@ -169,18 +162,5 @@ def _parts(told: Facts, scans: Sequence[Scan]) -> Iterator[Facts]:
 
 def records(entries: Iterable[DeviceDifference], read_at: datetime, most_bytes: int) -> Iterator[bytes]:
     """Yield the raw records that hold `entries`, in order, each well below `most_bytes`."""
-    part: list[DeviceDifference] = []
-    size = 0
-    for entry in entries:
-        own = len(entry.model_dump_json(exclude_none=True).encode())
-        if part and size + own > most_bytes:
-            yield _record(part, read_at)
-            part, size = [], 0
-        part.append(entry)
-        size += own
-    if part:
-        yield _record(part, read_at)
-
-
-def _record(part: Sequence[DeviceDifference], read_at: datetime) -> bytes:
-    return Reading(read_at=read_at, devices=tuple(part)).model_dump_json(exclude_none=True).encode()
+    for part in packed(entries, most_bytes):
+        yield Reading(read_at=read_at, devices=tuple(part)).model_dump_json(exclude_none=True).encode()

@@ -76,15 +76,16 @@ async def hold(tx: Connection, leases: Sequence[UUID], until: datetime) -> None:
 
 SUCCEED: Final[LiteralString] = """
     UPDATE poll_state
-    SET lease = NULL, leased_until = NULL, next_at = $3, last_succeeded_at = $4, failures = 0, last_error = NULL
+    SET lease = NULL, leased_until = NULL, next_at = $3, last_succeeded_at = $4, failures = 0, last_error = NULL,
+        lost_webhooks = lost_webhooks + $5
     WHERE source = $1 AND lease = $2
     RETURNING true
 """
 
 
-async def succeed(tx: Connection, due: Due, *, next_at: datetime, at: datetime) -> bool:
+async def succeed(tx: Connection, due: Due, *, next_at: datetime, at: datetime, lost_webhooks: int = 0) -> bool:
     """End a lease well; false if it was no longer ours: then nothing of this poll may be kept."""
-    return bool(await tx.fetchval(SUCCEED, due.source, due.lease, next_at, at))
+    return bool(await tx.fetchval(SUCCEED, due.source, due.lease, next_at, at, lost_webhooks))
 
 
 FAIL: Final[LiteralString] = """

@@ -31,13 +31,15 @@ AGENT_VENDORS: Final = frozenset({"glpi-agent"})
 
 DEFAULT_SCHEME: Final[Mapping[str, Scheme]] = {
     "ninjaone": Scheme.STATIC_HEADER,
+    "datto": Scheme.STATIC_HEADER,
     "glpi-agent": Scheme.BASIC,
     "request-tracker": Scheme.HMAC_SHA256,
     "roundup": Scheme.HMAC_SHA256,
     "connectwise": Scheme.CONNECTWISE_CALLBACK,
 }
-"""What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only; Request Tracker and
-Roundup send what their own administrator writes (docs/psa/webhooks.md); ConnectWise signs with a key of its own."""
+"""What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only, and templates of
+Datto RMM in public use show one; Request Tracker and Roundup send what their own administrator writes (docs/psa/webhooks.md);
+ConnectWise signs with a key of its own."""
 
 DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
     "request-tracker": "x-rt-signature",

@@ -9,7 +9,7 @@ from pydantic import Field
 from chassis import commands
 from chassis.postgres import Connection
 from services.gateway.keys.sealing import Purpose, SealingKey, read_sealing_key, sealed
-from services.gateway.registry import schemes, sources, store_sources
+from services.gateway.registry import regions, schemes, sources, store_sources
 from services.gateway.registry.operating import Json, now, operating, read_secret, write_secret
 from services.gateway.registry.schemes import Scheme
 from services.gateway.registry.sources import NewSource, Polling
@@ -34,8 +34,8 @@ SecretFile = Annotated[Path | None, typer.Option(help="Write the secret into thi
 GivenSecret = Annotated[
     Path | None, typer.Option(help="File with a secret that the sender chose; without it we make one.")
 ]
-ApiUrl = Annotated[str | None, typer.Option(help="Where the vendor's API is, to poll it.")]
-ClientId = Annotated[str | None, typer.Option(help="OAuth2 client id for the API.")]
+ApiUrl = Annotated[str | None, typer.Option(help="Where the API is, to poll it: an address, or a region's name alone.")]
+ClientId = Annotated[str | None, typer.Option(help="OAuth2 client id, or API key, for the API.")]
 ClientSecretFile = Annotated[Path | None, typer.Option(help="File with the OAuth2 client secret.")]
 LiveRate = Annotated[
     float | None,
@@ -261,6 +261,7 @@ def _polling(
         return None
     if api_url is None or client_id is None or secret_file is None:
         commands.stop("polling needs all of --api-url, --client-id and --client-secret-file", commands.WRONG_USE)
+    api_url = regions.api_url(source_id.split("/")[1], api_url)
     if not api_url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
         commands.stop("--api-url must begin with https://", commands.WRONG_USE)
     secret = sealed(_sealing_key(), read_secret(secret_file).encode(), source_id=source_id, purpose=Purpose.API)

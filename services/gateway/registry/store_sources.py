@@ -60,7 +60,9 @@ LIST: Final[LiteralString] = """
                AS live_secrets,
            (SELECT max(created_at) FROM source_secret AS k WHERE k.source_id = s.source_id) AS newest_secret_at,
            s.live_rate, s.key_hosts, s.api_url, s.client_id, s.poll_seconds, s.quarantined_at, s.quarantine_reason,
-           s.added_at
+           s.added_at,
+           (SELECT p.last_succeeded_at FROM poll_state AS p WHERE p.source = s.source_id) AS polled_at,
+           (SELECT p.lost_webhooks FROM poll_state AS p WHERE p.source = s.source_id) AS lost_webhooks
     FROM source AS s
     ORDER BY s.source_id
 """

@@ -143,6 +143,17 @@ def loose_epoch_moment(value: object, path: str) -> datetime | None:
     return epoch_moment(value, path)
 
 
+def any_moment(value: object, path: str) -> datetime | None:
+    """Return a moment, written as ISO 8601 or counted from 1970; `None` where there is none: absent, empty or zero.
+
+    Raises:
+        Unreadable: something else, or no possible date.
+    """
+    if value is None or (not isinstance(value, bool) and value in ("", 0)):
+        return None
+    return written_moment(value, path) if isinstance(value, str) else loose_epoch_moment(value, path)
+
+
 def written_moment(value: object, path: str) -> datetime:
     """Return a moment written as ISO 8601 with a zone, as UTC.
 
