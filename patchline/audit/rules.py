@@ -10,11 +10,8 @@ from chassis.batch import Fate
 from chassis.lanes import group_of_both
 from contracts import topics
 
-Cell = tuple[str, datetime]
-"""A source and an hour of receipt."""
-
-Place = tuple[str, int]
-"""A topic and a partition."""
+Cell = tuple[str, datetime]  # a source and an hour of receipt
+Place = tuple[str, int]  # a topic and a partition
 
 _NOT_READ_HERE: Final = frozenset({Fate.ELSEWHERE, Fate.PUBLISHED})
 SHOWN: Final = (Fate.APPLIED, Fate.DUPLICATE, Fate.IGNORED, Fate.PARKED, Fate.SUPERSEDED, Fate.DEAD_LETTERED)
@@ -22,19 +19,30 @@ SHOWN: Final = (Fate.APPLIED, Fate.DUPLICATE, Fate.IGNORED, Fate.PARKED, Fate.SU
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What one consumer group reads, in both lanes, of what `publisher` puts there (empty: the doors themselves)."""
+    """What one consumer group reads, in both lanes, of what `publisher` puts there (empty: the doors themselves).
+
+    `beside` reads some of it in its stead. What the gateway made of sources of a `kind` counts as published too.
+    """
 
     group: str
     topics: tuple[str, ...]
     publisher: str
+    beside: str = ""
+    kind: str = ""
+
+    @property
+    def readers(self) -> set[str]:
+        """Return the groups that read it, without their lanes."""
+        return {self.group, self.beside}
 
 
 _EVENTS: Final = (topics.RMM_EVENTS.name, topics.RMM_EVENTS_BULK.name)
-DELIVERIES: Final = Stream("gateway", (topics.RMM_RAW.name, topics.RMM_RAW_BULK.name), "")
+_RAW: Final = (topics.RMM_RAW.name, topics.RMM_RAW_BULK.name, topics.PSA_RAW.name)
+DELIVERIES: Final = Stream("gateway", _RAW, "", beside="gateway-psa")
 STREAMS: Final = (
-    Stream("inventory", _EVENTS, "gateway"),
-    Stream("compliance", _EVENTS, "gateway"),
-    Stream("ticketing", (topics.COMPLIANCE_EVENTS.name,), "compliance"),
+    Stream("inventory", _EVENTS, "gateway", kind="rmm/"),
+    Stream("compliance", _EVENTS, "gateway", kind="rmm/"),
+    Stream("ticketing", (topics.COMPLIANCE_EVENTS.name, topics.PSA_EVENTS.name), "compliance", kind="psa/"),
 )
 """Topics that are compacted are not among them: there a record may rightly vanish before a group reads it."""
 
@@ -143,9 +151,8 @@ class Proof:
 
 def published(counters: Counters, stream: Stream) -> Counter[Cell]:
     """Return how many events the publisher of `stream` put on its topics, by source and hour."""
-    if stream.publisher == "gateway":
-        return Counter({cell: each.events + each.events_released for cell, each in counters.doors.items()})
-    result: Counter[Cell] = Counter()
+    doors = {cell: each for cell, each in counters.doors.items() if stream.kind and cell[0].startswith(stream.kind)}
+    result: Counter[Cell] = Counter({cell: each.events + each.events_released for cell, each in doors.items()})
     for line in counters.lines:
         if line.fate is Fate.PUBLISHED and line.topic in stream.topics:
             result[line.source, line.hour] += line.count
@@ -160,7 +167,7 @@ def drained(counters: Counters) -> Counter[Cell]:
 def _read(lines: Iterable[Line], stream: Stream) -> dict[Cell, list[Line]]:
     by_cell: defaultdict[Cell, list[Line]] = defaultdict(list)
     for line in lines:
-        is_theirs = line.topic in stream.topics and group_of_both(line.group) == stream.group
+        is_theirs = line.topic in stream.topics and group_of_both(line.group) in stream.readers
         if is_theirs and line.fate not in _NOT_READ_HERE:
             by_cell[line.source, line.hour].append(line)
     return by_cell
@@ -282,7 +289,7 @@ def is_below(partitions: Iterable[Partition], stream: Stream, ends: Mapping[Plac
     standing = {
         (each.topic, each.partition): each.next_offset
         for each in partitions
-        if each.topic in stream.topics and group_of_both(each.group) == stream.group
+        if each.topic in stream.topics and group_of_both(each.group) in stream.readers
     }
     return all(end == 0 or standing.get(place, 0) >= end for place, end in ends.items() if place[0] in stream.topics)
 

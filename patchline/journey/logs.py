@@ -15,8 +15,8 @@ from patchline.logs import Logs
 Headers = Mapping[str, str]
 Match = Callable[[Headers], bool]
 
-RAW: Final = (topics.RMM_RAW.name, topics.RMM_RAW_BULK.name)
-EVENTS: Final = (topics.RMM_EVENTS.name, topics.RMM_EVENTS_BULK.name)
+RAW: Final = (topics.RMM_RAW.name, topics.RMM_RAW_BULK.name, topics.PSA_RAW.name)
+EVENTS: Final = (topics.RMM_EVENTS.name, topics.RMM_EVENTS_BULK.name, topics.PSA_EVENTS.name)
 DEAD: Final = tuple(each.name for each in dead_letter_topics())
 
 EARLIER_MS: Final = 5_000
