@@ -12,7 +12,7 @@ from chassis.settings import Settings
 class TicketingSettings(Settings):
     """Where tickets go, and how gently. Each name is an environment variable with the prefix `PATCHLINE_`."""
 
-    tracker_kind: Literal["roundup", "rt"] = "roundup"
+    tracker_kind: Literal["roundup", "rt", "connectwise"] = "roundup"
     tracker_url: str = Field(description="the tracker's page, https or on this machine")
     tracker_origin: str | None = Field(default=None, description="the tracker's own idea of its address, if another")
     tracker_user: str = "patchline"

@@ -5,7 +5,8 @@ from typing import Final
 
 from chassis.http import Policy
 from chassis.settings import read
-from services.ticketing.adapters import request_tracker, roundup
+from services.ticketing.adapters import connectwise, request_tracker, roundup
+from services.ticketing.adapters.connectwise_settings import ConnectWiseSettings
 from services.ticketing.adapters.request_tracker_settings import RequestTrackerSettings
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.settings import TicketingSettings
@@ -61,8 +62,15 @@ def _request_tracker(settings: TicketingSettings, policy: Policy) -> Tracker:
     return request_tracker.connect(settings.tracker_url, token=settings.tracker_password, policy=policy, names=names)
 
 
+def _connectwise(settings: TicketingSettings, policy: Policy) -> Tracker:
+    own = read(ConnectWiseSettings)
+    login = own.login(settings.tracker_password)
+    return connectwise.connect(settings.tracker_url, login=login, policy=policy, words=own.words, version=own.version)
+
+
 CONNECT: Final[Mapping[str, Callable[[TicketingSettings, Policy], Tracker]]] = {
     "roundup": _roundup,
     "rt": _request_tracker,
+    "connectwise": _connectwise,
 }
 """By `PATCHLINE_TRACKER_KIND`. A kind is listed here and in `TicketingSettings.tracker_kind`, and nowhere else."""
