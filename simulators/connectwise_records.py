@@ -136,7 +136,7 @@ class Records:
             "recordType": "ServiceTicket",
             "board": _reference(board),
             "company": _reference(company, "identifier"),
-            "priority": _reference(self.priorities[-1]),
+            "priority": self._priority(fields.get("priority")),
             "externalXRef": fields.get("externalXRef"),
             "severity": fields.get("severity", "Medium"),
             "impact": fields.get("impact", "Medium"),
@@ -228,7 +228,7 @@ class Records:
         summary, xref = fields.get("summary"), fields.get("externalXRef")
         if not isinstance(summary, str) or not summary.strip():
             raise invalid("ticket", "summary", "MissingRequiredField", "The summary field is required.")
-        if len(summary) > SUMMARY_CHARACTERS:
+        if len(summary.encode("utf-16-le")) // 2 > SUMMARY_CHARACTERS:  # as the vendor's .NET counts
             raise invalid("ticket", "summary", "MaxLength", "The field summary must be 1 to 100 characters long.")
         if xref is not None and (not isinstance(xref, str) or len(xref) > XREF_CHARACTERS):
             raise invalid("ticket", "externalXRef", "MaxLength", "The field externalXRef may have 100 characters.")
@@ -251,6 +251,12 @@ class Records:
         if found is None or found["inactive"]:
             raise invalid("ticket", "status", "InvalidReference", "The status must be an active one of the board.")
         return found
+
+    def _priority(self, reference: object) -> Row:
+        found = _referred(self.priorities, reference) if reference is not None else self.priorities[-1]
+        if found is None:
+            raise invalid("ticket", "priority", "InvalidReference", "The priority must exist.")
+        return _reference(found)
 
     def _put_status(self, ticket: Row, status: Row, *, by: str, at: datetime) -> None:
         is_closed = status["closedStatus"]
