@@ -21,7 +21,7 @@ def test_a_new_source_shows_its_url_and_its_secret(database: Database, sealing_k
     assert row["source"] == "rmm/patchline/shown"
     assert row["url"] == "https://hooks.example.com/webhooks/rmm/patchline/shown"
     assert isinstance(scheme, StandardWebhooks)
-    assert scheme.keys[0] == schemes._signing_key(row["secret"])
+    assert scheme.keys[0] == schemes.signing_key(row["secret"])
 
 
 def test_people_get_the_secret_on_a_line_of_its_own() -> None:

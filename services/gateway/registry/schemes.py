@@ -38,8 +38,8 @@ DEFAULT_SCHEME: Final[Mapping[str, Scheme]] = {
     "connectwise": Scheme.CONNECTWISE_CALLBACK,
 }
 """What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only, and templates of
-Datto RMM in public use show one; Request Tracker and Roundup send what their own administrator writes (docs/psa/webhooks.md);
-ConnectWise signs with a key of its own."""
+Datto RMM in public use show one; Request Tracker and Roundup send what their own administrator writes
+(docs/psa/webhooks.md); ConnectWise signs with a key of its own."""
 
 DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
     "request-tracker": "x-rt-signature",
@@ -90,7 +90,7 @@ def is_secret(scheme: Scheme, secret: str) -> bool:
     """
     match scheme:
         case Scheme.STANDARD_WEBHOOKS:
-            key = _signing_key(secret)
+            key = signing_key(secret)
             return key is not None and 24 <= len(key) <= 64
         case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256:
             return len(secret) >= _SHORTEST_STATIC and secret.isascii() and secret.isprintable()
@@ -108,7 +108,7 @@ def material(scheme: Scheme, secret: str, *, source_id: str, sealing_key: Sealin
     """
     match scheme:
         case Scheme.STANDARD_WEBHOOKS:
-            key = _signing_key(secret)
+            key = signing_key(secret)
             if key is None:
                 raise ValueError("a signing secret is base64 after whsec_")
             return sealed(sealing_key, key, source_id=source_id, purpose=Purpose.WEBHOOK)
@@ -129,7 +129,8 @@ def agent_user(source_id: str) -> str:
     return source_id.rpartition("/")[2]
 
 
-def _signing_key(secret: str) -> bytes | None:
+def signing_key(secret: str) -> bytes | None:
+    """Return the key in a secret of Standard Webhooks; `None`: it is not written as one."""
     if not secret.startswith(_SIGNING_PREFIX):
         return None
     text = secret.removeprefix(_SIGNING_PREFIX)

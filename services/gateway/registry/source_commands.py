@@ -8,6 +8,7 @@ from pydantic import Field
 
 from chassis import commands
 from chassis.postgres import Connection
+from services.gateway import vendors
 from services.gateway.keys.sealing import Purpose, SealingKey, read_sealing_key, sealed
 from services.gateway.registry import regions, schemes, sources, store_sources
 from services.gateway.registry.operating import Json, now, operating, read_secret, write_secret
@@ -176,6 +177,8 @@ async def _change(
 def list_sources(*, as_json: Json = False) -> None:
     """List the sources: how each proves itself, how old its newest secret is, whether it is quarantined.
 
+    The JSON also tells how the adapters of its vendor were confirmed, and what of them is not.
+
     Example: patchline source list --json
     """
     rows = commands.run(_list())
@@ -185,7 +188,8 @@ def list_sources(*, as_json: Json = False) -> None:
 
 async def _list() -> list[dict[str, object]]:
     async with operating() as tx:
-        return [dict(row) for row in await store_sources.every(tx)]
+        rows = await store_sources.every(tx)
+    return [{**row, "confirmed": vendors.told_confirmations(row["source"].split("/")[1])} for row in rows]
 
 
 @source_app.command("release")

@@ -4,6 +4,7 @@
 """
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from functools import partial
 from typing import Final
 
@@ -86,9 +87,15 @@ def adapters(ninjaone_finder: PatchFinder = PATCH_FINDER, datto_words: Words = W
     }
 
 
-def confirmed(vendor: str, channel: Channel) -> Confirmed | None:
-    """Return how the adapter of a vendor's channel was confirmed; one of its own it may not have: our format."""
-    return CONFIRMED.get((vendor, channel), OWN_FORMAT if channel == "webhook" else None)
+def confirmations(vendor: str) -> dict[Channel, Confirmed]:
+    """Return by channel how a vendor's adapters were confirmed. A vendor that has none sends our format."""
+    found = {channel: each for (name, channel), each in CONFIRMED.items() if name == vendor}
+    return found or {"webhook": OWN_FORMAT}
+
+
+def told_confirmations(vendor: str) -> dict[str, dict[str, object]]:
+    """Return the same for machines."""
+    return {channel: asdict(each) for channel, each in confirmations(vendor).items()}
 
 
 def translated(delivery: RawDelivery, by_vendor: Adapters) -> Translation:
