@@ -12,6 +12,8 @@ from simulators.fleet import Source
 from simulators.script import Happening
 
 SECRET_HEADER: Final = "x-patchline-secret"
+STATIC: Final = frozenset({"ninjaone", "datto"})
+"""Vendors that sign nothing: they send a header that never changes."""
 
 
 class Nature(StrEnum):
@@ -49,9 +51,9 @@ class Delivery:
 
 
 def headers_of(delivery: Delivery, secret: str, at: datetime) -> dict[str, str]:
-    """Return the headers that a delivery has when it is sent at `at`: NinjaOne's static secret, or a signature."""
+    """Return the headers that a delivery has when it is sent at `at`: a static secret, or a signature."""
     headers = {} if delivery.content_type is None else {"content-type": delivery.content_type}
-    if delivery.source.vendor == "ninjaone":
+    if delivery.source.vendor in STATIC:
         return headers | {SECRET_HEADER: secret}
     return headers | signature(delivery.delivery_id, delivery.body, secret, at - delivery.age)
 

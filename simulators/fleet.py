@@ -59,11 +59,17 @@ class Device:
     @property
     def vendor_id(self) -> str:
         """Return the id by which its source knows it."""
-        return str(self.number) if self.source.vendor == "ninjaone" else self.hostname.lower()
+        match self.source.vendor:
+            case "ninjaone":
+                return str(self.number)
+            case "datto":
+                return str(self.uid)
+            case _:
+                return self.hostname.lower()
 
     @property
     def uid(self) -> UUID:
-        """Return the id that NinjaOne gives it beside the number."""
+        """Return the id that Datto knows it by, and that NinjaOne gives it beside the number."""
         return uuid5(NAMESPACE, f"{self.source.full_name}/{self.number}")
 
     @property

@@ -5,13 +5,11 @@ One app serves several instances, each below its own path (`/main`, `/branch`), 
 """
 
 import asyncio
-import json
 import secrets
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
 from typing import Any, Final, Literal
-from urllib.parse import parse_qs
 
 from pydantic import AwareDatetime, BaseModel, Field, ValidationError
 
@@ -20,6 +18,7 @@ from simulators.day import Day, day
 from simulators.fleet import SOURCES, Source
 from simulators.ninjaone_rows import Row, View
 from simulators.script import NOW
+from simulators.wire import Answer, Call, call_of, flat, give, number
 
 CLIENT_ID: Final = "patchline-demo"
 CLIENT_SECRET: Final = "simulated-client-secret"
@@ -28,7 +27,6 @@ SILENCE_SECONDS: Final = 5.0
 """How long a silent instance lets its caller wait, until what stands before it gives up."""
 
 RETRY_AFTER_SECONDS: Final = 1
-_LARGEST_BODY_BYTES: Final = 65_536
 _LARGEST_PAGE: Final = 1000
 
 Mood = Literal["usual", "busy", "broken", "silent"]
@@ -48,26 +46,6 @@ class Casting(BaseModel):
 
     seed: int
     devices: int = Field(ge=10, le=100_000)
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """A whole HTTP answer."""
-
-    status: int
-    body: object
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
-    """A whole HTTP request; `path` is what is left below the instance's own."""
-
-    method: str
-    path: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    body: bytes
 
 
 class Instance:
@@ -138,13 +116,13 @@ class Instance:
                 return _error(404, "no such resource")
 
     def _devices(self, query: Mapping[str, str]) -> Answer:
-        after, size = _number(query.get("after"), 0), _number(query.get("pageSize"), _LARGEST_PAGE)
+        after, size = number(query.get("after"), 0), number(query.get("pageSize"), _LARGEST_PAGE)
         later = [row for row in self._view.devices() if row["id"] > after]
         return Answer(200, later[:size])
 
     def _page(self, query: Mapping[str, str], rows: list[Row]) -> Answer:
         """Return one page; a cursor names what is left, and its last page is empty."""
-        size = min(_number(query.get("pageSize"), _LARGEST_PAGE), _LARGEST_PAGE)
+        size = min(number(query.get("pageSize"), _LARGEST_PAGE), _LARGEST_PAGE)
         name = query.get("cursor") or secrets.token_hex(8)
         if "cursor" in query and name not in self._cursors:
             return _error(400, "the cursor has expired")
@@ -163,19 +141,7 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        call = Call(
-            method=scope["method"],
-            path=scope["path"],
-            query=_flat(scope["query_string"]),
-            headers={name.decode("latin-1"): value.decode("latin-1") for name, value in scope["headers"]},
-            body=await _body(receive),
-        )
-        answer = await self._routed(call)
-        written = json.dumps(answer.body, separators=(",", ":")).encode()
-        head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
-        head += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
-        await send({"type": "http.response.start", "status": answer.status, "headers": head})
-        await send({"type": "http.response.body", "body": written})
+        await give(await self._routed(await call_of(scope, receive)), send)
 
     async def _routed(self, call: Call) -> Answer:
         if call.path == "/_day":
@@ -185,7 +151,7 @@ class Api:
         if instance is None:
             return _error(404, "no such instance")
         if call.method == "POST" and inner in {"/ws/oauth/token", "/oauth/token", "/v2/oauth/token"}:
-            return instance.token(_flat(call.body))
+            return instance.token(flat(call.body))
         return await instance.answer(replace(call, path=inner))
 
     def _managed(self, call: Call) -> Answer:
@@ -206,7 +172,7 @@ class Api:
 
 
 def _instances(whole: Day) -> dict[str, Instance]:
-    return {source.name: Instance(whole, source) for source in SOURCES if source.polls}
+    return {source.name: Instance(whole, source) for source in SOURCES if source.polls and source.vendor == "ninjaone"}
 
 
 def _wanted(row: Row, query: Mapping[str, str]) -> bool:
@@ -230,23 +196,5 @@ def _moment(text: str | None) -> float | None:
         return datetime.fromisoformat(text).timestamp()
 
 
-def _number(text: str | None, default: int) -> int:
-    return int(text) if text is not None and text.isdecimal() else default
-
-
-def _flat(encoded: bytes) -> dict[str, str]:
-    return {name: values[-1] for name, values in parse_qs(encoded.decode("latin-1")).items()}
-
-
 def _error(status: int, message: str) -> Answer:
     return Answer(status, {"resultCode": "FAILURE", "errorMessage": message})
-
-
-async def _body(receive: Receive) -> bytes:
-    parts: list[bytes] = []
-    more = True
-    while more and sum(map(len, parts)) <= _LARGEST_BODY_BYTES:
-        message = await receive()
-        parts.append(message.get("body", b""))
-        more = message.get("more_body", False)
-    return b"".join(parts)
