@@ -1,7 +1,9 @@
 """Inventory: which machines there are and who they are.
 
-Owns: one record per asset, folded field by field from what the RMMs say; the history of what they said.
+Owns: one record per asset, folded field by field from what the RMMs say; the history of what they said; which
+applications each asset has.
 Reads: `rmm.events`, `clients`. Writes: `inventory.assets`. Decides nothing about patches.
 Read in this order: `app` (wiring) -> `handlers` (load, decide, save) -> `rules_facts` (what an event says), `rules`
-(the fold), `rules_labels` (tier, OS family, ePHI), `rules_news` (what is told) -> `store` (SQL) -> `commands`.
+(the fold), `rules_labels` (tier, OS family, ePHI), `rules_news` (what is told), `applications` (the register of them)
+-> `store` (SQL) -> `commands`.
 """

@@ -41,14 +41,23 @@ def show_asset(
         datetime | None,
         typer.Option("--as-of", formats=MOMENTS, help="What was true then, by all that we know now. UTC."),
     ] = None,
+    applications: Annotated[
+        bool, typer.Option("--applications", help="Show the applications that are on it now, instead.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Show what is believed of a device: each word, who said it, when it was true from, and when we came to know.
 
-    It is folded from history alone, so it also proves what `patchline asset list` shows.
+    It is folded from history alone, so it also proves what `patchline asset list` shows. Of applications only what is
+    there now is known, where a source lists them.
 
     Example: patchline asset show acme-dc01 --as-of 2025-01-15T09:00:00
+
+    Example: patchline asset show acme-dc01 --applications
     """
+    if applications:
+        _show_applications(device, as_of, as_json=as_json)
+        return
     moment = as_of.replace(tzinfo=UTC) if as_of else LATEST
     rows = commands.run(_words(device, moment))
     if rows is None:
@@ -56,6 +65,20 @@ def show_asset(
     shown = [dict(row) for row in rows]
     commands.show(shown, title=f"{device}, {as_of or 'now'}", as_json=as_json)
 
+
+def _show_applications(device: str, as_of: datetime | None, *, as_json: bool) -> None:
+    if as_of is not None:
+        commands.stop("--as-of: no history of applications is kept; leave it out", commands.WRONG_USE)
+    rows = commands.run(_applications(device))
+    if rows is None:
+        commands.stop(f"there is no device called {device!r}; see: patchline asset list", commands.NO)
+    columns = None if as_json else APPLICATIONS_FOR_PEOPLE
+    shown = [{name: row[name] for name in columns or row.keys()} for row in rows]
+    commands.show(shown, title=f"{device}: applications", as_json=as_json)
+
+
+APPLICATIONS_FOR_PEOPLE: Final = ("name", "version", "publisher", "listed_at", "device")
+"""The columns that fit a terminal; the rest is in the JSON."""
 
 FOR_PEOPLE: Final = (
     "client",
@@ -110,6 +133,25 @@ WORDS: Final[LiteralString] = """
            recorded_at AS known_since, event_id::text AS event
     FROM inventory.words_as_of($1, $2, $3)
 """
+
+
+APPLICATIONS: Final[LiteralString] = """
+    SELECT application.name, application.version, application.publisher, application.architecture, application.origin,
+           coalesce(application.added_at, listing.listed_at) AS listed_at, asset.source, asset.device
+    FROM inventory.asset
+    JOIN inventory.application USING (asset_id) JOIN inventory.application_listing AS listing USING (asset_id)
+    WHERE asset.hostname = $1 OR asset.device = $1 OR asset.asset_id::text = $1
+    ORDER BY application.name, application.version, asset.source, asset.device, application.application_id
+"""
+
+
+async def _applications(device: str) -> list[asyncpg.Record] | None:
+    """Return the applications on every device of that name; `None`: there is none."""
+    async with commands.operator() as connection, connection.transaction():
+        await connection.execute(SEE_ALL_TENANTS)
+        if not await connection.fetch(DEVICES, device):
+            return None
+        return await connection.fetch(APPLICATIONS, device)
 
 
 async def _words(device: str, as_of: datetime) -> list[asyncpg.Record] | None:

@@ -9,7 +9,7 @@ from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
-from services.inventory import rules, store
+from services.inventory import applications, rules, store
 from services.inventory.rules_facts import ABOUT_DEVICE, Fact, Unusable, by_asset, fact
 from services.inventory.rules_news import news
 
@@ -32,6 +32,7 @@ class DeviceEvents:
         kept = await store.load_for_update(tx, facts)
         steps = [rules.step(each, kept.get(each), theirs, quiet=self._quiet) for each, theirs in facts.items()]
         await store.save(tx, steps)
+        await applications.keep(tx, steps, facts)
         about_devices = [(item, each) for item, each in told if type(each.event.data) in ABOUT_DEVICE]
         lines = [(each, (item.record.value or b"").decode()) for item, each in about_devices]
         new = await store.append_history(tx, lines, batch.recorded_at)

@@ -15,6 +15,7 @@ from tests.inventory.facts import QUIET
 from tests.parts import Database
 
 EMPTY = """
+    DELETE FROM application; DELETE FROM application_listing;
     DELETE FROM asset; DELETE FROM device_fact; DELETE FROM client; DELETE FROM outbox; DELETE FROM aggregate_sequence
 """
 

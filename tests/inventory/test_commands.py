@@ -14,6 +14,7 @@ from services.inventory.commands import asset_app
 from tests.builders import ACME, BIRCH, NOON, client_changed, of_device
 from tests.inventory.conftest import Inventory
 from tests.inventory.facts import removed, seen
+from tests.inventory.listings import listed
 from tests.parts import Database
 
 KNOWN_TO_THE_GATEWAY = """
@@ -108,3 +109,23 @@ async def test_a_device_that_is_not_there_is_said() -> None:
 
     assert answer.exit_code == 1
     assert "no device called 'nowhere'" in answer.output
+
+
+@pytest.mark.usefixtures("two_clients")
+async def test_the_applications_of_a_device_are_shown(inventory: Inventory) -> None:
+    await inventory.hears(listed("openssl/3.0.15", "7-Zip/24.08"))
+
+    answer = rows(await shown("acme-1", "--applications", "--json"))
+    for_people = await shown("acme-1", "--applications")
+
+    assert [(row["name"], row["version"]) for row in answer] == [("7-Zip", "24.08"), ("openssl", "3.0.15")]
+    assert answer[0]["listed_at"].startswith(NOON.date().isoformat())
+    assert "openssl" in for_people.output
+
+
+@pytest.mark.usefixtures("two_clients")
+async def test_of_applications_no_past_is_promised() -> None:
+    answer = await shown("acme-1", "--applications", "--as-of", "2026-01-01")
+
+    assert answer.exit_code == 2
+    assert "--as-of" in answer.output

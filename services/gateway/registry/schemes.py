@@ -124,6 +124,15 @@ def material(scheme: Scheme, secret: str, *, source_id: str, sealing_key: Sealin
             assert_never(scheme)
 
 
+def unfit(vendor: str, scheme: Scheme, *, has_key_hosts: bool) -> str | None:
+    """Return why a source of `vendor` cannot prove itself so; `None`: it can."""
+    if has_key_hosts != (scheme in KEYLESS):
+        return f"--key-host is for {Scheme.CONNECTWISE_CALLBACK}, which needs one at least"
+    if (vendor in AGENT_VENDORS) != (scheme is Scheme.BASIC):
+        return f"--scheme {Scheme.BASIC} is for agents, and all that they can: {', '.join(sorted(AGENT_VENDORS))}"
+    return None
+
+
 def agent_user(source_id: str) -> str:
     """Return the user that the agents of a source give with their password: the source's own name."""
     return source_id.rpartition("/")[2]

@@ -14,7 +14,7 @@ from services.gateway.door import verification
 from services.gateway.keys.bodies import BodyKey, BodySeal
 from services.gateway.keys.key_sealing import StoredKey
 from services.gateway.keys.sealing import Purpose, SealBroken, SealingKey, opened
-from services.gateway.registry.schemes import DEFAULT_HEADER, Scheme
+from services.gateway.registry.schemes import AGENT_VENDORS, DEFAULT_HEADER, Scheme, agent_user
 
 LIVE_SECRETS: Final = 2
 
@@ -124,23 +124,23 @@ def kind_of(vendor: str) -> Kind:
 
 
 def path(source_id: str) -> str:
-    """Return where a source delivers."""
-    return f"/webhooks/{source_id}"
+    """Return where a source delivers. Agents have a route of their own: nothing else believes their password."""
+    return f"/agents/{source_id.removeprefix('rmm/')}" if has_agents(source_id) else f"/webhooks/{source_id}"
+
+
+def has_agents(source_id: str) -> bool:
+    """Return whether what delivers for a source are its agents themselves."""
+    return source_id.split("/")[1] in AGENT_VENDORS
+
+
+def login(source_id: str) -> dict[str, str]:
+    """Return what an agent must be told besides where and the password, by what it calls it."""
+    return {"user": agent_user(source_id)} if has_agents(source_id) else {}
 
 
 def bulk_path(source_id: str) -> str:
     """Return where a source delivers what can wait: a resync, an import."""
     return f"{path(source_id)}/bulk"
-
-
-def agent_path(source_id: str) -> str:
-    """Return where the agents of a source deliver. Nothing else believes their password."""
-    return f"/agents/{source_id.removeprefix('rmm/')}"
-
-
-def url_path(source_id: str, scheme: Scheme) -> str:
-    """Return where a source of `scheme` delivers."""
-    return agent_path(source_id) if scheme is Scheme.BASIC else path(source_id)
 
 
 def named_source(text: str) -> str | None:
@@ -187,8 +187,8 @@ def known(
             live = source(each.vendor, each.source_id, scheme, key_by_source.get(each.source_id))
             if each.live_rate is not None:
                 live = replace(live, rate=rules_lanes.live_rate(each.live_rate))
-            by_path[url_path(each.source_id, each.scheme)] = live
-            if live.kind is Kind.RMM and each.scheme is not Scheme.BASIC:
+            by_path[path(each.source_id)] = live
+            if live.kind is Kind.RMM and not has_agents(each.source_id):
                 by_path[bulk_path(each.source_id)] = replace(live, lane=Lane.BULK)
         except SealBroken as error:
             broken.append(str(error))
