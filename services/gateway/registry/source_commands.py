@@ -229,8 +229,8 @@ def _new_source(
     vendor: str, name: str, scheme: Scheme, header: str | None, *, key_hosts: tuple[str, ...] = ()
 ) -> NewSource:
     source_id_in(vendor, name)
-    if bool(key_hosts) != (scheme in schemes.KEYLESS):
-        commands.stop(f"--key-host is for {Scheme.CONNECTWISE_CALLBACK}, which needs one at least", commands.WRONG_USE)
+    if (reason := schemes.unfit(vendor, scheme, has_key_hosts=bool(key_hosts))) is not None:
+        commands.stop(reason, commands.WRONG_USE)
     usual = schemes.DEFAULT_HEADER_OF.get(vendor, schemes.DEFAULT_HEADER) if scheme in schemes.IN_A_HEADER else None
     asked = header or usual
     header_name = None if asked is None else _header(scheme, asked)
@@ -286,8 +286,9 @@ def _sealing_key() -> SealingKey:
 
 
 def _tell(source_id: str, secret: str, *, secret_file: Path | None, shows: bool, as_json: bool) -> None:
-    """Show where to deliver and, once, the secret: unless it went into a file, or the person has it already."""
-    told: dict[str, object] = {"source": source_id, "url": _settings().gateway_url + sources.path(source_id)}
+    """Show where to deliver and, once, the secret, unless it went into a file or the person has it already."""
+    url = _settings().gateway_url + sources.path(source_id)
+    told: dict[str, object] = {"source": source_id, "url": url, **sources.login(source_id)}
     if secret_file is not None:
         told["secret_file"] = str(secret_file)
     elif shows and secret:

@@ -95,7 +95,7 @@ async def _sent(source_id: str, chosen: Sequence[Example], secret: str) -> list[
     if not found:
         commands.stop(f"there is no source {source_id}; see: patchline source list", commands.NO)
     scheme, header = Scheme(found[0]["scheme"]), found[0]["header"]
-    url = commands.settings_of(SourceCommandSettings).gateway_url + sources.url_path(source_id, scheme)
+    url = commands.settings_of(SourceCommandSettings).gateway_url + sources.path(source_id)
     answers: list[Answer | None] = []
     async with httpx.AsyncClient(timeout=SEND_SECONDS, trust_env=False) as client:
         for each in chosen:

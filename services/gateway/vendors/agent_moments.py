@@ -72,7 +72,7 @@ def boot_moment(
     at = utc_moment(local, ahead)
     if at is None or at > received or (made_at is not None and made_at > received + CLOCK_TOLERANCE):
         return Untold("boot_time by a clock that is ahead")
-    return at - _SUMMER if clocks_may_have_changed(at, received) else at
+    return at - _SUMMER if clocks_may_have_changed(at, made_at or received) else at
 
 
 def clocks_may_have_changed(since: datetime, until: datetime) -> bool:

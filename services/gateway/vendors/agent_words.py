@@ -68,7 +68,7 @@ def facts_of(content: Mapping[str, Any]) -> DeviceFacts:
 
 def os_family(kernel: str | None, os_name: str | None) -> OsFamily | None:
     """Return the family that a kernel tells, else the name; `None`: neither does. Android has a Linux kernel."""
-    if (os_name or "").casefold().startswith("android"):
+    if "android" in (os_name or "").casefold():
         return OsFamily.OTHER
     if kernel is not None and kernel.casefold() in _KERNEL:
         return _KERNEL[kernel.casefold()]
