@@ -13,6 +13,7 @@ from contracts.events.ticket import (
     TicketAppended,
     TicketEvent,
     TicketMerged,
+    TicketNoted,
     TicketOpened,
     TicketParked,
     TicketReopened,
@@ -61,6 +62,16 @@ def closed_by_person(ticket: Ticket) -> TicketResolved:
     return TicketResolved(**named(ticket), by_person=True)
 
 
+def reopened_by_person(ticket: Ticket) -> TicketReopened:
+    """Return what to say of a ticket that a person opened again."""
+    return TicketReopened(**named(ticket), why="a person opened it", by_person=True)
+
+
+def noted(ticket: Ticket, by: str | None) -> TicketNoted:
+    """Return what to say of a ticket that a person wrote on."""
+    return TicketNoted(**named(ticket), by=by)
+
+
 def merged(ticket: Ticket, *, kept: str, others: Sequence[str]) -> TicketMerged:
     """Return what to say of tickets that were closed in favour of `kept`."""
     return TicketMerged(**named(replace(ticket, external=kept)), merged=tuple(others))
@@ -81,6 +92,11 @@ async def publish(tx: Connection, event: TicketEvent, intent: Intent) -> None:
     """Publish with the caller's transaction what became of `intent`. A ticket can be parked more than once."""
     about = f"{intent.marker}/{intent.attempts}" if isinstance(event, TicketParked) else intent.ticket
     await _publish(tx, event, about, tenant=intent.tenant, cause=intent.cause)
+
+
+async def publish_told(tx: Connection, event: TicketEvent, ticket: Ticket, cause: Cause) -> None:
+    """Publish with the caller's transaction what a person did to a ticket; `cause` is what told us to look."""
+    await _publish(tx, event, ticket.key, tenant=ticket.matter.tenant, cause=cause)
 
 
 async def publish_merged(tx: Connection, event: TicketMerged, ticket: Ticket, cause: Cause) -> None:

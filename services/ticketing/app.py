@@ -5,7 +5,7 @@ from typing import Final
 
 from chassis.consumer import BatchConsumer
 from chassis.platform import Platform, platform
-from chassis.running import Stages, run_until_stopped
+from chassis.running import Part, Stages, run_until_stopped
 from contracts import topics
 from contracts.envelope import decode
 from services.ticketing.adapters.choice import connected
@@ -14,6 +14,7 @@ from services.ticketing.effects import Effects
 from services.ticketing.handlers import TicketingHandler
 from services.ticketing.merging import Merging, Patient
 from services.ticketing.reconciler import Reconciler, Rounds
+from services.ticketing.rereading import Rereading, Rereads
 from services.ticketing.settings import TicketingSettings
 from services.ticketing.worker import Limits, Worker
 
@@ -36,12 +37,17 @@ async def run(settings: TicketingSettings) -> None:
             on.relay.also_wake(worker.wake)
             consumer = BatchConsumer(
                 group=GROUP,
-                topics=[topics.COMPLIANCE_EVENTS, topics.CLIENTS],
+                topics=[topics.COMPLIANCE_EVENTS, topics.CLIENTS, topics.PSA_EVENTS],
                 decode=decode,
-                handler=TicketingHandler(look_every=timedelta(seconds=settings.ticket_look_seconds)),
+                handler=TicketingHandler(
+                    look_every=timedelta(seconds=settings.ticket_look_seconds), own_names=settings.own_names
+                ),
                 on=on,
             )
-            stages: Stages = [[consumer], [worker, reconciler_on(on, tracker, settings)], [on.relay, on.health]]
+            rereading = rereading_on(on, tracker, settings)
+            on.relay.also_wake(rereading.wake)
+            at_the_tracker: list[Part] = [worker, reconciler_on(on, tracker, settings), rereading]
+            stages: Stages = [[consumer], at_the_tracker, [on.relay, on.health]]
             await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
         finally:
             await tracker.close()
@@ -84,6 +90,18 @@ def reconciler_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -
     rounds = Rounds(every=timedelta(seconds=settings.tracker_round_seconds), rest_seconds=settings.tracker_rest_seconds)
     return Reconciler(
         pool=on.pool, tracker=tracker, merging=merging, clock=on.clock, progress=on.progress, rounds=rounds
+    )
+
+
+def rereading_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Rereading:
+    """Return what reads tickets again that something was told of."""
+    rereads = Rereads(
+        deadline_seconds=settings.tracker_timeout_seconds * SLOW_CALLS_IN_A_DEADLINE,
+        margin_seconds=MARGIN_SECONDS,
+        settle_seconds=settings.tracker_settle_seconds,
+    )
+    return Rereading(
+        pool=on.pool, tracker=tracker, clock=on.clock, progress=on.progress, relay=on.relay, rereads=rereads
     )
 
 

@@ -9,21 +9,24 @@ from chassis.batch import Batch, Fate, Received
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
-from services.ticketing import rules_fold, store, store_save
+from contracts.events.psa import TicketTold
+from services.ticketing import hints, rules_fold, store, store_save
 from services.ticketing.facts import Unusable, fact_of
 from services.ticketing.rules_fold import Fact
 
 
 class TicketingHandler:
-    """Takes `compliance.events` and `clients` in one consumer group."""
+    """Takes `compliance.events`, `clients` and `psa.events` in one consumer group."""
 
-    def __init__(self, *, look_every: timedelta) -> None:
-        """Have a ticket looked at every `look_every` for nothing but repeats."""
+    def __init__(self, *, look_every: timedelta, own_names: frozenset[str] = frozenset()) -> None:
+        """Have a ticket looked at every `look_every` for nothing but repeats; what `own_names` did at it is an echo."""
         self._look_every = look_every
+        self._own_names = own_names
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Save the clients, and fold the findings that were not handled before."""
         await _save_clients(tx, batch)
+        await hints.keep(tx, batch, self._own_names)
         facts = [(item, fact) for item in batch.items if (fact := _usable(batch, item)) is not None]
         new = await store_save.remember(tx, [item.value for item, _ in facts], batch.recorded_at)
         first = _first_of_each(batch, facts, new)
@@ -43,7 +46,7 @@ def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> Fact | None:
     if isinstance(fact, Unusable):
         batch.refuse(item, fact.reason)
         return None
-    if fact is None and not isinstance(item.value.data, ClientChanged):
+    if fact is None and not isinstance(item.value.data, ClientChanged | TicketTold):
         batch.count(item, Fate.IGNORED)
     return fact
 

@@ -1,8 +1,9 @@
-"""Looks for two tickets of one key, planted by hand or left by a crash, in slow rounds through the whole tracker.
+"""Looks through the whole tracker in slow rounds: for two tickets of one key, and for what no webhook told.
 
 A round reads the numbers of all open tickets that carry a key of ours, then of all that changed lately, page by page.
 Nearly all of them are tickets that we know by number, and cost nothing more. Of any other the key is read; where we
-have a ticket of that key, the two are merged.
+have a ticket of that key, the two are merged. Of those that we know, one that should be open and is not among the open
+ones, or the other way round, is read again.
 """
 
 import asyncio
@@ -19,7 +20,7 @@ from chassis.health import Progress
 from chassis.postgres import Pool
 from chassis.telemetry import METERS, Count, Level
 from chassis.turns import calling_for, uptime
-from services.ticketing import store_merges
+from services.ticketing import store_hints, store_merges
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.merging import CALLER, Merging
 from services.ticketing.store_intents import LostLease
@@ -104,17 +105,21 @@ class Reconciler:
         """Yield the numbers of tickets with a key like ours that are none of those we know."""
         for changed_since in (None, began_at - RECENT):
             page = 0
+            seen: set[str] = set()
             while not stopping.is_set():
                 page += 1
                 with calling_for(CALLER, until=uptime() + CALL_SECONDS):
                     numbers = await self._tracker.marked(changed_since=changed_since, page=page)
                 if not numbers:
                     break
+                seen.update(numbers)
                 for number in await store_merges.load_unknown(self._pool, numbers):
                     if number not in self._strangers and not stopping.is_set():
                         await self._go_on(stopping)
                         yield number
                 await self._go_on(stopping)
+            if changed_since is None and not stopping.is_set():
+                await store_hints.ask_where_otherwise(self._pool, seen, began_at)
 
     async def _go_on(self, stopping: asyncio.Event) -> None:
         self._progress.beat(self.name)

@@ -43,6 +43,11 @@ NO_LONGER_FAILING: Final = "NO_LONGER_FAILING"
 
 PROOFS: Final = frozenset({State.VERIFIED.value, NO_LONGER_FAILING})
 
+ENDS: Final = frozenset(
+    {NO_LONGER_FAILING, *(state for state, verdict in VERDICTS.items() if verdict in {Verdict.PROVEN, Verdict.GONE})}
+)
+"""States that take a device off a list."""
+
 MOVED: Final = "MOVED"
 """What takes a device off a ticket whose matter continues in another one."""
 

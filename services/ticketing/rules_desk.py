@@ -136,6 +136,10 @@ class Clerk:
         self._set_state(key, TicketState.CLOSED)
         self.desk.waiting[key] = ()
 
+    def open_again(self, key: str) -> None:
+        """Note that a person opened the ticket: what happens from now on goes into it."""
+        self._set_state(key, TicketState.OPEN)
+
     def _add(self, key: str, act: Act, cause: Cause, *, why: str = "", due_at: datetime | None = None) -> None:
         ticket = self.desk.tickets[key]
         number = ticket.last_number + 1

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import assert_never
+from typing import Final, assert_never
 
 from contracts.events.obligation import State
 from services.ticketing import rules
@@ -70,6 +70,28 @@ def closed_by_person(before: Desk, key: str, *, cause: Cause, now: datetime) -> 
             clerk.follow(owner, following.key)
         for asset, listing in news:
             _move_listing(clerk, asset, listing, old=key, new=following.key)
+    return clerk.desk
+
+
+OPENED_AGAIN: Final = "A person opened this ticket again: it is kept up to date from now on."
+
+
+def reopened_by_person(before: Desk, key: str, *, cause: Cause, now: datetime) -> Desk:
+    """Return the desk after a person opened ticket `key` again: the newest of its matter is kept up to date.
+
+    Whoever opens one that another generation follows is left alone with it. `before` has all listings of the ticket,
+    the matter whose newest ticket it is, if there is one, and the standings of both.
+    """
+    clerk = Clerk(before.copy(), now)
+    clerk.open_again(key)
+    owners = sorted(each for each, matter in before.matters.items() if matter.ticket == key)
+    if not owners:
+        return clerk.desk
+    for asset, listing in before.listings_of(key):
+        standing = before.standings.get((owners[-1], asset))
+        if listing.cleared_as is None and standing is not None and standing.state in rules.ENDS:
+            clerk.take_off(key, asset, cleared_as=standing.state, release=listing.release)  # while it was closed
+    clerk.tell(key, cause, why=OPENED_AGAIN)
     return clerk.desk
 
 

@@ -17,6 +17,9 @@ class TicketingSettings(Settings):
     tracker_origin: str | None = Field(default=None, description="the tracker's own idea of its address, if another")
     tracker_user: str = "patchline"
     tracker_password_file: Path = Field(description="file that holds that user's password or token")
+    tracker_own_names: str = Field(
+        default="", description="what the tracker calls us in its webhooks, by commas, besides that user"
+    )
     tracker_open_status: str = "unread"
     tracker_resolved_status: str = "resolved"
     tracker_closed_statuses: str = Field(default="resolved,done-cbb", description="what counts as closed, by commas")
@@ -34,6 +37,11 @@ class TicketingSettings(Settings):
     tracker_rest_seconds: float = Field(default=0.5, ge=0, le=10, description="between two calls of such a search")
     tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")
     ticket_look_seconds: float = Field(default=30, ge=0, description="a ticket is looked at so often for repeats")
+
+    @property
+    def own_names(self) -> frozenset[str]:
+        """Return the names under which the tracker tells what we did ourselves."""
+        return frozenset({self.tracker_user, *(each.strip() for each in self.tracker_own_names.split(","))} - {""})
 
     @property
     def tracker_password(self) -> SecretStr:

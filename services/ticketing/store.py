@@ -51,7 +51,7 @@ async def load_for_update(tx: Connection, facts: Sequence[Fact]) -> Desk:
         matters=matters,
         tickets=tickets,
         listings=await _load_listings(tx, touched),
-        standings=await _load_standings(tx, pairs | homes),
+        standings=await load_standings(tx, pairs | homes),
         waiting=await load_waiting(tx, tickets),
     )
 
@@ -145,9 +145,10 @@ STANDINGS: Final[LiteralString] = """
 """
 
 
-async def _load_standings(
+async def load_standings(
     tx: Connection, pairs: Collection[tuple[MatterKey, str]]
 ) -> dict[tuple[MatterKey, str], Standing]:
+    """Return the newest word on each of these devices and matters, of those that have one."""
     rows = await tx.fetch(STANDINGS, *columns([(*matter, asset) for matter, asset in pairs], 4))
     return {
         (MatterKey(row["tenant_id"], Kind(row["kind"]), row["subject"]), row["asset"]): Standing(

@@ -8,7 +8,7 @@ from typing import Any, Final, LiteralString
 from chassis.postgres import Connection
 from services.ticketing.records import About, Client, Intent, Listing, Plan, Ticket, Told
 from services.ticketing.rules_desk import Desk
-from services.ticketing.store import load_all_listings, load_tickets, load_waiting, matter_of
+from services.ticketing.store import load_all_listings, load_standings, load_tickets, load_waiting, matter_of
 from services.ticketing.store_intents import LostLease, intent_of
 
 STILL_MINE: Final[LiteralString] = """
@@ -128,12 +128,14 @@ HOME: Final[LiteralString] = """
 
 
 async def load_desk_of(tx: Connection, key: str) -> Desk:
-    """Return the desk of one ticket: what it is about, all its listings, and the intents that wait for it."""
-    rows = await tx.fetch(HOME, key)
+    """Return the desk of one ticket: what it is about, its listings, their standings, and the intents that wait."""
+    matters = dict(matter_of(row) for row in await tx.fetch(HOME, key))
     tickets = await load_tickets(tx, [key])
+    listings = await load_all_listings(tx, [key])
     return Desk(
-        matters=dict(matter_of(row) for row in rows),
+        matters=matters,
         tickets=tickets,
-        listings=await load_all_listings(tx, [key]),
+        listings=listings,
+        standings=await load_standings(tx, {(matter, asset) for matter in matters for _, asset in listings}),
         waiting=await load_waiting(tx, [key]),
     )
