@@ -38,12 +38,12 @@ class Comparison(Generic[C, R, E]):
     """How many webhooks the vendor itself says failed, where it keeps account of them."""
 
 
-NINJAONE: Final = Comparison[Collected, DeviceReading, ninjaone_reading.DeviceDifference](
+NINJAONE: Final[Comparison[Collected, DeviceReading, ninjaone_reading.DeviceDifference]] = Comparison(
     differing=lambda collected, known: rules_poll.differing(collected.readings(), known),
     change=rules_poll.change,
     records=rules_poll.records,
 )
-DATTO: Final = Comparison[DattoCollected, DattoReading, datto_reading.DeviceDifference](
+DATTO: Final[Comparison[DattoCollected, DattoReading, datto_reading.DeviceDifference]] = Comparison(
     differing=lambda collected, known: rules_datto.differing(collected.readings(), known),
     change=rules_datto.change,
     records=rules_datto.records,
