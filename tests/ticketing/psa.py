@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
+import httpx
 from pydantic import SecretStr
 
 from chassis.http import Policy
@@ -70,10 +71,16 @@ def numbers(psa: Sandbox, key: str) -> list[str]:
 
 
 def of(
-    psa: Sandbox, *, words: Words = WORDS, login: Login = LOGIN, url: str | None = None, policy: Policy = ONCE
+    psa: Sandbox,
+    *,
+    words: Words = WORDS,
+    login: Login = LOGIN,
+    url: str | None = None,
+    policy: Policy = ONCE,
+    transport: httpx.AsyncBaseTransport | None = None,
 ) -> ConnectWise:
     """Return the adapter to a sandbox."""
-    return connect(url or psa.url, login=login, policy=policy, words=words)
+    return connect(url or psa.url, login=login, policy=policy, words=words, transport=transport)
 
 
 def renewed(psa: Sandbox) -> Sandbox:

@@ -370,6 +370,30 @@ class TestNotes:
 
         assert len(texts(psa, ref.id)) == 1
 
+    async def test_a_note_that_meets_a_closing_was_said_to_nobody(
+        self, psa: Sandbox, desk: ConnectWise, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ref, say = await desk.create(DRAFT, None), desk._wire.say
+
+        async def after_jane(*arguments: Any) -> None:
+            Person(psa).set_status(ref.id, "Closed")
+            await say(*arguments)
+
+        monkeypatch.setattr(desk._wire, "say", after_jane)
+        with pytest.raises(ChangedMeanwhile, match="a person closed"):
+            await desk.append(ref, NOTE)
+
+        assert not await desk.has_note(replace(ref, is_open=False), NOTE.marker)
+
+    async def test_a_note_that_was_there_before_a_closing_was_said(self, psa: Sandbox, desk: ConnectWise) -> None:
+        ref = await desk.create(DRAFT, None)
+        await desk.append(ref, NOTE)
+        later = datetime.now(UTC) + timedelta(seconds=2)
+        psa.clock = lambda: later
+        Person(psa).set_status(ref.id, "Closed")
+
+        assert await desk.has_note(replace(ref, is_open=False), NOTE.marker)
+
 
 async def _do(desk: ConnectWise, ref: TicketRef, note: Note) -> None:
     match note.marker.split("/")[2]:

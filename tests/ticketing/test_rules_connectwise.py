@@ -200,3 +200,18 @@ def test_a_note_is_by_who_wrote_it() -> None:
     assert rules.is_by("Patchline", "patchline")
     assert rules.is_by(None, "patchline")
     assert not rules.is_by("jane", "patchline")
+
+
+@pytest.mark.parametrize(
+    ("said", "closed", "is_late"),
+    [
+        pytest.param("2026-11-22T10:00:01Z", "2026-11-22T10:00:00Z", True, id="after it was closed"),
+        pytest.param("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z", True, id="in the same second"),
+        pytest.param("2026-11-22T09:59:59Z", "2026-11-22T10:00:00Z", False, id="before"),
+        pytest.param("2026-11-22T10:00:01Z", None, False, id="never closed"),
+        pytest.param("2026-11-22T10:00:01", "2026-11-22T10:00:00Z", False, id="without a zone"),
+        pytest.param("soon", "2026-11-22T10:00:00Z", False, id="no moment"),
+    ],
+)
+def test_a_note_on_a_closed_ticket_is_late(said: str, closed: str | None, *, is_late: bool) -> None:
+    assert rules.is_late(said, closed) is is_late

@@ -16,7 +16,7 @@ from services.ticketing.adapters import rules_connectwise as rules
 from services.ticketing.adapters.connectwise_acts import Acts
 from services.ticketing.adapters.connectwise_places import Places, Words
 from services.ticketing.adapters.connectwise_wire import Found, Login, Reference, Wire, read
-from services.ticketing.adapters.tracker import NotAsWritten
+from services.ticketing.adapters.tracker import ChangedMeanwhile, NotAsWritten
 from services.ticketing.records import Draft, Note, TicketRef
 
 __all__ = ["ConnectWise", "Login", "Words", "connect"]
@@ -116,10 +116,18 @@ class ConnectWise:
         return TicketRef(id=str(made.id), is_open=True)
 
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
-        """Return whether the ticket carries the note with this marker, and what the note announces has been done."""
+        """Return whether the ticket carries the note with this marker, and what the note announces has been done.
+
+        A note that came when a person had closed the ticket was said to nobody.
+        """
         if not rules.has_taken_effect(marker, is_open=ref.is_open):
             return False
-        return await self._acts.is_said(ref.id, marker)
+        note = await self._acts.said(ref.id, marker)
+        if note is None or ref.is_open or not rules.is_append(marker):
+            return note is not None
+        ticket = await self._wire.ticket(ref.id)
+        is_ours = rules.is_by(ticket.closed_by, self._wire.login.member)
+        return is_ours or not rules.is_late(note.date_created, ticket.closed_date)
 
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
         """Return the marker of our newest note of an act; a closing that a person did in the end is none of ours."""
@@ -135,6 +143,8 @@ class ConnectWise:
         """Add a note and leave the status alone."""
         await self._acts.as_found(ref)
         await self._acts.say(ref.id, note)
+        if (await self._wire.read_back(ref.id)).closed_flag:
+            raise ChangedMeanwhile(f"a person closed ticket {ref.id} while a note was added to it")
 
     async def resolve(self, ref: TicketRef, note: Note) -> None:
         """Add a note, and set a status that closes the ticket."""

@@ -6,7 +6,7 @@ from typing import Final
 from chassis.http import Refused
 from services.ticketing.adapters import rules_connectwise as rules
 from services.ticketing.adapters.connectwise_places import Places, Words
-from services.ticketing.adapters.connectwise_wire import Ticket, Wire
+from services.ticketing.adapters.connectwise_wire import Ticket, Wire, Written
 from services.ticketing.adapters.tracker import ChangedMeanwhile, NotAsWritten
 from services.ticketing.records import Note, TicketRef
 
@@ -51,12 +51,12 @@ class Acts:
 
     async def say_once(self, number: str, note: Note) -> None:
         """Add a note, unless it is there."""
-        if not await self.is_said(number, note.marker):
+        if await self.said(number, note.marker) is None:
             await self.say(number, note)
 
-    async def is_said(self, number: str, marker: str) -> bool:
-        """Return whether a ticket shows our note with this marker."""
-        return any(self.wire.marker_of(each) == marker for each in await self.wire.notes(number))
+    async def said(self, number: str, marker: str) -> Written | None:
+        """Return our note with this marker on a ticket; `None`: it is not there."""
+        return next((each for each in await self.wire.notes(number) if self.wire.marker_of(each) == marker), None)
 
     async def move(self, ticket: Ticket, *, is_open: bool) -> None:
         """Set a status that opens or closes a ticket, unless it is so.

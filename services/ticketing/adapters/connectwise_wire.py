@@ -73,6 +73,7 @@ class Ticket(_Wire):
     external_x_ref: str | None = None
     closed_flag: bool
     closed_by: str | None = None
+    closed_date: str | None = None
     company: Reference | None = None
     board: Reference
     status: Reference
