@@ -146,8 +146,13 @@ class Account:
         has_more = (page + 1) * size < len(rows)
         address = f"http://{call.headers.get('host', '127.0.0.1')}/{self._source.name}{call.path}"
         following = f"{address}?{urlencode({'max': size, 'page': page + 1})}"
-        details: Row = {"count": len(found), "totalCount": len(rows), "prevPageUrl": None}
-        return Answer(200, {"pageDetails": {**details, "nextPageUrl": following if has_more else None}, name: found})
+        details = {
+            "count": len(found),
+            "totalCount": len(rows),
+            "prevPageUrl": None,
+            "nextPageUrl": following if has_more else None,
+        }
+        return Answer(200, {"pageDetails": details, name: found})
 
 
 class Api:
