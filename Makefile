@@ -22,6 +22,7 @@ check: install ## everything that a tool can check, without the slow tests
 	$(BIN)/lint-imports
 	$(BIN)/python -m contracts.schemas check
 	$(BIN)/python -m checks.asyncapi
+	$(BIN)/python -m checks.openapi
 	$(BIN)/python -m pytest -q tests/structure
 	$(BIN)/python -m checks.audit
 
