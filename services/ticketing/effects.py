@@ -22,7 +22,7 @@ from services.ticketing import (
     store_merges,
     store_save,
 )
-from services.ticketing.adapters.tracker import ChangedMeanwhile, Tracker
+from services.ticketing.adapters.tracker import ChangedMeanwhile, NothingSent, Tracker
 from services.ticketing.records import Act, Draft, Intent, Note, Plan, Ticket, TicketRef, TicketState
 from services.ticketing.rules_effects import Known, Step
 
@@ -131,7 +131,7 @@ class Effects:
         try:
             points.reached(f"effect before {work.intent.act}")
             written = await self._act(work, ref, reservation)
-        except ChangedMeanwhile:
+        except (ChangedMeanwhile, NothingSent):
             await store_intents.forget_write(self._pool, work.intent)
             raise
         except Unavailable as error:

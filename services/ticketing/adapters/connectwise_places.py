@@ -10,17 +10,17 @@ from typing import Final, Literal, TypeVar
 
 from pydantic import TypeAdapter
 
-from chassis.errors import NeverWorks
 from chassis.turns import uptime
 from services.ticketing.adapters import rules_connectwise as rules
 from services.ticketing.adapters.connectwise_wire import LARGEST_PAGE, Reference, Wire, not_set_up, read
+from services.ticketing.adapters.tracker import NothingSent
 from services.ticketing.records import Draft
 
 TRUSTED_SECONDS: Final = 600.0
 """How long a number is used without asking again; what is refused is asked again at once."""
 
 
-class UnknownCompany(NeverWorks):
+class UnknownCompany(NothingSent):
     """ConnectWise has no company for a client; the text says which, and what to do."""
 
 

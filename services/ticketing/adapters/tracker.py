@@ -15,6 +15,10 @@ class ChangedMeanwhile(MayWorkLater):
     """A person changed the ticket between our look and our act. Nothing was written: look again."""
 
 
+class NothingSent(NeverWorks):
+    """The ticket system has no place for what is to be written. Nothing was: a person must make one, then try again."""
+
+
 class NotAsWritten(NeverWorks):
     """The tracker accepted a write and shows something else: a person must look, and a second try would do harm."""
 
@@ -39,6 +43,7 @@ class Tracker(Protocol):
 
         Raises:
             ReservationUsed: `reservation` was used before, or is too old.
+            NothingSent: there is no place for it, such as a company for the client.
             NotAsWritten: the tracker dropped our key, or the client.
         """
         ...
