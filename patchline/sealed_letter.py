@@ -25,11 +25,7 @@ def is_sealed(headers: Sequence[tuple[str, bytes]]) -> bool:
 
 def opened(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> bytes:
     """Return a sealed body in clear; stop with a clear line where that is not allowed, or never works."""
-    files = (Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env"))
-    try:
-        settings = read(GatewaySettings, env_files=files)
-    except WrongSetting as error:
-        commands.stop(f"opening a body needs what the gateway has, its role and its key: {error}", commands.WRONG_USE)
+    settings = gateway_settings()
     try:
         delivery = delivery_of(headers, value)
     except UndecodableEvent as error:
@@ -38,6 +34,15 @@ def opened(headers: Sequence[tuple[str, bytes]], value: bytes | None) -> bytes:
     if isinstance(clear, Unopened):
         commands.stop(clear.reason, commands.NO)
     return clear.body
+
+
+def gateway_settings() -> GatewaySettings:
+    """Return the settings of who may be the gateway; stop with a clear line where they are not given."""
+    files = (Path(os.environ.get("PATCHLINE_HOME", ".patchline")) / "env", Path(".env"))
+    try:
+        return read(GatewaySettings, env_files=files)
+    except WrongSetting as error:
+        commands.stop(f"opening a body needs what the gateway has, its role and its key: {error}", commands.WRONG_USE)
 
 
 async def _opened(settings: GatewaySettings, delivery: RawDelivery) -> RawDelivery | Unopened:
