@@ -73,6 +73,7 @@ class Podman:
             words += [f"--build-arg=PIP_CERT={authority}"]
         words += ["--volume=/etc/pip.conf:/etc/pip.conf:ro"] if Path("/etc/pip.conf").exists() else []
         self.call(*words, str(folder), seconds=300)
+        self.call("image", "prune", "--force", "--filter=until=168h")  # what a week of changes left behind
 
     def make_base(self) -> None:
         """Make the base image of Debian's packages, from wherever this machine's own come."""

@@ -195,8 +195,9 @@ def _start_all(house: House) -> None:
 
 
 def _remove_all(house: House) -> None:
-    for name in NAMES:
-        house.podman.call("rm", "--force", "--time=0", house.container(name), check=False)
+    with ThreadPoolExecutor(len(NAMES)) as pool:
+        for name in NAMES:
+            pool.submit(house.podman.call, "rm", "--force", "--time=0", house.container(name), check=False)
     house.podman.call("volume", "rm", "--force", f"patchline-{house.mark}-snapshot", check=False)
 
 
@@ -245,9 +246,13 @@ def shared_folder(tmp_path: Path) -> Path:
 
 async def test_a_webhook_goes_through_all_of_it(house: House, shared_folder: Path) -> None:
     out = (f"--volume={shared_folder}:/out",)
-    house.once("operator", "client", "add", "Acme", "--zone", "Europe/Berlin", "--psa-company", "ACME")
-    house.once("operator", "source", "add", "patchline", "scripts", "--secret-file", "/out/secret", mounts=out)
-    house.once("operator", "client", "map", "Acme", "patchline/scripts", "Acme")
+    await asyncio.gather(
+        asyncio.to_thread(house.once, "operator", "client", "add", "Acme", "--zone", "UTC", "--psa-company", "ACME"),
+        asyncio.to_thread(
+            house.once, "operator", "source", "add", "patchline", "scripts", "--secret-file", "/out/secret", mounts=out
+        ),
+    )
+    await asyncio.to_thread(house.once, "operator", "client", "map", "Acme", "patchline/scripts", "Acme")
     secret = await asyncio.to_thread((shared_folder / "secret").read_text)
 
     begun = time.monotonic()
@@ -257,6 +262,14 @@ async def test_a_webhook_goes_through_all_of_it(house: House, shared_folder: Pat
         while not await _known_device(house.database):
             await asyncio.sleep(0.1)
     house.figures["webhook_to_asset_seconds"] = round(time.monotonic() - begun, 2)
+
+
+def test_accept_keeps_what_it_needs_to_start_without_a_database(house: House) -> None:
+    said = house.podman.call(
+        "exec", house.container("gateway-accept"), "ls", "-ln", "/var/lib/patchline/sources"
+    ).stdout
+
+    assert said.startswith("-rw------- 1 10001 10001 ")
 
 
 def test_sigterm_ends_each_process_in_order(house: House, image: Podman) -> None:
