@@ -12,6 +12,7 @@ import httpx
 
 from patchline.local import PartUnavailable, Say, place, ports
 from patchline.local.child import Child, Command
+from patchline.local.roundup_hook import FILE as HOOK_FILE
 
 DEFAULT_PORT: Final = 18092
 ADMIN: Final = "admin"
@@ -64,6 +65,10 @@ class Roundup:
     def admin_login(self) -> Login:
         """Return the login for a person at the web page."""
         return self._login(ADMIN)
+
+    def tell(self, url: str, secret: str) -> None:
+        """Have what happens to issues posted to `url`, signed with `secret`; the tracker must have been made."""
+        place.write_private(self._place / "tracker" / HOOK_FILE, json.dumps({"url": url, "secret": secret}))
 
     def start(self, say: Say) -> None:
         """Start it, made at the first start, and return when it answers. Raises: PartUnavailable."""

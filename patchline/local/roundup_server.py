@@ -64,6 +64,7 @@ def install(home: Path, *, options: Options, web: str) -> None:
     init.install(str(partial), AdminTool().listTemplates()["classic"]["path"], settings=settings)
     _replace(partial / "schema.py", _SCHEMA, _PROPERTIES)
     _show_client(partial / "html")
+    shutil.copy(Path(__file__).with_name("roundup_hook.py"), partial / "detectors" / "patchline_hook.py")
     tracker = roundup.instance.open(str(partial))
     tracker.init(Password(options.logins["admin"], config=tracker.config))
     _add_api_user(tracker, options.logins[API_USER])

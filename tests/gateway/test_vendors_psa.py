@@ -68,7 +68,7 @@ def test_a_transaction_told_twice_is_one_event() -> None:
 
 
 def of_roundup(**changed: Any) -> dict[str, Any]:
-    usual = {"issue": "12", "event": "set", "change": 3, "at": "2026-11-10T12:00:00Z", "by": "admin", "key": KEY}
+    usual = {"issue": "12", "event": "set", "id": "4f2c", "at": "2026-11-10T12:00:00Z", "by": "admin", "key": KEY}
     return usual | {"status": "chatting", "was": "chatting", "notes": 0} | changed
 
 
@@ -95,7 +95,7 @@ def test_a_change_of_roundup(body: dict[str, Any], changes: list[TicketChange]) 
 def test_each_change_of_an_issue_is_an_event_of_its_own_however_often_it_is_told() -> None:
     one = [each.id for each in translation("roundup", of_roundup(status="resolved", notes=1)).tickets]
     again = [each.id for each in translation("roundup", of_roundup(status="resolved", notes=1)).tickets]
-    next_one = [each.id for each in translation("roundup", of_roundup(status="resolved", notes=1, change=4)).tickets]
+    next_one = [each.id for each in translation("roundup", of_roundup(status="resolved", notes=1, id="4f2d")).tickets]
 
     assert one == again
     assert len({*one, *next_one}) == 4
@@ -149,6 +149,7 @@ def test_a_callback_about_anything_but_a_ticket_is_nothing() -> None:
         pytest.param("roundup", of_roundup(issue=None), "issue", id="no number"),
         pytest.param("roundup", of_roundup(at="yesterday"), "at", id="no moment"),
         pytest.param("roundup", of_roundup(status=5), "status", id="no status"),
+        pytest.param("roundup", of_roundup(id=None), "id", id="no id"),
         pytest.param("request-tracker", of_rt(ticket=True), "ticket", id="a number that is none"),
         pytest.param("request-tracker", of_rt(txn=None), "txn", id="no transaction"),
         pytest.param("request-tracker", of_rt(key="x" * 600), "key", id="a key without end"),
@@ -170,7 +171,7 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3),
     max_leaves=4,
 )
-NAMES = ["ticket", "txn", "type", "old", "new", "at", "by", "key", "status", "issue", "change", "event", "was", "notes"]
+NAMES = ["ticket", "txn", "type", "old", "new", "at", "by", "key", "status", "issue", "id", "event", "was", "notes"]
 NAMES += ["Type", "Action", "ID", "Entity"]
 
 

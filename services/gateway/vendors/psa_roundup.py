@@ -25,7 +25,7 @@ def translated(delivery: RawDelivery) -> Translation:
     try:
         body = fields.object_in(delivery.body)
         number = fields.identifier(body.get("issue"), "issue")
-        change = fields.identifier(body.get("change"), "change")
+        own_id = fields.name(body.get("id"), "id")
         at = fields.written_moment(body.get("at"), "at")
         told = TicketTold(
             number=number,
@@ -40,7 +40,7 @@ def translated(delivery: RawDelivery) -> Translation:
     return Translation(
         tickets=[
             SaidOfTicket(
-                ids.event_id_of_fields(delivery.source, f"issue {each}", at, number, change),
+                ids.event_id_of_vendor(delivery.source, f"{own_id}/{each}"),
                 at,
                 told.model_copy(update={"change": each}),
             )
