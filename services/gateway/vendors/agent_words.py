@@ -60,7 +60,7 @@ def facts_of(content: Mapping[str, Any]) -> DeviceFacts:
         hostname=text_of(hardware.get("name")) or text_of(os.get("fqdn")),
         os_family=family,
         os_name=os_name,
-        os_version=text_of(os.get("version")),
+        os_version=text_of(os.get("version")) or _version_beside(family, hardware),
         os_build=build_of(family, os, hardware),
         serial=serial_of(section_of(content, "bios")),
     )
@@ -80,9 +80,18 @@ def os_family(kernel: str | None, os_name: str | None) -> OsFamily | None:
 
 def build_of(family: OsFamily | None, os: Mapping[str, Any], hardware: Mapping[str, Any]) -> str | None:
     """Return the build: of Windows its version number, of Linux the kernel. A Mac's kernel is not its build."""
-    if family not in {OsFamily.WINDOWS, OsFamily.LINUX}:
-        return None
-    return text_of(os.get("kernel_version")) or text_of(hardware.get("osversion"))
+    match family:
+        case OsFamily.WINDOWS:
+            return text_of(os.get("kernel_version")) or text_of(hardware.get("osversion"))
+        case OsFamily.LINUX:
+            return text_of(os.get("kernel_version"))
+        case _:
+            return None
+
+
+def _version_beside(family: OsFamily | None, hardware: Mapping[str, Any]) -> str | None:
+    """Return the version that OCS's agent has among the hardware; of Windows that is the build."""
+    return None if family is OsFamily.WINDOWS else text_of(hardware.get("osversion"))
 
 
 def serial_of(bios: Mapping[str, Any]) -> str | None:
@@ -114,10 +123,11 @@ def applications_of(entries: Iterable[object]) -> list[Application]:
         name = text_of(entry.get("name")) if isinstance(entry, dict) else None
         if not isinstance(entry, dict) or name is None or name.casefold() in _NAMELESS:
             continue
-        words = [name, *(_said(entry.get(each)) for each in ("version", "publisher", "arch", "from"))]
-        key = tuple(word or "" for word in words)
+        version, publisher, origin = (_said(entry.get(each)) for each in ("version", "publisher", "from"))
+        architecture = _said(entry.get("arch")) or _said(entry.get("architecture"))
+        key = tuple(word or "" for word in (name, version, publisher, architecture, origin))
         found[key] = Application(
-            name=name, version=words[1], publisher=words[2], architecture=words[3], origin=words[4]
+            name=name, version=version, publisher=publisher, architecture=architecture, origin=origin
         )
     return [found[key] for key in sorted(found)]
 
