@@ -64,7 +64,7 @@ def _request_tracker(settings: TicketingSettings, policy: Policy) -> Tracker:
 
 def _connectwise(settings: TicketingSettings, policy: Policy) -> Tracker:
     own = read(ConnectWiseSettings)
-    login = own.login(settings.tracker_password)
+    login = own.login(settings.tracker_user, settings.tracker_password)
     return connectwise.connect(settings.tracker_url, login=login, policy=policy, words=own.words, version=own.version)
 
 

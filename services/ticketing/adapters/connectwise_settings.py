@@ -15,7 +15,8 @@ PREFIX: Final = "PATCHLINE_CONNECTWISE_"
 class ConnectWiseSettings(BaseSettings):
     """How one ConnectWise PSA is used. Each name is an environment variable with the prefix `PATCHLINE_CONNECTWISE_`.
 
-    The private key is in the file that PATCHLINE_TRACKER_PASSWORD_FILE names.
+    PATCHLINE_TRACKER_USER is the API member's identifier: what that member wrote, no person wrote. Its private key is
+    in the file that PATCHLINE_TRACKER_PASSWORD_FILE names.
     """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True)
@@ -25,7 +26,6 @@ class ConnectWiseSettings(BaseSettings):
     client_id: str = Field(
         pattern=r"^[0-9A-Za-z-]{8,64}$", description="of developer.connectwise.com, for this product"
     )
-    member: str = Field(min_length=1, description="the API member's identifier: what it wrote, no person wrote")
     board: str = Field(min_length=1, description="the service board that tickets are made on")
     new_status: str | None = Field(default=None, description="of a new ticket; unset: the board's own")
     resolved_status: str | None = Field(default=None, description="unset: the board's first closed one")
@@ -38,7 +38,7 @@ class ConnectWiseSettings(BaseSettings):
     skip_callbacks: bool = Field(default=False, description="call nobody back about tickets that are created")
     version: str = Field(default=VERSION, pattern=r"^\d{4}\.\d+$", description="of the API, to pin answers to")
 
-    def login(self, private_key: SecretStr) -> Login:
+    def login(self, member: str, private_key: SecretStr) -> Login:
         """Return who we are to ConnectWise.
 
         Raises:
@@ -53,7 +53,7 @@ class ConnectWiseSettings(BaseSettings):
             public_key=public_key,
             private_key=private_key,
             client_id=self.client_id,
-            member=self.member,
+            member=member,
         )
 
     @property
