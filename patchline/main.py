@@ -15,7 +15,6 @@ from patchline.diagnose.commands import diagnose
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
-from patchline.stack import commands as stack
 from services.compliance.commands import catalog_app, figures_app, obligation_app
 from services.gateway.commands import client_app, source_app
 from services.inventory.commands import asset_app
@@ -27,12 +26,13 @@ app: Final = typer.Typer(
     pretty_exceptions_enable=False,
     help="The event backbone between an RMM and a PSA. Exit codes: 0 done, 1 no, 2 wrong use, 3 not reachable.",
 )
-app.command("up")(stack.up)
-app.command("down")(stack.down)
-app.command("status")(stack.status)
-if importlib.util.find_spec("simulators"):  # an image has none: what it runs is judged elsewhere
+if importlib.util.find_spec("simulators"):  # an image has none: it starts no parts, and is started by others
     from patchline.demo.commands import demo
+    from patchline.stack import commands as stack
 
+    app.command("up")(stack.up)
+    app.command("down")(stack.down)
+    app.command("status")(stack.status)
     app.command("demo")(demo)
 app.command("journey")(journey)
 app.command("diagnose")(diagnose)
