@@ -1,15 +1,19 @@
 """A real Roundup tracker, and the worker on a real database with a clock that tests move."""
 
 import sys
+import threading
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-import asyncpg
 import pytest
 
 from patchline.local import place
+from patchline.local import request_tracker as local_request_tracker
+from patchline.local.request_tracker import Hook, RequestTracker
 from patchline.local.roundup import RateLimit, Roundup
 from tests.parts import Database
-from tests.ticketing.desk import Desk, Room
+from tests.ticketing.desk import Desk, Room, emptied
 
 
 def _say(line: str) -> None:
@@ -20,6 +24,52 @@ def _say(line: str) -> None:
 def roundup() -> Iterator[Roundup]:
     with place.throwaway_home() as home:
         tracker = Roundup(home / "roundup", port=0)
+        tracker.start(_say)
+        try:
+            yield tracker
+        finally:
+            tracker.stop()
+
+
+HOOK_SECRET = "of the hook"
+
+
+@dataclass
+class Hooked:
+    """Whom Request Tracker tells what happens: each body with its signature."""
+
+    url: str = ""
+    told: list[tuple[bytes, str]] = field(default_factory=list)
+
+
+@pytest.fixture(scope="session")
+def hooked() -> Iterator[Hooked]:
+    heard = Hooked()
+
+    class Hears(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["content-length"]))
+            heard.told.append((body, self.headers["x-rt-signature"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Hears)
+    heard.url = f"http://127.0.0.1:{server.server_port}/"
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield heard
+    server.shutdown()
+    server.server_close()
+
+
+@pytest.fixture(scope="session")
+def request_tracker(hooked: Hooked) -> Iterator[RequestTracker]:
+    if not local_request_tracker.is_installed():
+        pytest.skip(f"Request Tracker is not installed: apt-get install {local_request_tracker.PACKAGES}")
+    with place.throwaway_home() as home:
+        tracker = RequestTracker(home / "rt", port=0, hook=Hook(hooked.url, HOOK_SECRET))
         tracker.start(_say)
         try:
             yield tracker
@@ -49,14 +99,7 @@ def desk(roundup: Roundup) -> Iterator[Desk]:
 @pytest.fixture
 async def room(database: Database, roundup: Roundup) -> AsyncIterator[Room]:
     """Ticketing without Kafka: its handler, its worker, its tables, and the real tracker."""
-    connection = await asyncpg.connect(database.admin)
-    await connection.execute("SET search_path = ticketing")
-    await connection.execute(
-        "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence, merge, "
-        "merged"
-    )
-    await connection.execute("UPDATE round SET due_at = '1970-01-01 00:00:00+00', holder = NULL, completed_at = NULL")
-    await connection.close()
+    await emptied(database)
     async with Room.on(database, roundup) as made:
         yield made
 

@@ -1,12 +1,14 @@
 """The tracker through a person's eyes, and ticketing without Kafka: what the tests of effects stand on."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, Self
 
+import asyncpg
 import httpx
 from pydantic import SecretStr
 
@@ -39,8 +41,13 @@ LIMITS = Limits(slots=8, most_per_tenant=4, deadline_seconds=4, lease_seconds=6)
 
 PATIENT = Patient(deadline_seconds=20, margin_seconds=0.5, settle_seconds=0.5)
 
-STRANGERS: set[str] = set()
+STRANGERS: dict[str, set[str]] = {}
 """Tickets of earlier tests in the one tracker that they share: nobody asks for their keys again in each test."""
+
+EMPTY = (
+    "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence, merge, "
+    "merged, hint"
+)
 
 
 @dataclass(frozen=True)
@@ -138,43 +145,17 @@ class MovedClock:
 
 
 @dataclass
-class Room:
-    """Ticketing without Kafka."""
+class AnyRoom(ABC):
+    """Ticketing without Kafka, beside some tracker."""
 
     pool: Pool
     dsn: str
-    roundup: LocalRoundup
     clock: MovedClock = field(default_factory=MovedClock)
     handler: TicketingHandler = field(default_factory=lambda: TicketingHandler(look_every=timedelta(seconds=30)))
 
-    @classmethod
-    @asynccontextmanager
-    async def on(cls, database: Database, roundup: LocalRoundup) -> "AsyncIterator[Self]":
-        dsn = database.writer("ticketing")
-        pool = await open_pool(dsn, application="test")
-        try:
-            yield cls(pool=pool, dsn=dsn, roundup=roundup)
-        finally:
-            pool.terminate()
-
-    def tracker(
-        self,
-        *,
-        words: Words | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
-        url: str | None = None,
-        password: str | None = None,
-        policy: Policy = POLICY,
-    ) -> Roundup:
-        login = self.roundup.api_login
-        return adapter.connect(
-            url or self.roundup.url,
-            login=adapter.Login(login.name, SecretStr(password or login.password)),
-            policy=policy,
-            words=words or Words(),
-            origin=self.roundup.url.rstrip("/"),
-            transport=transport,
-        )
+    @abstractmethod
+    def tracker(self, *, url: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Tracker:
+        """Return the tracker, through something else at `url` where that is said."""
 
     def merging(self, tracker: Tracker, *, patient: Patient = PATIENT) -> Merging:
         relay = Relay(dsn=self.dsn, kafka="127.0.0.1:9", progress=Progress())
@@ -189,7 +170,7 @@ class Room:
             progress=Progress(),
             rounds=Rounds(every=timedelta(minutes=10), rest_seconds=0),
         )
-        made._strangers = STRANGERS
+        made._strangers = STRANGERS.setdefault(type(self).__name__, set())
         return made
 
     async def merged(self, tracker: Tracker | None = None) -> None:
@@ -259,6 +240,58 @@ class Room:
         """Return the events in the outbox, in order."""
         rows = await self.pool.fetch("SELECT headers, value FROM outbox ORDER BY id")
         return [decode(outbox.headers_of(row["headers"]), row["value"]) for row in rows]
+
+
+@dataclass
+class Room(AnyRoom):
+    """Ticketing beside Roundup."""
+
+    roundup: LocalRoundup = field(kw_only=True)
+
+    @classmethod
+    @asynccontextmanager
+    async def on(cls, database: Database, roundup: LocalRoundup) -> "AsyncIterator[Self]":
+        async with pooled(database) as (pool, dsn):
+            yield cls(pool=pool, dsn=dsn, roundup=roundup)
+
+    def tracker(
+        self,
+        *,
+        words: Words | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
+        url: str | None = None,
+        password: str | None = None,
+        policy: Policy = POLICY,
+    ) -> Roundup:
+        login = self.roundup.api_login
+        return adapter.connect(
+            url or self.roundup.url,
+            login=adapter.Login(login.name, SecretStr(password or login.password)),
+            policy=policy,
+            words=words or Words(),
+            origin=self.roundup.url.rstrip("/"),
+            transport=transport,
+        )
+
+
+@asynccontextmanager
+async def pooled(database: Database) -> AsyncIterator[tuple[Pool, str]]:
+    """Yield connections as ticketing has them, and where they lead."""
+    dsn = database.writer("ticketing")
+    pool = await open_pool(dsn, application="test")
+    try:
+        yield pool, dsn
+    finally:
+        pool.terminate()
+
+
+async def emptied(database: Database) -> None:
+    """Forget every ticket, and whose round it is."""
+    connection = await asyncpg.connect(database.admin)
+    await connection.execute("SET search_path = ticketing")
+    await connection.execute(EMPTY)
+    await connection.execute("UPDATE round SET due_at = '1970-01-01 00:00:00+00', holder = NULL, completed_at = NULL")
+    await connection.close()
 
 
 class OnlyOpens:
