@@ -533,13 +533,17 @@ class TestStatus:
         psa.records.workflow.swallow_statuses = 0
         Person(psa).set_status(ref.id, "Closed")
 
-        assert await desk.last_note(replace(ref, is_open=False), KEY) == DRAFT.marker
+        closed = replace(ref, is_open=False)
+        assert await desk.last_note(closed, KEY) == DRAFT.marker
+        assert not await desk.has_note(closed, CLOSING.marker)
 
     async def test_a_ticket_that_we_closed_says_so(self, desk: ConnectWise) -> None:
         ref = await desk.create(DRAFT, None)
         await desk.resolve(ref, CLOSING)
 
-        assert await desk.last_note(replace(ref, is_open=False), KEY) == CLOSING.marker
+        closed = replace(ref, is_open=False)
+        assert await desk.last_note(closed, KEY) == CLOSING.marker
+        assert await desk.has_note(closed, CLOSING.marker)
 
 
 class TestMerge:

@@ -118,16 +118,17 @@ class ConnectWise:
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
         """Return whether the ticket carries the note with this marker, and what the note announces has been done.
 
-        A note that came when a person had closed the ticket was said to nobody.
+        A note that came when a person had closed the ticket was said to nobody, and a closing by a person is not ours.
         """
         if not rules.has_taken_effect(marker, is_open=ref.is_open):
             return False
         note = await self._acts.said(ref.id, marker)
-        if note is None or ref.is_open or not rules.is_append(marker):
+        if note is None or ref.is_open:
             return note is not None
         ticket = await self._wire.ticket(ref.id)
-        is_ours = rules.is_by(ticket.closed_by, self._wire.login.member)
-        return is_ours or not rules.is_late(note.date_created, ticket.closed_date)
+        if rules.is_by(ticket.closed_by, self._wire.login.member):
+            return True
+        return not rules.is_closing(marker) and not rules.is_late(note.date_created, ticket.closed_date)
 
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
         """Return the marker of our newest note of an act; a closing that a person did in the end is none of ours."""

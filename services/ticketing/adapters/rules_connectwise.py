@@ -77,11 +77,6 @@ def has_taken_effect(marker: str, *, is_open: bool) -> bool:
             return True
 
 
-def is_append(marker: str) -> bool:
-    """Return whether a marker is of a note that is for an open ticket."""
-    return marker.split("/")[2:3] == ["append"]
-
-
 def is_late(said: str | None, closed: str | None) -> bool:
     """Return whether a note came when its ticket was closed, as far as their moments (in seconds) tell."""
     if said is None or closed is None:
