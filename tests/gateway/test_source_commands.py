@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from services.gateway.door.verification import StandardWebhooks, StaticHeader
+from services.gateway.door.verification import SignedBody, SignedCallback, StandardWebhooks, StaticHeader
 from services.gateway.keys.sealing import Purpose, opened, read_sealing_key
 from services.gateway.registry import schemes
 from tests.gateway.typed import believed, queried, rows, source
@@ -22,6 +22,28 @@ def test_a_new_source_shows_its_url_and_its_secret(database: Database, sealing_k
     assert row["url"] == "https://hooks.example.com/webhooks/rmm/patchline/shown"
     assert isinstance(scheme, StandardWebhooks)
     assert scheme.keys[0] == schemes.signing_key(row["secret"])
+
+
+def test_a_ticket_system_signs_in_its_own_header_at_its_own_path(database: Database, sealing_key_file: Path) -> None:
+    [row] = rows(source("add", "request-tracker", "desk", "--json"))
+
+    scheme = believed(database, sealing_key_file)["/webhooks/psa/request-tracker/desk"].scheme
+    assert (row["source"], row["url"].endswith("/webhooks/psa/request-tracker/desk")) == (
+        "psa/request-tracker/desk",
+        True,
+    )
+    assert isinstance(scheme, SignedBody)
+    assert (scheme.header_name, scheme.keys[0]) == (b"x-rt-signature", row["secret"].encode())
+
+
+def test_a_source_of_callbacks_has_hosts_and_no_secret(database: Database, sealing_key_file: Path) -> None:
+    [row] = rows(source("add", "connectwise", "main", "--key-host", "*.myconnectwise.net", "--json"))
+
+    scheme = believed(database, sealing_key_file)["/webhooks/psa/connectwise/main"].scheme
+    assert "secret" not in row
+    assert isinstance(scheme, SignedCallback)
+    assert scheme.hosts == {"*.myconnectwise.net"}
+    assert source("rotate", "connectwise", "main").exit_code == 1
 
 
 def test_people_get_the_secret_on_a_line_of_its_own() -> None:
@@ -166,7 +188,9 @@ def test_a_disabled_source_is_not_believed_until_enabled(database: Database, sea
         pytest.param(("add", "Ninja One", "x"), 2, "lower-case", id="no name of a vendor"),
         pytest.param(("add", "patchline", "a/b"), 2, "lower-case", id="no name of a source"),
         pytest.param(("add", "patchline", "x", "--scheme", "magic"), 2, "magic", id="no scheme"),
-        pytest.param(("add", "patchline", "x", "--header", "x-a"), 2, "signs", id="a header for one that signs"),
+        pytest.param(("add", "patchline", "x", "--header", "x-a"), 2, "--header is", id="a header for what has none"),
+        pytest.param(("add", "connectwise", "x"), 2, "--key-host", id="callbacks whose keys may be anywhere"),
+        pytest.param(("add", "roundup", "x", "--key-host", "a.eu"), 2, "--key-host", id="a key host for a signature"),
         pytest.param(("add", "ninjaone", "x", "--header", "host"), 2, "host", id="a header of another use"),
         pytest.param(("add", "ninjaone", "x", "--api-url", "https://a"), 2, "all of", id="half of a poller"),
         pytest.param(("add", "patchline", "x", "--given-secret-file", "/none"), 2, "/none", id="no file"),
