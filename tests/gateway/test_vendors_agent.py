@@ -20,6 +20,7 @@ from services.gateway.vendors import agent
 from services.gateway.vendors.agent import PART_BYTES, translated
 from tests.builders import ACME, delivery
 from tests.gateway.agent_reports import (
+    CONTENT,
     DEVICE,
     PROLOG,
     RECEIVED,
@@ -135,6 +136,15 @@ def test_the_next_report_is_new_but_its_boot_is_not() -> None:
     following = said(json_report({"accesslog": {"logdate": "2026-11-10 13:02:00"}}))
 
     assert [a.id == b.id for a, b in zip(one, following, strict=True)] == [False, True, False]
+
+
+def test_a_boot_that_is_reckoned_a_second_later_is_the_same_boot() -> None:
+    one, other = (
+        json_report({"operatingsystem": {**CONTENT["operatingsystem"], "boot_time": f"2026-11-09 08:15:0{second}"}})
+        for second in (1, 3)
+    )
+
+    assert said(one)[1].id == said(other)[1].id
 
 
 def test_a_clock_without_a_year_makes_no_two_reports_one() -> None:

@@ -125,13 +125,17 @@ def _zone_offset(content: JsonObject) -> str | None:
 
 
 def _booted(report: _Report, build: str | None) -> Said | Untold | None:
-    """Return the boot. Its id is that of the boot, not of the report: each is told once, at the first report of it."""
+    """Return the boot. Its id is that of the boot, not of the report: it is told once, at the first report of it.
+
+    Agents reckon it from the uptime, a second more or less each time: within one minute it is one boot.
+    """
     boot_time = agent_words.text_of(agent_words.section_of(report.content, "operatingsystem").get("boot_time"))
     at = boot_moment(boot_time, report.ahead, made_at=report.made_at, received=report.delivery.received)
     if at is None or isinstance(at, Untold):
         return at
     event = rmm.DeviceBooted(**report.place, booted_at=at, os_build=build)
-    id_ = ids.event_id_of_fields(report.delivery.source, event.TYPE, at, report.device, build or "")
+    minute = at.replace(second=0)
+    id_ = ids.event_id_of_fields(report.delivery.source, event.TYPE, minute, report.device, build or "")
     return Said(id_, report.delivery.received, event)
 
 
