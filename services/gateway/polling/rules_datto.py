@@ -1,12 +1,12 @@
 """Datto RMM's devices and alerts put together, and how one reading of them differs from the one before. Pure.
 
 What is not listed is not judged: pages move while they are read. A device is gone when a row says `deleted`, an alert
-is over when a row says `resolved`. What was over before a device was first read is history, and is not told.
+is over when a row says `resolved`. What was over before a source was first read is history, and is not told.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 
@@ -27,12 +27,16 @@ MOST_ALERTS: Final = 500
 
 @dataclass(frozen=True, slots=True)
 class DattoReading:
-    """Everything that one poll read of a device; `row` is `None` where only its alerts are listed."""
+    """Everything that one poll read of a device; `row` is `None` where only its alerts are listed.
+
+    `is_first`: its source was never read before.
+    """
 
     device: str
     row: DeviceRow | None
     alerts: tuple[AlertRow, ...]
     alerts_from: datetime
+    is_first: bool = False
 
     @property
     def site(self) -> str | None:
@@ -85,12 +89,14 @@ class DattoCollected:
 def differing(readings: Iterable[DattoReading], known: Mapping[Key, Known]) -> Iterator[tuple[DattoReading, list[Key]]]:
     """Yield the readings that may differ from what is known, each with the snapshots that are needed to say how."""
     for reading in readings:
-        wanted = {(ALERTS, reading.device): digest_of(_alerts_read(reading))}
+        wanted: dict[Key, bytes] = {}
+        if reading.alerts or (ALERTS, reading.device) in known:
+            wanted[ALERTS, reading.device] = digest_of(_alerts_read(reading))
         if reading.row is not None:
             wanted[DEVICE, reading.device] = digest_of(_device_facts(reading.row))
         keys = [key for key, digest in wanted.items() if key not in known or known[key].digest != digest]
         if keys:
-            yield reading, keys
+            yield replace(reading, is_first=not known), keys
 
 
 def change(
@@ -184,7 +190,7 @@ def _alerts_change(
     for row in reading.alerts:
         old = seen.get(row.alert)
         seen[row.alert] = {"at": row.raised_at.isoformat(), "resolved": row.is_resolved, "lost": row.lost}
-        if before is not None or not row.is_resolved:
+        if not (reading.is_first and row.is_resolved):
             told += _alert_told(old, row, read_at)
     read = {row.alert for row in reading.alerts}
     kept = {
