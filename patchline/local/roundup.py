@@ -70,6 +70,10 @@ class Roundup:
         """Have what happens to issues posted to `url`, signed with `secret`; the tracker must have been made."""
         place.write_private(self._place / "tracker" / HOOK_FILE, json.dumps({"url": url, "secret": secret}))
 
+    def tell_nobody(self) -> None:
+        """Have nothing posted any more."""
+        (self._place / "tracker" / HOOK_FILE).unlink(missing_ok=True)
+
     def start(self, say: Say) -> None:
         """Start it, made at the first start, and return when it answers. Raises: PartUnavailable."""
         missing = [name for name in ("roundup", "waitress") if importlib.util.find_spec(name) is None]
