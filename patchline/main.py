@@ -11,6 +11,7 @@ from chassis.commands import WRONG_USE, stop
 from patchline import dlq, schemas, topics, watermark
 from patchline.audit.commands import app as audit_app
 from patchline.capture.commands import capture
+from patchline.contract.commands import app as contract_app
 from patchline.diagnose.commands import diagnose
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
@@ -43,6 +44,7 @@ app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(watermark.app, name="watermark")
 app.add_typer(audit_app, name="audit")
+app.add_typer(contract_app, name="contract")
 app.add_typer(client_app, name="client")
 source_app.command("capture")(capture)
 app.add_typer(source_app, name="source")
