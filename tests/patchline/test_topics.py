@@ -1,5 +1,6 @@
 """`patchline topics`: what differs is found, mended where that is safe, and a second look finds nothing."""
 
+import asyncio
 import json
 
 import pytest
@@ -85,12 +86,20 @@ async def test_what_was_applied_differs_no_more(kafka: str) -> None:
     assert await apply_declared(kafka) == []
 
 
+async def _retention(admin: AIOKafkaAdminClient) -> str:
+    [answer] = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, RMM_RAW.name)])
+    return next(str(entry[1]) for entry in answer.resources[0][4] if entry[0] == "retention.ms")
+
+
 async def test_a_changed_setting_is_mended(kafka: str) -> None:
     admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
     await admin.start()
     await admin.alter_configs(
         [ConfigResource(ConfigResourceType.TOPIC, RMM_RAW.name, configs={"retention.ms": "1000"})]
     )
+    async with asyncio.timeout(10):
+        while RMM_RAW.config["retention.ms"] == await _retention(admin):  # a broker hears of it a moment later
+            await asyncio.sleep(0.05)
     await admin.close()
 
     mended = await apply_declared(kafka)

@@ -1,5 +1,6 @@
 """What is in the manifests: built by kustomize itself, read as a cluster or a compose engine would read them."""
 
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import yaml
+from pydantic_settings import BaseSettings
 
 from chassis.settings import Settings
 from patchline.audit.standing import AuditSettings
@@ -18,6 +20,8 @@ from services.gateway.polling.poll_app import PollSettings
 from services.gateway.settings import AcceptSettings
 from services.gateway.translation.translate_app import TranslateSettings
 from services.inventory.app import InventorySettings
+from services.ticketing.adapters.connectwise_settings import ConnectWiseSettings
+from services.ticketing.adapters.request_tracker_settings import RequestTrackerSettings
 from services.ticketing.settings import TicketingSettings
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -32,6 +36,7 @@ SETTINGS: Mapping[str, type[Settings]] = {
     "ticketing": TicketingSettings,
     "auditor": AuditSettings,
 }
+OF_TRACKER: Mapping[str, type[BaseSettings]] = {"rt": RequestTrackerSettings, "connectwise": ConnectWiseSettings}
 _USED = re.compile(r"\$\(([A-Z_]+)\)")
 _COMPOSE_VARIABLE = re.compile(r"\$\{([A-Z_]+):(-|\?)([^}]*)\}")
 
@@ -146,11 +151,19 @@ def used_inside(container: Document) -> set[str]:
     return {name for each in container.get("env", []) for name in _USED.findall(each.get("value", ""))}
 
 
-def known(kind: type[Settings]) -> set[str]:
-    """Return the variables that a process reads."""
-    return {f"PATCHLINE_{name.upper()}" for name in kind.model_fields}
+def known(kind: type[BaseSettings]) -> set[str]:
+    """Return the variables that these settings read."""
+    return {f"{kind.model_config.get('env_prefix')}{name.upper()}" for name in kind.model_fields}
 
 
-def needed(kind: type[Settings]) -> set[str]:
-    """Return the variables that a process cannot start without."""
-    return {f"PATCHLINE_{name.upper()}" for name, field in kind.model_fields.items() if field.is_required()}
+def needed(kind: type[BaseSettings]) -> set[str]:
+    """Return the variables without which these settings cannot be read."""
+    prefix = kind.model_config.get("env_prefix")
+    return {f"{prefix}{name.upper()}" for name, field in kind.model_fields.items() if field.is_required()}
+
+
+def component(folder: Path, name: str) -> str:
+    """Return a folder, inside `folder`, whose kustomization is the base with one component."""
+    base, added = (os.path.relpath(ROOT / each, folder) for each in (BASE, f"deploy/k8s/components/{name}"))
+    (folder / "kustomization.yaml").write_text(f"resources: [{base}]\ncomponents: [{added}]\n")
+    return str(folder)

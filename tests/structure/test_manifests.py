@@ -15,12 +15,14 @@ from patchline.schemas import LOGIN_ROLES
 from patchline.stack.programs import PROGRAMS, Program
 from tests.structure.manifests import (
     BASE,
+    OF_TRACKER,
     PRODUCTION,
     ROOT,
     SETTINGS,
     Document,
     Pod,
     built,
+    component,
     known,
     needed,
     of_kind,
@@ -211,6 +213,27 @@ def test_each_lane_has_processes_of_its_own_in_production() -> None:
         **dict.fromkeys(readers, "live"),
         **{f"{name}-bulk": "bulk" for name in readers},
     }
+
+
+@pytest.mark.parametrize(("name", "kind"), [("request-tracker", "rt"), ("connectwise", "connectwise")])
+def test_another_ticket_system_has_all_that_it_needs(
+    name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    [pod] = [each for each in pods(component(tmp_path, name), "Deployment") if each.name == "ticketing"]
+    [container] = pod.containers
+    given = pod.environment(container)
+    own = OF_TRACKER[kind]
+
+    assert given["PATCHLINE_TRACKER_KIND"] == kind
+    assert given.keys() - used_inside(container) - _of_the_database(container) <= known(SETTINGS["ticketing"]) | known(
+        own
+    )
+    assert needed(own) <= given.keys()
+    assert {value for variable, value in given.items() if variable.endswith("_FILE")} == set(pod.files(container))
+    for variable, value in given.items():
+        monkeypatch.setenv(variable, value)
+    read(SETTINGS["ticketing"], env_files=())
+    read(own, env_files=())
 
 
 def test_no_secret_and_no_floating_image_is_written_down() -> None:
