@@ -131,6 +131,20 @@ def test_the_secret_for_the_api_is_sealed(database: Database, sealing_key_file: 
     assert row["poll_seconds"] == 900
 
 
+def test_datto_gets_a_static_secret_and_is_polled_where_its_platform_is(database: Database, tmp_path: Path) -> None:
+    shared = tmp_path / "api-secret"
+    shared.write_text("the api secret\n")
+    words = ("--api-url", "pinotage", "--client-id", "KEY", "--client-secret-file", str(shared))
+
+    [added] = rows(source("add", "datto", "main", *words, "--json"))
+
+    assert added["url"].endswith("/webhooks/rmm/datto/main")
+    [row] = queried(database.admin, "SELECT scheme, api_url FROM gateway.source WHERE source_id = 'rmm/datto/main'")
+    assert (row["scheme"], row["api_url"]) == ("static-header", "https://pinotage-api.centrastage.net")
+    [listed] = [each for each in rows(source("list", "--json")) if each["source"] == "rmm/datto/main"]
+    assert (listed["polled_at"], listed["lost_webhooks"]) == (None, None)
+
+
 def test_a_rotation_leaves_the_secret_before_alive() -> None:
     [first] = rows(source("add", "patchline", "rotated", "--json"))
 

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from chassis.errors import WrongSetting
 from contracts import ids
 from contracts.events import rmm
 from contracts.events.event import Confidence, Method, Severity
 from services.gateway import vendors
+from services.gateway.translation.translate_app import TranslateSettings, translator
 from services.gateway.vendors import datto_template
 from services.gateway.vendors.datto import translated
 from services.gateway.vendors.datto_template import HEAD, TAIL, filled
@@ -314,6 +316,13 @@ def test_the_words_are_a_setting() -> None:
     assert isinstance(failed.event, rmm.PatchInstallFailed)
     with pytest.raises(ValueError, match="fialed: not one of"):
         Words.of({"fialed": []})
+
+
+def test_a_word_list_that_is_none_of_ours_stops_the_process_with_its_name() -> None:
+    settings = TranslateSettings.model_construct(ninjaone_patch_places={}, datto_words={"fialed": ["failed"]})
+
+    with pytest.raises(WrongSetting, match=r"PATCHLINE_DATTO_WORDS: fialed: not one of"):
+        translator(settings)
 
 
 @pytest.mark.parametrize("value", ["", "[alert_type]"])
