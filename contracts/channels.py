@@ -55,7 +55,6 @@ SEQUENCED: Final = frozenset({topics.CLIENTS, topics.ASSETS, topics.COMPLIANCE_E
 
 NOT_READ_YET: Final[Mapping[Topic, frozenset[str]]] = {
     topics.CLIENTS: frozenset({"credentials"}),
-    topics.PSA_EVENTS: frozenset({"ticketing"}),
     topics.TICKETS: frozenset({"credentials", "compliance"}),
 }
 """Services that a topic is declared for and that do not read it in this release."""

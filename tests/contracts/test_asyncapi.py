@@ -77,6 +77,7 @@ def test_every_event_travels_on_a_topic_and_every_topic_in_use_carries_something
     assert [event.TYPE for event in ALL if not channels.topics_of(event)] == []
     in_use = set(topics.DECLARED) - channels.UNUSED - channels.RAW
     assert [topic.name for topic in in_use if not channels.events_of(topic)] == []
+    assert [topic.name for topic in channels.UNUSED if channels.events_of(topic)] == []
 
 
 @pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: file.stem)
