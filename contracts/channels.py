@@ -38,16 +38,7 @@ ABOUT: Final[Mapping[Topic, str]] = {
     topics.OCSF_EVENTS: "The facts of compliance.events as OCSF events, for security tools.",
 }
 
-UNUSED: Final = frozenset(
-    {
-        topics.PSA_RAW,
-        topics.PSA_EVENTS,
-        topics.EXPOSURES_RAW,
-        topics.EXPOSURES,
-        topics.CREDENTIALS_EVENTS,
-        topics.OCSF_EVENTS,
-    }
-)
+UNUSED: Final = frozenset({topics.EXPOSURES_RAW, topics.EXPOSURES, topics.CREDENTIALS_EVENTS, topics.OCSF_EVENTS})
 """Declared so that every cluster has them; nothing is written there in this release."""
 
 SEQUENCED: Final = frozenset({topics.CLIENTS, topics.ASSETS, topics.COMPLIANCE_EVENTS, topics.FIGURES, topics.TICKETS})
