@@ -15,7 +15,14 @@ from typing import Any, Final
 
 from contracts import ids
 from contracts.envelope import Envelope
-from contracts.events.ticket import TicketAppended, TicketEvent, TicketOpened, TicketReopened, TicketResolved
+from contracts.events.ticket import (
+    TicketAppended,
+    TicketEvent,
+    TicketOpened,
+    TicketParked,
+    TicketReopened,
+    TicketResolved,
+)
 from patchline.demo.check import Check, compared, with_wrong
 from patchline.demo.subscriber import Seen
 from patchline.demo.tracker import Issue
@@ -148,6 +155,12 @@ class Desk:
         own = [issue for issue in issues if issue.client == CLIENT]
         tickets = compared("tickets of the storm", Counter(mine.keys()), Counter(each.key for each in own), str)
         wrong = [line for issue in own if issue.key in mine for line in _wrong(mine[issue.key], issue)]
+        wrong += [
+            f"{key}: parked: {each.data.reason}"
+            for key in mine
+            for each in once(seen.tickets.get(key, ()))
+            if isinstance(each.data, TicketParked)
+        ]
         yield with_wrong(tickets, wrong)
         expected = Counter((matter.key, step.told.TYPE) for matter in mine.values() for step in STEPS[: matter.sent])
         told = Counter((key, each.data.TYPE) for key in mine for each in once(seen.tickets.get(key, ())))

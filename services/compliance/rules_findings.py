@@ -127,8 +127,11 @@ def _claimed_but_below(case: Case, view: ReleaseView) -> Pair | None:
 
 
 def _listed_but_there(case: Case, view: ReleaseView) -> Pair | None:
+    """No contradiction where the deployer took it off in between."""
     there, listed = case.readings_at_least(view.release), view.listed
     if not there or listed is None or view.absent is not None:
+        return None
+    if view.rolled_back is not None and there[-1] < view.rolled_back:
         return None
     return (there[-1], listed) if listed.at > there[-1].at else None
 

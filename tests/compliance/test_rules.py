@@ -51,6 +51,18 @@ TABLE: dict[str, tuple[Story, State]] = {
     "a build of another line tells nothing": ([scanned(1), read(1, "26100.2894")], State.UNKNOWN),
     "scans since the release never listed it": ([scanned(1)], State.UNKNOWN),
     "it was taken off again": ([LIST_IT, reported(1), booted(2), taken_off(3)], State.MISSING_IN_SLA),
+    "its build was read, then it was taken off": (
+        [LIST_IT, reported(1), booted(2, JAN_BUILD), taken_off(3)],
+        State.MISSING_IN_SLA,
+    ),
+    "its build was read, it was taken off, and a scan lists it": (
+        [LIST_IT, reported(1), booted(2, JAN_BUILD), taken_off(3), listed(4)],
+        State.MISSING_IN_SLA,
+    ),
+    "taken off, then the build read all the same, then listed": (
+        [LIST_IT, reported(1), taken_off(2), read(3, JAN_BUILD), listed(4)],
+        State.CONTRADICTED,
+    ),
     "proven, then listed again": (
         [LIST_IT, reported(1), booted(2), gone(3), listed(4)],
         State.CONTRADICTED,

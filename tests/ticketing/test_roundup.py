@@ -162,6 +162,20 @@ async def test_any_other_refusal_of_a_creation_is_one() -> None:
             await desk.create(DRAFT, "abc")
 
 
+BROKEN = "Sun Nov 22 09:12:44 2026: An error occurred. Please check the server log for more information."
+
+
+async def test_what_breaks_inside_the_tracker_is_no_refusal_though_it_says_400() -> None:
+    script = Script(message=made("1"), create=refusal(400, BROKEN), find=refusal(400, BROKEN))
+    async with tracker(script) as desk:
+        with pytest.raises(Unavailable, match="the tracker broke") as written:
+            await desk.create(DRAFT, "abc")
+        with pytest.raises(Unavailable, match="the tracker broke") as read:
+            await desk.find("pl-x-g1")
+
+    assert (written.value.ambiguous, read.value.ambiguous) == (True, False)
+
+
 @pytest.mark.parametrize(
     "shown",
     [

@@ -16,6 +16,12 @@ from contracts.envelope import described
 from services.ticketing.adapters.tracker import NotAsWritten
 from services.ticketing.records import Note
 
+BROKEN_INSIDE: Final = "check the server log"
+"""How Roundup answers what went wrong inside it, such as a locked database: with 400, which here is no refusal.
+
+Source: Roundup 2.6, `rest.py`, the last `except` around every route.
+"""
+
 LOGIN_REFUSED_SECONDS: Final = 30.0
 """A wrong password is nobody's ticket's fault: everything waits so long, and a person sees why."""
 
@@ -121,7 +127,7 @@ class Wire:
         headers: Mapping[str, str] | None = None,
         json: Any = None,
     ) -> httpx.Response:
-        """Call and return the answer; a refused login is nobody's ticket's fault.
+        """Call and return the answer; a refused login or what breaks inside the tracker is no fault of a ticket.
 
         Raises:
             Refused, Unavailable: as `Outbound.call` says.
@@ -132,6 +138,8 @@ class Wire:
             if error.status == 401:
                 reason = f"the tracker refuses the login of {self._user}: {error}"
                 raise Unavailable(reason, retry_after_seconds=LOGIN_REFUSED_SECONDS) from error
+            if error.status == 400 and BROKEN_INSIDE in str(error):
+                raise Unavailable(f"the tracker broke: {error}", ambiguous=method not in READS) from error
             raise
 
     async def element(self, number: str, *more: str) -> tuple[str, Issue]:
