@@ -4,6 +4,7 @@
 act. Source: reference "ConnectWise PSA (Manage)"; what is not confirmed there is said in `docs/psa/connectwise.md`.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ BOARD: Final = "Patching"
 OTHER_BOARD: Final = "Projects"
 CODEBASE: Final = "v2026_1/"
 KEY_PATH: Final = "/login/callbackkey"
+MOST_CALLS: Final = 10_000
+"""So many of the last calls are remembered."""
 
 
 class Deed(BaseModel):
@@ -59,7 +62,7 @@ class Sandbox:
     faults: Faults = field(default_factory=Faults)
     callbacks: Callbacks = field(default_factory=Callbacks)
     clock: Callable[[], datetime] = lambda: datetime.now(UTC)
-    calls: list[Call] = field(default_factory=list)
+    calls: deque[Call] = field(default_factory=lambda: deque(maxlen=MOST_CALLS))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""

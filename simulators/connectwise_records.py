@@ -81,7 +81,11 @@ class Records:
     numbers: "count[int]" = field(default_factory=lambda: count(1001))
 
     def add_company(self, identifier: str, name: str) -> Row:
-        """Add a client."""
+        """Add a client, or give the one with this identifier another name."""
+        known = next((row for row in self.companies if row["identifier"] == identifier), None)
+        if known is not None:
+            known["name"] = name
+            return known
         number = len(self.companies) + 2
         row = {"id": number, "identifier": identifier, "name": name, "deletedFlag": False}
         self.companies.append(row)

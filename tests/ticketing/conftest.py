@@ -12,8 +12,10 @@ from patchline.local import place
 from patchline.local import request_tracker as local_request_tracker
 from patchline.local.request_tracker import Hook, RequestTracker
 from patchline.local.roundup import RateLimit, Roundup
+from simulators.connectwise import Sandbox
 from tests.parts import Database
 from tests.ticketing.desk import Desk, Room, emptied
+from tests.ticketing.psa import running
 
 
 def _say(line: str) -> None:
@@ -75,6 +77,13 @@ def request_tracker(hooked: Hooked) -> Iterator[RequestTracker]:
             yield tracker
         finally:
             tracker.stop()
+
+
+@pytest.fixture(scope="session")
+async def connectwise() -> AsyncIterator[Sandbox]:
+    """A simulated ConnectWise PSA: whoever uses it makes it new first."""
+    async with running() as sandbox:
+        yield sandbox
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from services.ticketing.adapters.tracker import ChangedMeanwhile, NotAsWritten
 from services.ticketing.records import Draft, Note, TicketRef
 from simulators.connectwise import BOARD, CLIENT_ID, OTHER_BOARD, Sandbox
 from simulators.connectwise_wire import Call
-from tests.ticketing.psa import LOGIN, WORDS, Person, numbers, of, renewed, running, texts
+from tests.ticketing.psa import LOGIN, WORDS, Person, numbers, of, renewed, texts
 
 KEY = "pl-patch_failed-5d2f0a4e-0000-4000-8000-000000000000-g1"
 DRAFT = Draft(key=KEY, title="T", text="body", company="ACME", severity="critical", marker=f"{KEY}/1/open/e1")
@@ -27,15 +27,9 @@ CLOSING = Note(marker=f"{KEY}/3/resolve/e3", text="done")
 OPENING = Note(marker=f"{KEY}/4/reopen/e4", text="again")
 
 
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Sandbox]:
-    async with running() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-def psa(server: Sandbox) -> Sandbox:
-    return renewed(server)
+def psa(connectwise: Sandbox) -> Sandbox:
+    return renewed(connectwise)
 
 
 @pytest.fixture
@@ -148,7 +142,7 @@ class TestFind:
         Person(psa).plant(KEY)
 
         assert await desk.find('x" or externalXRef!="') == []
-        assert psa.calls == []
+        assert not psa.calls
 
     async def test_marked_tickets_come_page_by_page(
         self, psa: Sandbox, desk: ConnectWise, monkeypatch: pytest.MonkeyPatch

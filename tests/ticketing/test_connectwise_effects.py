@@ -19,7 +19,7 @@ from tests.builders import ACME, BIRCH, client_changed, event
 from tests.parts import Database
 from tests.ticketing.desk import emptied, until
 from tests.ticketing.findings import failed_again, state_changed
-from tests.ticketing.psa import POLICY, Person, numbers, renewed, running, texts
+from tests.ticketing.psa import POLICY, Person, numbers, renewed, texts
 from tests.ticketing.psa_desk import PsaRoom
 
 KNOWN = event(
@@ -32,16 +32,10 @@ HASTY = replace(POLICY, timeout_seconds=0.5)
 FAULTS = [each for each in Fault if each not in {Fault.NONE, Fault.HOLD_AFTER}]
 
 
-@pytest.fixture(scope="module")
-async def server() -> AsyncIterator[Sandbox]:
-    async with running() as sandbox:
-        yield sandbox
-
-
 @pytest.fixture
-async def room(database: Database, server: Sandbox) -> AsyncIterator[PsaRoom]:
+async def room(database: Database, connectwise: Sandbox) -> AsyncIterator[PsaRoom]:
     await emptied(database)
-    async with PsaRoom.on(database, renewed(server)) as made:
+    async with PsaRoom.on(database, renewed(connectwise)) as made:
         yield made
 
 

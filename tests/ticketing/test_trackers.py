@@ -16,17 +16,22 @@ from contracts.events.obligation import State
 from contracts.events.ticket import TicketMerged, TicketOpened
 from patchline.local.request_tracker import RequestTracker as LocalRequestTracker
 from patchline.local.roundup import Roundup as LocalRoundup
+from services.ticketing.adapters.connectwise import Words
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.records import Note, TicketRef
+from simulators.connectwise import BOARD, Sandbox
 from simulators.faulty_proxy import Fault, Seen, faulty_proxy
 from tests.builders import client_changed
 from tests.parts import Database
 from tests.ticketing.desk import AnyRoom, Desk, Issue, Room, emptied
 from tests.ticketing.findings import failed_again, state_changed
-from tests.ticketing.rt_desk import RtDesk, RtRoom
+from tests.ticketing.psa import renewed
+from tests.ticketing.psa_desk import PsaDesk, PsaRoom, plain
+from tests.ticketing.rt_desk import Meddling, RtDesk, RtRoom
 from tests.ticketing.test_effects_faults import Wrapped
 
 KNOWN = client_changed("Acme Dental", sequence=1)
+Local = LocalRoundup | LocalRequestTracker | Sandbox
 
 
 @dataclass(frozen=True)
@@ -34,7 +39,7 @@ class House:
     """A ticket system with ticketing beside it. `new` and `reopened` are its words, `writes` what changes a ticket."""
 
     room: AnyRoom
-    desk: Desk | RtDesk
+    desk: Desk | RtDesk | PsaDesk
     url: str
     new: str
     reopened: str
@@ -51,35 +56,41 @@ class House:
         return self.desk.issue(key)
 
 
-without_guards = pytest.mark.parametrize("local", ["request_tracker"], indirect=True)
+without_guards = pytest.mark.parametrize("local", ["request_tracker", "connectwise"], indirect=True)
 
 
-@pytest.fixture(params=["roundup", "request_tracker"])
-def local(request: pytest.FixtureRequest) -> LocalRoundup | LocalRequestTracker:
-    started: LocalRoundup | LocalRequestTracker = request.getfixturevalue(request.param)
+@pytest.fixture(params=["roundup", "request_tracker", "connectwise"])
+def local(request: pytest.FixtureRequest) -> Local:
+    started: Local = request.getfixturevalue(request.param)
     return started
 
 
 @pytest.fixture
-def person(local: LocalRoundup | LocalRequestTracker) -> Iterator[Desk | RtDesk]:
+def person(local: Local) -> Iterator[Desk | RtDesk | PsaDesk]:
     if isinstance(local, LocalRoundup):
         with Desk.of(local) as desk:
             yield desk
+    elif isinstance(local, Sandbox):
+        yield PsaDesk(plain(renewed(local)))
     else:
         with RtDesk.of(local) as rt_desk:
             yield rt_desk
 
 
 @pytest.fixture
-async def house(
-    database: Database, local: LocalRoundup | LocalRequestTracker, person: Desk | RtDesk
-) -> AsyncIterator[House]:
+async def house(database: Database, local: Local, person: Desk | RtDesk | PsaDesk) -> AsyncIterator[House]:
     await emptied(database)
     if isinstance(local, LocalRoundup):
         async with Room.on(database, local) as room:
             writes = (_is("PATCH", "/rest/data/issue/"),)
             creates = _is("POST", "/rest/data/issue/@poe/")
             yield House(room, person, local.url, "unread", "unread", creates, writes)
+    elif isinstance(local, Sandbox):
+        async with PsaRoom.on(database, local) as psa_room:
+            tickets = f"/{local.codebase}apis/3.0/service/tickets"
+            psa_writes = (_is("POST", f"{tickets}/"), _is("PATCH", f"{tickets}/"))
+            psa_room.words = Words(board=BOARD, reopened_status="open")
+            yield House(psa_room, person, local.url, "new", "open", _is("POST", tickets), psa_writes)
     else:
         async with RtRoom.on(database, local) as rt_room:
             rt_writes = (_is("POST", "/REST/2.0/ticket/"), _is("PUT", "/REST/2.0/ticket/"))
@@ -170,6 +181,22 @@ async def test_a_persons_closure_followed_by_a_failure_opens_the_next_generation
     assert second == first.removesuffix("g1") + "g2"
     assert (house.desk.issue(first).status, len(house.desk.issue(first).notes)) == ("resolved", 1)
     assert house.desk.issue(second).status == house.new
+
+
+@without_guards
+async def test_a_closure_at_the_very_moment_of_a_note_loses_no_failure(
+    house: House, changed: Callable[..., Envelope]
+) -> None:
+    await house.room.done(KNOWN, changed("a", State.FAILED))
+    number = (await house.issue()).number
+    tracker = house.room.tracker(transport=Meddling("POST", lambda: house.desk.edit(number, status="resolved")))
+
+    await house.room.done(changed("b", State.FAILED), tracker=tracker)
+    await tracker.close()
+
+    [first, second] = await house.room.keys()
+    assert house.desk.issue(first).status == "resolved"
+    assert "- B-PC" in house.desk.issue(second).notes[0]
 
 
 @without_guards
