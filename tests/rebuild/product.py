@@ -1,6 +1,7 @@
 """Translate, inventory and compliance in the test's own process, on real parts; the day comes in as raw records."""
 
 import asyncio
+import json
 import os
 import secrets
 import sys
@@ -77,7 +78,39 @@ def days_deliveries(devices: int, seed: int = 7) -> list[RawDelivery]:
     """Return what a day's vendors deliver and the door lets through, in the order in which it is sent."""
     start = EVENING - timedelta(hours=21)
     sent = [each for each in plan(day(seed=seed, devices=devices)).deliveries if each.nature is not Nature.FORGED]
-    return [_raw(each, start + timedelta(seconds=number)) for number, each in enumerate(sent)]
+    return _listings(start) + [_raw(each, start + timedelta(seconds=number)) for number, each in enumerate(sent)]
+
+
+def _listings(at: datetime) -> list[RawDelivery]:
+    """Return what two scripts list of applications: one of them again later, and then a part of it."""
+    told = [
+        _listing(at, "listed-1", "l-1", ["7-Zip", "openssl"], complete=True),
+        _listing(at, "listed-2", "l-2", ["curl"], complete=True),
+        _listing(at + timedelta(hours=1), "listed-1", "l-3", ["openssl", "vim"], complete=True),
+        _listing(at + timedelta(hours=2), "listed-1", "l-4", ["git"], complete=False),
+    ]
+    return [
+        RawDelivery(
+            raw_id=ids.new_raw_id(),
+            vendor=PATCHLINE_SCRIPTS.vendor,
+            source=PATCHLINE_SCRIPTS.full_name,
+            received=at + timedelta(hours=3),
+            channel="webhook",
+            body=json.dumps(each).encode(),
+            delivery=f"listing-{number}",
+        )
+        for number, each in enumerate(told)
+    ]
+
+
+def _listing(at: datetime, device: str, listing: str, names: Sequence[str], *, complete: bool) -> dict[str, object]:
+    told = {"device": device, "organisation": FLEET_CLIENTS[0].name, "listing": listing, "complete": complete}
+    applications = [{"name": name, "version": "1"} for name in names]
+    return {
+        "type": "device.applications_listed",
+        "timestamp": at.isoformat(),
+        "data": {**told, "applications": applications},
+    }
 
 
 def _raw(sent: Delivery, at: datetime) -> RawDelivery:

@@ -64,6 +64,12 @@ CORRUPTIONS = {
             "DELETE FROM inventory.device_fact WHERE event_id = "
             "(SELECT event_id FROM inventory.device_fact ORDER BY 1 LIMIT 1)"
         ): ("device_fact", "only rebuilt", ()),
+        "DELETE FROM inventory.application WHERE name = 'vim'": ("application", "only rebuilt", ()),
+        "UPDATE inventory.application_listing SET added = 7 WHERE added = 1": (
+            "application_listing",
+            "differs",
+            ("added",),
+        ),
     },
     "compliance": {
         (
