@@ -174,6 +174,21 @@ def test_the_job_declares_the_topics_with_the_copies_that_production_demands(fol
 
 
 @pytest.mark.parametrize("folder", FOLDERS)
+def test_what_is_applied_before_a_release_is_all_that_the_job_needs_and_all_settings(folder: str) -> None:
+    [job] = pods(folder, "Job")
+    first = [
+        each for each in built(folder) if each["metadata"]["labels"].get("app.kubernetes.io/component") == "prepare"
+    ]
+    names = {(each["kind"], each["metadata"]["name"]) for each in first}
+
+    assert {("Namespace", "patchline"), ("Job", "prepare"), ("ServiceAccount", job.spec["serviceAccountName"])} <= names
+    assert {("NetworkPolicy", name) for name in ("default-deny", "names", "kafka-and-postgres")} <= names
+    for pod in pods(folder, *WORKLOADS):
+        used = [each["configMapRef"]["name"] for container in pod.containers for each in container.get("envFrom", [])]
+        assert {("ConfigMap", name) for name in used} <= names, "a new pod would wait for settings that come later"
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
 def test_nothing_is_selected_that_is_not_there(folder: str) -> None:
     documents = built(folder)
     found = pods(folder, "Deployment")
