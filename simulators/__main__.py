@@ -1,4 +1,4 @@
-"""`python -m simulators`: serve the simulated NinjaOne instances until a signal ends it."""
+"""`python -m simulators`: serve the simulated RMMs until a signal ends it."""
 
 import asyncio
 import signal
@@ -8,7 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.health import serve
 from simulators.day import day
-from simulators.ninjaone_api import Api
+from simulators.rmms import Rmms
 
 DEFAULT_PORT = 18095
 
@@ -28,8 +28,8 @@ async def run(settings: SimulatorSettings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    api = Api(day(seed=settings.seed, devices=settings.devices))
-    await serve(api, host="127.0.0.1", port=settings.port, stopping=stopping)
+    rmms = Rmms(day(seed=settings.seed, devices=settings.devices))
+    await serve(rmms, host="127.0.0.1", port=settings.port, stopping=stopping)
 
 
 if __name__ == "__main__":

@@ -165,12 +165,13 @@ class Api:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        await give(await self._routed(await call_of(scope, receive)), send)
+        await give(await self.answer(await call_of(scope, receive)), send)
 
     def _accounts(self, whole: Day) -> dict[str, Account]:
         return {source.name: Account(whole, source) for source in self._sources}
 
-    async def _routed(self, call: Call) -> Answer:
+    async def answer(self, call: Call) -> Answer:
+        """Answer one call: of an instance, or at the simulator's own door."""
         if call.path == "/_day":
             return self._managed(call)
         _, name, *rest = call.path.split("/")

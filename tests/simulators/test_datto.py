@@ -12,6 +12,7 @@ from simulators.datto_api import CLIENT_ID, CLIENT_SECRET, Api
 from simulators.datto_rows import DattoView
 from simulators.datto_webhooks import Escaping, Monitors, body
 from simulators.deliveries import SECRET_HEADER, Delivery, Nature, headers_of
+from simulators.rmms import Rmms
 from simulators.script import NOW, What
 from tests.gateway.test_datto_api import ACCOUNT, DAY, DEVICES
 
@@ -116,3 +117,13 @@ async def test_a_token_is_given_for_the_right_words_only(form: Any, auth: tuple[
 async def test_its_own_door_refuses_what_it_does_not_know(setting: dict[str, str], status: int) -> None:
     async with client(Api(DAY, [ACCOUNT])) as http:
         assert (await http.put("http://127.0.0.1/_day", json=setting)).status_code == status
+
+
+async def test_all_vendors_stand_behind_one_address() -> None:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=Rmms(DAY)), base_url="http://127.0.0.1") as http:
+        known = await http.put("/_day", json={"source": "main", "mood": "broken"})
+        unknown = await http.put("/_day", json={"source": "nowhere", "mood": "broken"})
+        played = await http.post("/_day", json={"seed": 2, "devices": 20})
+        elsewhere = await http.get("/nowhere/v2/devices-detailed")
+
+    assert [each.status_code for each in (known, unknown, played, elsewhere)] == [200, 400, 200, 404]
