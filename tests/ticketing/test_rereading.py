@@ -18,7 +18,7 @@ from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.handlers import TicketingHandler
 from services.ticketing.rereading import Rereading, Rereads
 from tests.builders import batch_of, client_changed, event
-from tests.ticketing.desk import Desk, Room
+from tests.ticketing.desk import AnyRoom, Desk, Room
 from tests.ticketing.findings import state_changed
 
 KNOWN = client_changed("Acme Dental", sequence=1)
@@ -40,7 +40,7 @@ def told(
 class Hearing:
     """Ticketing that listens to its tracker."""
 
-    def __init__(self, room: Room, tracker: Tracker) -> None:
+    def __init__(self, room: AnyRoom, tracker: Tracker) -> None:
         self.room = room
         room.handler = TicketingHandler(look_every=timedelta(seconds=30), own_names=frozenset({"patchline"}))
         self._rereading = Rereading(
