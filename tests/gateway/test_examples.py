@@ -15,6 +15,7 @@ from services.gateway.vendors.confirmation import Basis
 NOW = datetime(2026, 11, 10, 18, 5, tzinfo=UTC)
 ALL = [(vendor, example) for vendor in examples.vendors() for example in examples.examples_of(vendor)]
 ADAPTERS = vendors.adapters()
+RMM_PAGES = Path(__file__).parents[2] / "docs" / "rmm"
 
 
 @pytest.mark.parametrize(("vendor", "example"), ALL, ids=[f"{vendor}: {each.name}" for vendor, each in ALL])
@@ -85,3 +86,12 @@ def test_another_file_is_refused(tmp_path: Path, text: str) -> None:
 
     with pytest.raises(ValueError, match="source capture"):
         examples.captured(file)
+
+
+@pytest.mark.parametrize("page", sorted(RMM_PAGES.glob("*.md")), ids=lambda page: page.stem)
+def test_the_page_of_an_rmm_says_how_each_channel_was_confirmed(page: Path) -> None:
+    text = " ".join(page.read_text().split())
+
+    assert f"`patchline source test {page.stem}` shows it" in text
+    for channel, each in vendors.confirmations(page.stem).items():
+        assert f"{channel}: **{each.by}**" in text
