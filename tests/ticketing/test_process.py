@@ -21,6 +21,7 @@ from contracts.envelope import Envelope, decode, encode
 from contracts.events.obligation import State
 from contracts.events.ticket import TicketMerged, TicketOpened, TicketResolved
 from contracts.ids import tenant_id
+from patchline.local.request_tracker import QUEUE, RequestTracker
 from patchline.local.roundup import Roundup
 from services.ticketing.adapters.choice import connected
 from services.ticketing.app import limits_of, slots_within
@@ -29,6 +30,7 @@ from tests.builders import client_changed
 from tests.parts import Database
 from tests.ticketing.desk import Desk, until
 from tests.ticketing.findings import state_changed
+from tests.ticketing.rt_desk import RtDesk
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -130,6 +132,36 @@ async def test_from_kafka_to_the_tracker_and_back(
         issue = desk.issue(opened.data.ticket)
     assert (issue.number, issue.status) == (opened.data.external, "resolved")
     assert code == 0
+
+
+async def test_from_kafka_to_request_tracker(
+    kafka: str, request_tracker: RequestTracker, environment: dict[str, str], *, requirement: str, tmp_path: Path
+) -> None:
+    tenant = tenant_id(f"client {uuid4()}")
+    told: list[Envelope] = []
+
+    async def has_opened() -> bool:
+        return any(each.tenant == tenant for each in told)
+
+    token = tmp_path / "token"
+    token.write_text(request_tracker.token)
+    own = environment | {
+        "PATCHLINE_TRACKER_KIND": "rt",
+        "PATCHLINE_TRACKER_URL": request_tracker.url,
+        "PATCHLINE_TRACKER_PASSWORD_FILE": str(token),
+        "PATCHLINE_RT_QUEUE": QUEUE,
+    }
+    async with reading(kafka, told), producing(kafka) as producer, process(own):
+        await send(producer, topics.CLIENTS, client_changed("Acme Dental", sequence=1, tenant=tenant))
+        failed = state_changed("a", State.FAILED, 1, requirement=requirement, tenant=tenant)
+        await send(producer, topics.COMPLIANCE_EVENTS, failed, failed)
+        await until(has_opened, seconds=60)
+
+    [opened] = [each.data for each in told if each.tenant == tenant]
+    assert isinstance(opened, TicketOpened)
+    with RtDesk.of(request_tracker) as desk:
+        issue = desk.issue(opened.ticket)
+    assert (issue.number, issue.client, len(issue.notes)) == (opened.external, "Acme Dental", 1)
 
 
 def test_the_settings_say_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:

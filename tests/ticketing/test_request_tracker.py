@@ -185,6 +185,21 @@ class TestNotes:
         assert not await tracker.has_note(ref, said.marker)
         assert await tracker.last_note(ref, key) is None
 
+    async def test_one_that_meets_a_persons_closing_was_said_to_nobody(
+        self, request_tracker: LocalRequestTracker, rt_desk: RtDesk, key: str
+    ) -> None:
+        number = rt_desk.create(key)
+        ref, said = TicketRef(id=number, is_open=True), note(key, 2, "append")
+        meddling = Meddling("POST", lambda: rt_desk.edit(number, status="resolved"))
+        tracker = connected(request_tracker, transport=meddling)
+
+        with pytest.raises(ChangedMeanwhile, match="closed"):
+            await tracker.append(ref, said)
+
+        assert not await tracker.has_note(replace(ref, is_open=False), said.marker)
+        assert rt_desk.issue_of(number).status == "resolved"
+        await tracker.close()
+
     async def test_many_notes_are_read_to_the_last(
         self, tracker: RequestTracker, key: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:

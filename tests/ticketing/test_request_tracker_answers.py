@@ -289,6 +289,12 @@ class TestNote:
             with pytest.raises(NotAsWritten, match="allowed to see comments"):
                 await desk.append(OPEN, NOTE)
 
+    async def test_one_that_met_a_closing_makes_us_look_again(self) -> None:
+        script = Script(element=[ticket(), ticket(status="resolved")], transactions=listed(said(42, NOTE.marker)))
+        async with tracker(script) as desk:
+            with pytest.raises(ChangedMeanwhile, match="closed"):
+                await desk.append(OPEN, NOTE)
+
     @pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(502)])
     async def test_one_whose_answer_is_lost_may_be_there(self, answer: httpx.Response) -> None:
         async with tracker(Script(comment=answer)) as desk:
@@ -383,39 +389,47 @@ class TestStatus:
         assert script.sent("put") == []
 
 
+def line(number: int, told: str) -> Line:
+    """Return a line of history told as `who: note` or `who > status`."""
+    who, sign, what = told.partition(" > ") if " > " in told else told.partition(": ")
+    if sign == " > ":
+        return Line(number, "Status", "", what, who)
+    marker = f"{KEY}/{what}" if "/" in what else f"{KEY}/{what}/{what}/e"
+    return Line(number, "Comment", f"T [{marker}]\n", "", who)
+
+
 class TestHistory:
     """What counts as done."""
 
     @pytest.mark.parametrize(
-        ("lines", "is_done", "last"),
+        ("lines", "done", "last"),
         [
-            pytest.param([], False, None, id="nothing"),
-            pytest.param([("Comment", "2/append/e")], False, "2/append/e", id="another note"),
-            pytest.param([("Comment", "3/resolve/e")], False, None, id="its note alone"),
-            pytest.param([("Comment", "3/resolve/e"), ("Status", "open")], False, None, id="opened after it"),
-            pytest.param([("Status", "resolved"), ("Comment", "3/resolve/e")], False, None, id="closed before it"),
-            pytest.param([("Correspond", "3/resolve/e"), ("Status", "resolved")], True, "3/resolve/e", id="both"),
+            pytest.param([], set(), None, id="nothing"),
+            pytest.param(["us: append"], {"append"}, "append", id="a note"),
+            pytest.param(["us: resolve"], set(), None, id="a closing note alone"),
+            pytest.param(["us: resolve", "us > open"], set(), None, id="opened after it"),
+            pytest.param(["us: resolve", "them > resolved"], set(), None, id="closed after it by a person"),
+            pytest.param(["us > resolved", "us: resolve"], set(), None, id="closed before it"),
+            pytest.param(["us: resolve", "us > resolved"], {"resolve"}, "resolve", id="a closing"),
+            pytest.param(["us: resolve", "us > rejected", "us: merged/9"], {"resolve"}, "resolve", id="then a merge"),
+            pytest.param(["them > resolved", "us: append"], set(), None, id="a note that met a closing"),
+            pytest.param(["them > resolved", "us: append", "them > open"], set(), None, id="which was undone after it"),
+            pytest.param(["them > resolved", "them > open", "us: append"], {"append"}, "append", id="or before it"),
+            pytest.param(["us: append", "them > resolved"], {"append"}, "append", id="a closing that met a note"),
             pytest.param(
-                [("Comment", "3/resolve/e"), ("Status", "rejected"), ("Comment", "merged/9")],
-                True,
-                "3/resolve/e",
-                id="with a merge after it",
+                ["us: append", "us: resolve", "us > resolved", "us: reopen", "us > open"],
+                {"append", "resolve", "reopen"},
+                "reopen",
+                id="a whole life",
             ),
         ],
     )
-    def test_an_act_is_its_note_and_its_status(
-        self, lines: list[tuple[str, str]], last: str | None, *, is_done: bool
-    ) -> None:
-        history = History(
-            tuple(
-                Line(number, kind, "" if kind == "Status" else f"T [{KEY}/{text}]\n", text)
-                for number, (kind, text) in enumerate(lines)
-            ),
-            CLOSED_STATUSES,
-        )
+    def test_an_act_is_its_note_and_what_it_speaks_of(self, lines: list[str], done: set[str], last: str | None) -> None:
+        history = History(tuple(line(number, told) for number, told in enumerate(lines)), CLOSED_STATUSES)
 
-        assert history.is_done(CLOSING.marker) is is_done
-        assert history.last_done(KEY) == (last and f"{KEY}/{last}")
+        acts = ("append", "resolve", "reopen")
+        assert {act for act in acts if history.is_done(f"{KEY}/{act}/{act}/e")} == done
+        assert history.last_done(KEY) == (last and f"{KEY}/{last}/{last}/e")
 
     async def test_it_is_read_to_its_last_page(self) -> None:
         page = listed(*(said(number, f"{KEY}/{number}/append/e") for number in range(100)))

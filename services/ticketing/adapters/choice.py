@@ -49,16 +49,7 @@ def _roundup(settings: TicketingSettings, policy: Policy) -> Tracker:
 
 
 def _request_tracker(settings: TicketingSettings, policy: Policy) -> Tracker:
-    own = read(RequestTrackerSettings)
-    names = request_tracker.Names(
-        queue=own.queue,
-        key_field=own.key_field,
-        client_field=own.client_field,
-        notes=own.notes,
-        resolved_status=own.resolved_status,
-        reopened_status=own.reopened_status,
-        closed_statuses=frozenset(each.strip() for each in own.closed_statuses.split(",")),
-    )
+    names = read(RequestTrackerSettings).names
     return request_tracker.connect(settings.tracker_url, token=settings.tracker_password, policy=policy, names=names)
 
 

@@ -100,7 +100,7 @@ class RequestTracker:
         return TicketRef(id=number, is_open=True)
 
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
-        """Return whether the act with this marker was carried out: its note is there, and so is its status."""
+        """Return whether the act with this marker was carried out to its end."""
         return (await self._wire.ours(ref.id)).is_done(marker)
 
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
@@ -112,6 +112,10 @@ class RequestTracker:
         _, ticket = await self._as_found(ref)
         await self._wire.say(ref.id, note, how=self._names.notes, subject=ticket.subject)
         await self._check_said(ref, note)
+        with reading_back(ref.id):
+            _, after = await self._wire.element(ref.id)
+        if not self._wire.is_open(after):
+            raise ChangedMeanwhile(f"a person closed ticket {ref.id} while a note was added to it")
 
     async def resolve(self, ref: TicketRef, note: Note) -> None:
         """Say something and set the resolved status."""

@@ -63,8 +63,8 @@ def marked(key_field: str, changed_since: datetime | None) -> str:
 
 
 def ours_on(number: str) -> str:
-    """Ask for what our user said on a ticket, and for the statuses that it set."""
-    return f"{_of(number)} AND Creator = '__CurrentUser__' AND ({_said()} OR Type = 'Status')"
+    """Ask for what our user said on a ticket, and for the statuses that anyone set."""
+    return f"{_of(number)} AND (Type = 'Status' OR (Creator = '__CurrentUser__' AND ({_said()})))"
 
 
 def others_on(number: str) -> str:

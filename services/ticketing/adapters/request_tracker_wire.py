@@ -111,6 +111,11 @@ class Transaction(BaseModel):
     creator: Linked = Field(alias="Creator")
     created: str = Field(default="", alias="Created")
 
+    @property
+    def line(self) -> Line:
+        """Return it as a line of the history."""
+        return Line(int(self.id), self.kind, self.subject or "", self.status or "", self.creator.id)
+
 
 class Attachment(BaseModel):
     """A part of what was said."""
@@ -182,14 +187,14 @@ class Wire:
         return response.headers.get("etag", ""), read(Ticket, response)
 
     async def ours(self, number: str) -> History:
-        """Return what we said and did on a ticket; of our own lines none is hidden from us."""
+        """Return what we said on a ticket and the statuses it had; of these lines none is hidden from us."""
         lines: list[Line] = []
         page: list[Transaction] = []
         while not lines or len(page) == PAGE_ROWS:
             page = await self._transactions(query.ours_on(number), page=len(lines) // PAGE_ROWS + 1)
             if not page:
                 break
-            lines += [Line(int(each.id), each.kind, each.subject or "", each.status or "") for each in page]
+            lines += [each.line for each in page]
         return History(tuple(lines), self.names.closed_statuses)
 
     async def others(self, number: str) -> list[Transaction]:
