@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import SecretStr
 
@@ -101,6 +102,30 @@ class TestWire:
 
         assert (caught.value.retry_after_seconds, caught.value.ambiguous) == (30, False)
         assert "s3cret" not in str(caught.value)
+
+    @pytest.mark.parametrize(
+        ("answer", "reason", "retry_after_seconds"),
+        [
+            pytest.param(
+                httpx.Response(302, headers={"location": "https://evil.example/"}), "elsewhere", 30, id="moved"
+            ),
+            pytest.param(httpx.Response(409, json={"code": "Conflict"}), "in use", None, id="in use"),
+            pytest.param(httpx.Response(200, text="<html>soon</html>"), "not ConnectWise's", None, id="a page"),
+        ],
+    )
+    async def test_an_answer_that_is_no_refusal_is_waited_out(
+        self, psa: Sandbox, answer: httpx.Response, reason: str, retry_after_seconds: float | None
+    ) -> None:
+        def respond(request: httpx.Request) -> httpx.Response:
+            is_card = request.url.path.startswith("/login/")
+            return httpx.Response(200, json={"Codebase": "v1/"}) if is_card else answer
+
+        desk = of(psa, transport=httpx.MockTransport(respond))
+        with pytest.raises(Unavailable, match=reason) as caught:
+            await desk.find(KEY)
+        await desk.close()
+
+        assert (caught.value.retry_after_seconds, caught.value.ambiguous) == (retry_after_seconds, False)
 
     async def test_a_codebase_that_leads_elsewhere_is_not_followed(self, psa: Sandbox, desk: ConnectWise) -> None:
         psa.codebase = "../../evil/"

@@ -198,6 +198,8 @@ class Wire:
         except Refused as error:
             if error.status == 401:
                 raise not_set_up(f"the keys or the client id are refused: {error}") from error
+            if 300 <= error.status < 400:  # a page for people, such as one about maintenance
+                raise not_set_up(f"it answers from elsewhere: {error}") from error
             if error.status == 409:  # the vendor: the record is possibly in use
                 raise Unavailable(f"in use: {error}") from error
             raise
