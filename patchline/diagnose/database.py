@@ -54,7 +54,7 @@ PARKED: Final[LiteralString] = """
     FROM gateway.parked GROUP BY source, reason ORDER BY source, reason
 """
 POLLS: Final[LiteralString] = """
-    SELECT source, next_at, leased_until, last_succeeded_at, last_failed_at, failures, last_error
+    SELECT source, next_at, leased_until, last_succeeded_at, last_failed_at, failures, last_error, lost_webhooks
     FROM gateway.poll_state ORDER BY source
 """
 SOURCES: Final[LiteralString] = """

@@ -6,18 +6,26 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 import httpx
 import pytest
 
-from chassis.errors import WrongSetting
+from chassis.errors import NeverWorks, WrongSetting
 from chassis.health import serve
 from chassis.http import Policy, Refused, Unavailable
 from patchline.local import ports
+from services.gateway import vendors
 from services.gateway.adapters.datto_api import DattoApi
 from services.gateway.adapters.poll_answers import AnswerNotUnderstood
+from services.gateway.keys.sealing import Purpose, new_sealing_key, read_sealing_key, sealed
+from services.gateway.polling.comparisons import BY_VENDOR
+from services.gateway.polling.readers import DattoReader, NinjaOneReader, Readers
+from services.gateway.polling.rules_collect import ScanMoment
+from services.gateway.polling.store_poll import Due
 from simulators.datto_api import CLIENT_ID, CLIENT_SECRET, Api, Mood, Setting
 from simulators.datto_rows import DattoView
 from simulators.day import Day
@@ -144,6 +152,25 @@ async def test_wrong_credentials_are_refused(simulation: tuple[Api, str], waits:
         await api.read(NOON)
 
     await api.close()
+
+
+async def test_each_vendor_is_read_by_its_own_reader(tmp_path: Path) -> None:
+    key_file = tmp_path / "key"
+    key_file.write_text(new_sealing_key())
+    key = read_sealing_key(key_file)
+    readers = Readers(key, ScanMoment.ROWS)
+
+    def due(vendor: str) -> Due:
+        source = f"rmm/{vendor}/main"
+        box = sealed(key, b"quiet", source_id=source, purpose=Purpose.API)
+        return Due(source, vendor, "https://api.example", "us", box, timedelta(minutes=15), uuid4(), 0)
+
+    assert isinstance(await readers.of(due("datto")), DattoReader)
+    assert isinstance(await readers.of(due("ninjaone")), NinjaOneReader)
+    with pytest.raises(NeverWorks, match="tactical: has no poller"):
+        await readers.of(due("tactical"))
+    assert BY_VENDOR.keys() == set(vendors.POLLED)
+    await readers.close()
 
 
 def test_the_address_is_pinned_and_encrypted() -> None:

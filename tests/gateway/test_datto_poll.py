@@ -4,6 +4,8 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.events import rmm
 from contracts.events.event import Confidence, Method, OsFamily, Severity, Tier
@@ -181,6 +183,27 @@ def test_a_resolved_alert_without_its_moment_is_over_when_it_was_read() -> None:
     )
 
     assert reset.time == NOON + HOUR
+
+
+LIVES = st.lists(st.tuples(st.booleans(), st.booleans(), st.integers(0, 2)), max_size=12)
+"""What one poll after the other reads of an alert: whether it is listed, was resolved since, lost webhooks since."""
+
+
+@given(LIVES)
+def test_however_it_is_read_an_alert_is_raised_once_reset_once_and_each_lost_webhook_counted_once(
+    life: list[tuple[bool, bool, int]],
+) -> None:
+    memory, said = polled(), list[Said]()
+    resolved_at, lost, read = None, 0, list[tuple[bool, int]]()
+    for step, (is_listed, is_over, more) in enumerate(life, start=1):
+        resolved_at = resolved_at or (NOON if is_over else None)
+        lost += more
+        alerts = (alert_row(resolved_at=resolved_at, lost=lost),) if is_listed else ()
+        read += [(resolved_at is not None, lost)] * is_listed
+        said += memory.said(devices=(device_row(),), alerts=alerts, read_at=NOON + step * HOUR)
+
+    assert types(said) == ["alert.raised"] * bool(read) + ["alert.reset"] * any(over for over, _ in read)
+    assert memory.lost == (read[-1][1] if read else 0)
 
 
 def test_lost_webhooks_are_counted_once_each() -> None:
