@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from chassis.http import Refused, Unavailable
-from patchline.local.request_tracker import QUEUE
+from patchline.local.request_tracker import API_USER, QUEUE
 from patchline.local.request_tracker import RequestTracker as LocalRequestTracker
 from services.ticketing.adapters import request_tracker_wire
 from services.ticketing.adapters.request_tracker import Names, RequestTracker
@@ -402,7 +402,7 @@ async def test_the_seeded_scrip_tells_signed_facts_and_no_words(
         for body, signature in told
     )
     facts = [json.loads(body) for body, _ in told]
-    assert {(each["ticket"], each["key"]) for each in facts} == {(int(ref.id), key)}
+    assert {(each["ticket"], each["key"], each["by"]) for each in facts} == {(int(ref.id), key, API_USER)}
     assert [(each["type"], each["new"]) for each in facts] == [
         ("Create", None),
         ("Comment", None),

@@ -126,6 +126,7 @@ async def test_every_call_carries_the_token_and_none_looks_like_a_browser() -> N
 
     assert {each.headers["authorization"] for each in script.requests} == {"token 1-14-s3cret"}
     assert {each.headers["user-agent"] for each in script.requests} == {"patchline"}
+    assert {each.headers["accept-encoding"] for each in script.requests} == {"identity"}
     assert script.sent("tickets")[0].url.params["query"] == f"CF.{{CorrelationKey}} = '{KEY}'"
 
 

@@ -37,7 +37,11 @@ def connect(
     Raises:
         WrongSetting: `url` is not an https address, nor one of this machine.
     """
-    headers = {"Authorization": f"token {token.get_secret_value()}", "User-Agent": "patchline"}
+    headers = {
+        "Authorization": f"token {token.get_secret_value()}",
+        "User-Agent": "patchline",  # what looks like a browser is sent to the page to log in
+        "Accept-Encoding": "identity",  # web servers in front of RT change the ETag of what they compress
+    }
     outbound = Outbound(f"{url.rstrip('/')}/REST/2.0", policy, headers=headers, transport=transport)
     return RequestTracker(Wire(outbound, names))
 
