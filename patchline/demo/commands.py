@@ -108,6 +108,7 @@ def _tell_how_to_look(console: Console, house: House, outcome: Outcome) -> None:
         "",
         "It keeps running:",
         f"  tickets   {outcome.desk_url}  (name {name}, password {password})",
+        f"  contract  {house.contract_url}  (what is published on Kafka, and the doors)",
         f"  status    {here} patchline status",
         f"  look      {here} patchline ticket list, asset list, figures, dlq list",
         f"  stop      {here} patchline down",

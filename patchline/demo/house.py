@@ -11,11 +11,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, TextIO
 
+from patchline.contract import serving
 from patchline.local import PartUnavailable, Say, place, ports, runs
 from patchline.local import kafka as local_kafka
 from patchline.local import postgres as local_postgres
 from patchline.local import roundup as local_roundup
 from patchline.stack import stack
+from patchline.stack.commands import CONTRACT_LINE
 
 START_SECONDS: Final = 600
 STOP_SECONDS: Final = 90
@@ -33,6 +35,7 @@ _PORTS: Final[Mapping[str, tuple[int, int]]] = {
     "PATCHLINE_ROUNDUP_PORT": (local_roundup.DEFAULT_PORT, 1),
     "PATCHLINE_GATEWAY_PORT": (stack.GATEWAY_PORT, 1),
     "PATCHLINE_SIMULATOR_PORT": (stack.SIMULATOR_PORT, 1),
+    "PATCHLINE_CONTRACT_PORT": (serving.PORT, 1),
     "PATCHLINE_STACK_HEALTH_PORT": (stack.HEALTH_PORT, 10),
 }
 """The usual port of each part, and how many follow it."""
@@ -47,6 +50,7 @@ class House:
         self._clock_offset_seconds = clock_offset_seconds
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._lock: TextIO | None = None
+        self.contract_url = ""
 
     def open(self, say: Say) -> None:
         """Start everything and return when it is ready.
@@ -121,6 +125,8 @@ class House:
                 line = lines.readline()
                 if line.startswith(_READY):
                     return
+                if line.startswith(CONTRACT_LINE):
+                    self.contract_url = line.removeprefix(CONTRACT_LINE).strip()
                 if line:
                     told.append(line.rstrip())
                     say(told[-1])

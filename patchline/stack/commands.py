@@ -12,11 +12,14 @@ from typing import Annotated, Final
 import typer
 
 from chassis import commands
+from patchline.contract.serving import PORT as CONTRACT_PORT
+from patchline.contract.serving import served
 from patchline.local import PartUnavailable, place, runs
 from patchline.local.parts import PartSettings
 from patchline.stack.stack import GATEWAY_PORT, HEALTH_PORT, SIMULATOR_PORT, StackSettings, started
 
 READY_LINE: Final = "patchline is up"
+CONTRACT_LINE: Final = "contract:  "
 START_SECONDS: Final = 300
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
@@ -84,9 +87,11 @@ def _stay() -> None:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
-    with runs.supervised(settings.parts.home), started(settings, _say) as stack:
+    contract_port = int(os.environ.get("PATCHLINE_CONTRACT_PORT", CONTRACT_PORT))
+    with runs.supervised(settings.parts.home), served(contract_port) as contract, started(settings, _say) as stack:
         runs.record(settings.parts.home, stack.running())
         _say(f"webhooks:  {stack.around.gateway_url}/webhooks/rmm/<vendor>/<source>")
+        _say(f"{CONTRACT_LINE}{contract}")
         _say(f"simulated RMM: {stack.around.simulator_url}")
         if stack.parts.roundup:
             login = stack.parts.roundup.admin_login
