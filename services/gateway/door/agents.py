@@ -14,7 +14,7 @@ from services.gateway.door import agent_answers, answers, verification
 from services.gateway.door.answers import Answer
 from services.gateway.door.keeping import Keeping
 from services.gateway.door.uploads import Arriving, Gone, Uploads
-from services.gateway.door.verification import Verified
+from services.gateway.door.verification import Refused, Verified
 from services.gateway.keys.bodies import LARGEST_BODY_BYTES
 from services.gateway.registry.sources import Source
 from services.gateway.vendors import agent_wire
@@ -23,6 +23,9 @@ from services.gateway.vendors.agent_wire import HANDSHAKE_BYTES, Handshake
 PATH: Final = re.compile(r"/agents/[^/]+/[^/]+")
 INVENTORIES: Final = Uploads(largest_bytes=LARGEST_BODY_BYTES, longest_seconds=60.0)
 """What a report may be. An agent is at home behind slow lines, and its report is large."""
+
+CHALLENGED: Final = "challenged"
+"""An agent gives its password only once it was asked for it: the first request of each of its runs is no forgery."""
 
 Outcome = tuple[str, Answer]
 """What became of a request, for the metrics, and what is answered."""
@@ -48,7 +51,7 @@ class Agents:
         received = self._clock()
         scheme = verification.NO_AGENT if source is None else source.scheme
         if not isinstance(verification.verdict(scheme, headers, b"", now=received), Verified) or source is None:
-            return "unknown" if source is None else "forged", agent_answers.NOT_BELIEVED
+            return _unbelieved(source, headers), agent_answers.NOT_BELIEVED
         match method:
             case "GET" | "HEAD":
                 return "handshake", agent_answers.NOTHING_TO_DO
@@ -82,8 +85,14 @@ class Agents:
         received = self._clock()
         verified = verification.verdict(source.scheme, headers, body, now=received)
         if not isinstance(verified, Verified):
-            return "forged", agent_answers.NOT_BELIEVED
+            return Refused.FORGED, agent_answers.NOT_BELIEVED
         kept = await self._keeping.keep(source, verified, headers, received)
         if kept.raw_id is None:
             return kept.outcome, answers.not_kept(kept.outcome)
         return kept.outcome, agent_answers.accepted(agent_wire.form_of(message.text), message.packing)
+
+
+def _unbelieved(source: Source | None, headers: Mapping[bytes, bytes]) -> str:
+    if source is None:
+        return "unknown"
+    return Refused.FORGED if b"authorization" in headers else CHALLENGED
