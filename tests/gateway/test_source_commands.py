@@ -1,11 +1,20 @@
 """`patchline source`, as typed, against a real database."""
 
+import base64
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from services.gateway.door.verification import SignedBody, SignedCallback, StandardWebhooks, StaticHeader
+from services.gateway.door.verification import (
+    SignedBody,
+    SignedCallback,
+    StandardWebhooks,
+    StaticHeader,
+    Verified,
+    verdict,
+)
 from services.gateway.keys.sealing import Purpose, opened, read_sealing_key
 from services.gateway.registry import schemes
 from tests.gateway.typed import believed, queried, rows, source
@@ -44,6 +53,37 @@ def test_a_source_of_callbacks_has_hosts_and_no_secret(database: Database, seali
     assert isinstance(scheme, SignedCallback)
     assert scheme.hosts == {"*.myconnectwise.net"}
     assert source("rotate", "connectwise", "main").exit_code == 1
+
+
+def test_agents_get_a_path_of_their_own_a_user_and_a_password(database: Database, sealing_key_file: Path) -> None:
+    [row] = rows(source("add", "glpi-agent", "acme", "--json"))
+
+    by_path = believed(database, sealing_key_file)
+    login = base64.b64encode(f"{row['user']}:{row['secret']}".encode())
+    scheme = by_path["/agents/glpi-agent/acme"].scheme
+    assert (row["url"], row["user"]) == ("https://hooks.example.com/agents/glpi-agent/acme", "acme")
+    assert isinstance(verdict(scheme, {b"authorization": b"Basic " + login}, b"", now=datetime.now(UTC)), Verified)
+    assert [path for path in by_path if "glpi-agent/acme" in path] == ["/agents/glpi-agent/acme"]
+
+
+def test_an_agents_new_password_leaves_the_old_one_valid_until_the_next(
+    database: Database, sealing_key_file: Path
+) -> None:
+    secrets = [rows(source("add", "glpi-agent", "rotated", "--json"))[0]["secret"]]
+    secrets += [rows(source("rotate", "glpi-agent", "rotated", "--json"))[0]["secret"] for _ in range(2)]
+
+    scheme = believed(database, sealing_key_file)["/agents/glpi-agent/rotated"].scheme
+    logins = [base64.b64encode(f"rotated:{each}".encode()) for each in secrets]
+    told = [verdict(scheme, {b"authorization": b"Basic " + each}, b"", now=datetime.now(UTC)) for each in logins]
+    assert [isinstance(each, Verified) for each in told] == [False, True, True]
+
+
+@pytest.mark.parametrize(("vendor", "scheme"), [("ninjaone", "basic"), ("glpi-agent", "static-header")])
+def test_a_proof_that_the_vendor_cannot_give_is_wrong_use(vendor: str, scheme: str) -> None:
+    answer = source("add", vendor, "odd", "--scheme", scheme)
+
+    assert answer.exit_code == 2
+    assert "basic" in answer.output
 
 
 def test_people_get_the_secret_on_a_line_of_its_own() -> None:

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.gateway.door.verification import SignedBody, SignedCallback, StandardWebhooks, StaticHeader
+from services.gateway.door.verification import (
+    SignedBody,
+    SignedCallback,
+    StandardWebhooks,
+    StaticHeader,
+    Verified,
+    verdict,
+)
 from services.gateway.keys.sealing import SealingKey
 from services.gateway.registry import schemes, sources
 from services.gateway.registry.schemes import Scheme
@@ -232,3 +239,33 @@ def test_a_source_without_its_data_key_is_known_and_seals_nothing() -> None:
 
     assert without[sources.path(MAIN)].seal is None
     assert with_key[sources.path(MAIN)].seal is not None
+
+
+AGENTS = "rmm/glpi-agent/acme"
+
+
+def test_agents_have_one_path_and_a_password_with_the_sources_name() -> None:
+    password = schemes.new_secret(Scheme.BASIC)
+    agents = stored(Scheme.BASIC, password, source_id=AGENTS, vendor="glpi-agent")
+
+    by_path, broken = sources.known([agents], KEY, {})
+
+    assert (list(by_path), broken) == (["/agents/glpi-agent/acme"], [])
+    assert agents.materials == [hashlib.sha256(f"acme:{password}".encode()).digest()]
+    login = base64.b64encode(f"acme:{password}".encode())
+    for header, is_believed in ((b"Basic " + login, True), (b"basic  " + login, True), (login, False), (b"", False)):
+        told = verdict(by_path["/agents/glpi-agent/acme"].scheme, {b"authorization": header}, b"", now=NOON)
+        assert isinstance(told, Verified) is is_believed
+
+
+@pytest.mark.parametrize(
+    ("vendor", "scheme", "fits"),
+    [
+        ("glpi-agent", Scheme.BASIC, True),
+        ("glpi-agent", Scheme.STATIC_HEADER, False),
+        ("ninjaone", Scheme.BASIC, False),
+        ("ninjaone", Scheme.STATIC_HEADER, True),
+    ],
+)
+def test_a_password_is_for_agents_and_for_them_alone(vendor: str, scheme: Scheme, *, fits: bool) -> None:
+    assert (schemes.unfit(vendor, scheme, has_key_hosts=False) is None) is fits
