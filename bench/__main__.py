@@ -16,6 +16,7 @@ from bench.thread import thread_stage
 from chassis.migrate import migrate, set_passwords
 from patchline.local import PartUnavailable, place
 from patchline.local.parts import LocalParts, PartSettings, started
+from patchline.local.psa import Psa
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.stack.programs import Surroundings
 from patchline.stack.stack import StackSettings
@@ -46,7 +47,7 @@ def main() -> int:
 def _run(rounds: int, only: str | None, size: Size) -> list[Figure]:
     figures: list[Figure] = []
     if only in {None, "accept", "state"}:
-        with place.throwaway_home() as home, started(_parts(home, with_roundup=False), _say) as parts:
+        with place.throwaway_home() as home, started(_parts(home, psa=None), _say) as parts:
             figures += asyncio.run(_stages(parts, rounds, only))
     if only in {None, "thread"}:
         with place.throwaway_home() as home:
@@ -57,14 +58,14 @@ def _run(rounds: int, only: str | None, size: Size) -> list[Figure]:
     return figures
 
 
-def _parts(home: "os.PathLike[str]", *, with_roundup: bool) -> PartSettings:
+def _parts(home: "os.PathLike[str]", *, psa: Psa | None) -> PartSettings:
     return PartSettings(
         home=place.made(Path(home)),
         cache=place.cache(os.environ),
         kafka_port=0,
         postgres_port=0,
-        roundup_port=0,
-        with_roundup=with_roundup,
+        psa_port=0,
+        psa=psa,
     )
 
 
@@ -103,7 +104,7 @@ async def _state(parts: LocalParts, rounds: int) -> list[Figure]:
 
 def _writer_dsn(parts: LocalParts, schema: str) -> str:
     around = Surroundings(
-        home=Path(), kafka="", database=parts.database_url, tracker_url="", tracker_user="", gateway_port=0,
+        home=Path(), kafka="", database=parts.database_url, tracker={}, gateway_port=0,
         health_port=0, simulator_port=0,
     )  # fmt: skip
     role = f"{schema}_writer"
@@ -123,7 +124,7 @@ def _lanes(home: "os.PathLike[str]", size: Size) -> list[Figure]:
 
 
 def _stack_settings(home: "os.PathLike[str]") -> StackSettings:
-    return StackSettings(parts=_parts(home, with_roundup=True), gateway_port=0, health_port=0, simulator_port=0)
+    return StackSettings(parts=_parts(home, psa=Psa.ROUNDUP), gateway_port=0, health_port=0, simulator_port=0)
 
 
 def _say(line: str) -> None:

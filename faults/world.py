@@ -227,7 +227,7 @@ def stack_environment(stack: Stack) -> dict[str, str]:
 
 
 def _settings(home: Path) -> StackSettings:
-    parts = PartSettings(home=home, cache=place.cache(os.environ), kafka_port=0, postgres_port=0, roundup_port=0)
+    parts = PartSettings(home=home, cache=place.cache(os.environ), kafka_port=0, postgres_port=0, psa_port=0)
     return StackSettings(
         parts=parts,
         gateway_port=0,

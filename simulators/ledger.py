@@ -7,7 +7,7 @@ a newer update does not restart the clock of an older one.
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
@@ -97,6 +97,7 @@ class Ledger:
     dead_letters: tuple[Delivery, ...]
     parked: int
     unknown_codes: Mapping[str, int]
+    closed_by_hand: tuple[str, ...] = ()
 
     def partitions(self) -> dict[Cell, Counter[str]]:
         """Return how many obligations of each cell are in each state."""
@@ -106,18 +107,24 @@ class Ledger:
         return dict(cells)
 
 
-def ledger(plan: Plan, accepted: Collection[Delivery], polls: Polls, now: datetime) -> Ledger:
-    """Return what must be true at `now`, after these deliveries were accepted and these polls were answered."""
+def ledger(
+    plan: Plan, accepted: Collection[Delivery], polls: Polls, now: datetime, *, after: Happening | None = None
+) -> Ledger:
+    """Return what must be true at `now`, after these deliveries were accepted and these polls were answered.
+
+    `after` is a failure that came when a person had closed the ticket it belongs to.
+    """
     happenings = {each.happening for each in accepted if each.nature is Nature.TRUE and each.happening is not None}
     by_device = known(plan.day, happenings, polls)
     return Ledger(
         standings={owed: standing for one in by_device.values() for owed, standing in _owed(one, now)},
-        tickets=tuple(_tickets(by_device.values(), now)),
+        tickets=tuple(_tickets(by_device.values(), now, after)),
         told=Counter(_told(each) for each in happenings),
         devices={key: one.device for key, one in by_device.items()},
         dead_letters=tuple(each for each in accepted if each.nature is Nature.UGLY),
         parked=len({each.delivery_id for each in accepted if each.nature is Nature.UNMAPPED}),
         unknown_codes=Counter(each.name for each in accepted if each.nature is Nature.UNKNOWN_CODE),
+        closed_by_hand=() if after is None else (_key(*_place(after), 1),),
     )
 
 
@@ -198,22 +205,46 @@ def _failures(one: Known, release: Release) -> list[Happening]:
     return [word for word in one.words_on(release) if word.what is What.FAILED]
 
 
-def _tickets(everyone: Collection[Known], now: datetime) -> Iterator[ExpectedTicket]:
-    """Yield one ticket for each client and each thing that failed; it is open while any device on it is unproven."""
+def _tickets(everyone: Collection[Known], now: datetime, after: Happening | None) -> Iterator[ExpectedTicket]:
+    """Yield one ticket for each client and each thing that failed; it is open while any device on it is unproven.
+
+    One that a person closed stays closed; what failed afterwards has the next one.
+    """
     failed: defaultdict[tuple[str, str, str], list[tuple[Known, Release]]] = defaultdict(list)
     for one in everyone:
         for release in sorted({word.release for word in one.words if word.release}, key=lambda each: each.title):
             if _failures(one, release):
                 failed[one.device.client.name, *_matter(release)].append((one, release))
     for (client, kind, subject), cases in sorted(failed.items()):
-        yield ExpectedTicket(
-            key=ids.ticket_key(ids.tenant_id(client), kind, subject, 1),
+        first = ExpectedTicket(
+            key=_key(client, kind, subject, 1),
             client=client,
             kind=kind,
             subject=subject,
             is_open=any(_is_failing(one, release, now) for one, release in cases),
             failures={one.device.hostname: len(_failures(one, release)) for one, release in cases},
         )
+        if after is None or _place(after) != (client, kind, subject):
+            yield first
+            continue
+        name, second = after.device.hostname, _key(client, kind, subject, 2)
+        yield replace(first, is_open=False, failures={**first.failures, name: first.failures[name] - 1})
+        yield replace(first, key=second, is_open=_is_open_for(after, cases, now), failures={name: 1})
+
+
+def _key(client: str, kind: str, subject: str, generation: int) -> str:
+    return ids.ticket_key(ids.tenant_id(client), kind, subject, generation)
+
+
+def _place(failure: Happening) -> tuple[str, str, str]:
+    """Return whose ticket a failure belongs to, and what it is about."""
+    if failure.release is None:
+        raise ValueError("a failure is of an update")
+    return (failure.device.client.name, *_matter(failure.release))
+
+
+def _is_open_for(failure: Happening, cases: Collection[tuple[Known, Release]], now: datetime) -> bool:
+    return any(_is_failing(one, each, now) for one, each in cases if one.device == failure.device)
 
 
 def _matter(release: Release) -> tuple[str, str]:

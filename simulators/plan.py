@@ -61,6 +61,11 @@ def plan(day: Day) -> Plan:
     return Plan(day=day, deliveries=tuple(delivery for _, delivery in sorted(order, key=lambda each: each[0])))
 
 
+def delivery_of(happening: Happening, number: int) -> Delivery:
+    """Return the delivery that tells of `happening`, as the one of its source after so many."""
+    return _told(happening, Counter({happening.device.source: number}))
+
+
 def _told(happening: Happening, numbers: Counter[Source]) -> Delivery:
     """Return the delivery that tells of `happening`, with the next number of its source."""
     source = happening.device.source

@@ -22,6 +22,8 @@ from patchline.demo.house import House
 from patchline.demo.report import Outcome
 from patchline.demo.run import run
 from patchline.local import PartUnavailable, place
+from patchline.local.psa import TITLE, Psa
+from patchline.stack.commands import PsaKind
 from simulators.day import day
 from simulators.plan import Plan, plan
 from simulators.script import NOW
@@ -45,18 +47,17 @@ def demo(
     json_path: Report = DEFAULT_REPORT,
     seed: Seed = 1,
     devices: Devices = 400,
+    psa: PsaKind = Psa.ROUNDUP,
 ) -> None:
     """Run a realistic day through the real product, and check every effect against the simulator's own ledger.
 
-    Starts a stack of its own (Kafka, PostgreSQL, a Roundup tracker, all services) and stops it at the end. Exit code 1
+    Starts a stack of its own (Kafka, PostgreSQL, a ticket system, all services) and stops it at the end. Exit code 1
     if anything is lost, there twice, or otherwise not as it should be.
 
-    Example: patchline demo --keep
+    Example: patchline demo --psa rt --keep
     """
-    console = Console(file=sys.stdout)
-    if not console.is_terminal:
-        console = Console(file=sys.stdout, width=PLAIN_WIDTH)
-    house = House(place.home(os.environ) / "demo", clock_offset_seconds=NOW.timestamp() - time.time())
+    console = _console()
+    house = House(place.home(os.environ) / "demo", clock_offset_seconds=NOW.timestamp() - time.time(), psa=psa)
     signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(commands.NO))
     started, is_done = time.monotonic(), False
     json_path.unlink(missing_ok=True)
@@ -80,8 +81,14 @@ def demo(
     raise SystemExit(commands.OK if outcome.is_good else commands.NO)
 
 
+def _console() -> Console:
+    """Return where people read: a terminal as wide as it is, anything else as wide as the report."""
+    console = Console(file=sys.stdout)
+    return console if console.is_terminal else Console(file=sys.stdout, width=PLAIN_WIDTH)
+
+
 def _played(context: typer.Context, house: House, shown: Display, the_plan: Plan) -> Outcome:
-    shown.step("Start Kafka, PostgreSQL, a Roundup tracker and the services")
+    shown.step(f"Start Kafka, PostgreSQL, {TITLE[house.psa]} and the services")
     house.open(shown.say)
     settings = house.settings() | {"PATCHLINE_HOME": str(house.home)}
     os.environ.update(settings)  # so that the commands which are typed find this stack
@@ -102,12 +109,11 @@ def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
 
 
 def _tell_how_to_look(console: Console, house: House, outcome: Outcome) -> None:
-    name, password = house.desk_login
     here = f"PATCHLINE_HOME={house.home}"
     for line in (
         "",
         "It keeps running:",
-        f"  tickets   {outcome.desk_url}  (name {name}, password {password})",
+        f"  tickets   {outcome.desk}, {house.desk_page}",
         f"  contract  {house.contract_url}  (what is published on Kafka, and the doors)",
         f"  status    {here} patchline status",
         f"  look      {here} patchline ticket list, asset list, figures, dlq list",

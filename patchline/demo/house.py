@@ -15,9 +15,10 @@ from patchline.contract import serving
 from patchline.local import PartUnavailable, Say, place, ports, runs
 from patchline.local import kafka as local_kafka
 from patchline.local import postgres as local_postgres
-from patchline.local import roundup as local_roundup
+from patchline.local.psa import PORT, RT_HOME, Psa
 from patchline.stack import stack
 from patchline.stack.commands import CONTRACT_LINE
+from patchline.stack.programs import PAGE_FILE
 
 START_SECONDS: Final = 600
 STOP_SECONDS: Final = 90
@@ -32,7 +33,7 @@ _ELSEWHERE: Final = (
 _PORTS: Final[Mapping[str, tuple[int, int]]] = {
     "PATCHLINE_KAFKA_PORT": (local_kafka.DEFAULT_PORT, 1),
     "PATCHLINE_POSTGRES_PORT": (local_postgres.DEFAULT_PORT, 1),
-    "PATCHLINE_ROUNDUP_PORT": (local_roundup.DEFAULT_PORT, 1),
+    **{setting: (port, 1) for setting, port in PORT.values()},
     "PATCHLINE_GATEWAY_PORT": (stack.GATEWAY_PORT, 1),
     "PATCHLINE_SIMULATOR_PORT": (stack.SIMULATOR_PORT, 1),
     "PATCHLINE_CONTRACT_PORT": (serving.PORT, 1),
@@ -44,9 +45,10 @@ _PORTS: Final[Mapping[str, tuple[int, int]]] = {
 class House:
     """A stack in `home` that is made anew: what an earlier demo left there, running or not, goes away."""
 
-    def __init__(self, home: Path, *, clock_offset_seconds: float) -> None:
+    def __init__(self, home: Path, *, clock_offset_seconds: float, psa: Psa = Psa.ROUNDUP) -> None:
         """Start nothing yet."""
         self.home = home
+        self.psa = psa
         self._clock_offset_seconds = clock_offset_seconds
         self._supervisor: subprocess.Popen[bytes] | None = None
         self._lock: TextIO | None = None
@@ -63,8 +65,8 @@ class House:
         _clear(self.home)
         log = place.made(self.home) / "up.log"
         with log.open("wb") as output:
-            self._supervisor = subprocess.Popen(
-                [sys.executable, "-m", "patchline", "up", "--foreground"],
+            self._supervisor = subprocess.Popen(  # noqa: S603 - the kind is one of ours
+                [sys.executable, "-m", "patchline", "up", "--foreground", "--psa", self.psa.value],
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -105,9 +107,9 @@ class House:
         return dict(line.split("=", 1) for line in lines if "=" in line)
 
     @property
-    def desk_login(self) -> tuple[str, str]:
-        """Return the name and password for a person at the tracker's page."""
-        return local_roundup.ADMIN, (self.home / "roundup" / f"{local_roundup.ADMIN}.password").read_text().strip()
+    def desk_page(self) -> str:
+        """Return where a person looks at the tickets, with name and password."""
+        return (self.home / "secrets" / PAGE_FILE).read_text()
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}
@@ -139,8 +141,8 @@ class House:
 
 
 def _clear(home: Path) -> None:
-    """Remove what an earlier demo left, also where PostgreSQL's own account had to keep it."""
-    for left in (home, place.shared(home / "postgres")):
+    """Remove what an earlier demo left, also where another account than ours had to keep it."""
+    for left in (home, place.shared(home / "postgres"), place.shared(home / RT_HOME)):
         if left.exists():
             shutil.rmtree(left)
 

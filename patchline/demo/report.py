@@ -36,10 +36,14 @@ _MOST_DEVICES: Final = 6
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """Everything that there is to tell. `desk_url` is the tracker's page; `seconds` is how long all of it took."""
+    """Everything that there is to tell.
+
+    `desk` is what people call the ticket system, `desk_url` where it is; `seconds` is how long all of it took.
+    """
 
     seed: int
     devices: int
+    desk: str
     desk_url: str
     ledger: Ledger
     found: Found
@@ -75,6 +79,7 @@ def written(outcome: Outcome) -> dict[str, Any]:
         "seed": outcome.seed,
         "devices": outcome.devices,
         "seconds": round(outcome.seconds, 1),
+        "ticket_system": outcome.desk,
         "tracker": outcome.desk_url,
         "webhooks_sent": len(own),
         "accepted": sum(each.is_accepted for each in own),
@@ -171,7 +176,8 @@ def _partition_table(client: str, cells: Sequence[tuple[Cell, FigurePublished]])
 
 
 def _ticket_table(outcome: Outcome) -> Table:
-    table = Table(title=f"Tickets in {outcome.desk_url}", title_justify="left", title_style="bold", box=box.SIMPLE)
+    title = f"Tickets in {outcome.desk}, {outcome.desk_url}"
+    table = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE)
     for name in ("no.", "", "title", "devices"):
         table.add_column(name, overflow="fold")
     for issue in sorted(outcome.found.issues, key=lambda each: int(each.number)):

@@ -12,10 +12,12 @@ import httpx
 
 from chassis.clock import Clock, moved_clock
 from contracts import ids
-from patchline.demo import database, tracker
+from patchline.demo import database, psa
+from patchline.demo.after_hours import closed_by_hand, closures
 from patchline.demo.audited import audited
 from patchline.demo.display import Counts, Display
 from patchline.demo.evidence import evidence
+from patchline.demo.hearing import hear
 from patchline.demo.judgement import Found, judged
 from patchline.demo.lag import Lag
 from patchline.demo.registration import register
@@ -23,6 +25,8 @@ from patchline.demo.report import Outcome
 from patchline.demo.simulated_rmm import SimulatedRmm
 from patchline.demo.subscriber import Subscriber
 from patchline.demo.typed import CommandLine
+from patchline.local.psa import TITLE
+from simulators.closing import Closing, closing, with_failure
 from simulators.fleet import CLIENTS, NINJAONE_BRANCH, NINJAONE_MAIN, Source
 from simulators.ledger import ledger
 from simulators.plan import Plan
@@ -54,6 +58,7 @@ class Stage:
     sent: list[Sent] = field(default_factory=list)
     polls: dict[str, list[datetime]] = field(default_factory=dict)
     behind: int | None = None
+    after: Closing | None = None
 
     def counts(self) -> Counts:
         """Return how far things are."""
@@ -76,9 +81,13 @@ async def run(
     async with staged(plan, settings, display) as stage:
         began_at, secrets = await registered(stage, patchline)
         await morning_and_night(stage, began_at)
+        await asyncio.to_thread(hear, patchline, settings)
         await _webhooks(stage, secrets, send_seconds)
         await evening(stage)
         await quiet(stage)
+        if (after := closing(plan)) is not None:
+            await too_early(stage, after, secrets)
+            await quiet(stage)
     display.step("Compare everything with the simulator's ledger")
     return await outcome(stage)
 
@@ -118,6 +127,7 @@ async def registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, di
     await stage.rmm.play(seed=day.seed, devices=len(day.devices), moment=MORNING)
     began_at = stage.clock()
     home, rmm_url = Path(stage.settings["PATCHLINE_HOME"]), stage.settings["PATCHLINE_SIMULATED_RMM_URL"]
+    await asyncio.to_thread(psa.add_companies, stage.settings, [client.name for client in CLIENTS])
     return began_at, await asyncio.to_thread(register, patchline, home=home, simulated_rmm=rmm_url)
 
 
@@ -167,6 +177,18 @@ async def evening(stage: Stage) -> None:
     await polled(stage, EVENING, main, since=await moved(stage, EVENING, main))
 
 
+async def too_early(stage: Stage, after: Closing, secrets: Mapping[str, str]) -> None:
+    """Let a technician close a ticket by hand; then let one of its devices fail again."""
+    stage.display.step(f"A technician closes a ticket by hand in {TITLE[psa.kind_of(stage.settings)]}, too early")
+    number = await closed_by_hand(stage.settings, after.key, stage.subscriber.seen)
+    if number is None:
+        stage.display.say(f"ticket {after.key} is not known to be closed by a person")
+    stage.plan, stage.after = with_failure(stage.plan, after), after
+    async with httpx.AsyncClient(base_url=stage.settings["PATCHLINE_GATEWAY_URL"], trust_env=False) as client:
+        sender = Sender(client, secrets, stage.clock)
+        await sender.send_all([after.failure], seconds=0, on_sent=stage.sent.append)
+
+
 async def quiet(stage: Stage) -> None:
     """Wait until nothing is written any more and nothing waits, at most `LONGEST_QUIET_WAIT_SECONDS`."""
     stage.display.step("Wait until all is quiet")
@@ -191,19 +213,17 @@ async def outcome(stage: Stage) -> Outcome:
         sent=stage.sent,
         seen=stage.subscriber.seen,
         stored=await database.stored(settings, _TENANTS),
-        issues=await tracker.issues(settings["PATCHLINE_TRACKER_URL"], _login(settings)),
+        issues=await psa.issues(settings),
     )
     polls: Polls = stage.polls
-    book = ledger(stage.plan, [each.delivery for each in stage.sent if each.is_accepted], polls, NOW)
+    accepted = [each.delivery for each in stage.sent if each.is_accepted]
+    book = ledger(stage.plan, accepted, polls, NOW, after=None if stage.after is None else stage.after.happening)
     return Outcome(
         seed=stage.plan.day.seed,
         devices=len(stage.plan.day.devices),
+        desk=TITLE[psa.kind_of(settings)],
         desk_url=settings["PATCHLINE_TRACKER_URL"],
         ledger=book,
         found=found,
-        checks=[*judged(book, found), await audited(settings, stage.clock())],
+        checks=[*judged(book, found), closures(book, found.seen), await audited(settings, stage.clock())],
     )
-
-
-def _login(settings: Mapping[str, str]) -> tuple[str, str]:
-    return settings["PATCHLINE_TRACKER_USER"], Path(settings["PATCHLINE_TRACKER_PASSWORD_FILE"]).read_text().strip()

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from patchline.local import PartUnavailable, Say, kafka, place, postgres, roundup
+from patchline.local import PartUnavailable, Say, kafka, place, postgres, psa
 from patchline.local.child import Child
 from patchline.local.kafka import Kafka
 from patchline.local.postgres import Postgres
+from patchline.local.psa import Psa, TicketSystem
 from patchline.local.roundup import RateLimit, Roundup
 from patchline.local.runs import Running, running
 
@@ -37,21 +38,24 @@ class Part(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartSettings:
-    """Where the parts live and which are not ours to start. Port 0 takes any free one."""
+    """Where the parts live and which are not ours to start. Port 0 takes any free one.
+
+    `psa` is the ticket system to start, `None`: none; `psa_port` `None` means its usual one.
+    """
 
     home: Path
     cache: Path
     kafka_elsewhere: str = ""
     database_elsewhere: str = ""
-    with_roundup: bool = True
+    psa: Psa | None = Psa.ROUNDUP
     kafka_port: int = kafka.DEFAULT_PORT
     postgres_port: int = postgres.DEFAULT_PORT
-    roundup_port: int = roundup.DEFAULT_PORT
+    psa_port: int | None = None
     roundup_limit: RateLimit | None = None
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "PartSettings":
-        """Read PATCHLINE_{HOME,CACHE,KAFKA,KAFKA_PORT,POSTGRES_PORT,ROUNDUP_PORT} and DATABASE_URL.
+    def from_environment(cls, environ: Mapping[str, str], *, kind: Psa = Psa.ROUNDUP) -> "PartSettings":
+        """Read PATCHLINE_{HOME,CACHE,KAFKA,KAFKA_PORT,POSTGRES_PORT}, the port of that ticket system, DATABASE_URL.
 
         Raises: PartUnavailable for a port that is none.
         """
@@ -62,26 +66,33 @@ class PartSettings:
             database_elsewhere=environ.get("DATABASE_URL", ""),
             kafka_port=_port(environ, "PATCHLINE_KAFKA_PORT", kafka.DEFAULT_PORT),
             postgres_port=_port(environ, "PATCHLINE_POSTGRES_PORT", postgres.DEFAULT_PORT),
-            roundup_port=_port(environ, "PATCHLINE_ROUNDUP_PORT", roundup.DEFAULT_PORT),
+            psa=kind,
+            psa_port=_port(environ, *psa.PORT[kind]),
         )
 
 
 class LocalParts:
-    """Kafka, PostgreSQL and Roundup as the settings want them; a part that is elsewhere or unwanted is None."""
+    """Kafka, PostgreSQL and a ticket system as the settings want them; what is elsewhere or unwanted is None."""
 
     def __init__(self, settings: PartSettings) -> None:
+        """Start nothing yet. Raises: PartUnavailable for a ticket system that is not installed."""
         home = settings.home
         self._settings = settings
         self.kafka: Kafka | None = None
         self.postgres: Postgres | None = None
-        self.roundup: Roundup | None = None
+        self.desk: TicketSystem | None = None
         if not settings.kafka_elsewhere:
             self.kafka = Kafka(home / "kafka", cache=settings.cache, port=settings.kafka_port)
         if not settings.database_elsewhere:
             self.postgres = Postgres(home / "postgres", port=settings.postgres_port)
-        if settings.with_roundup:
-            limit = settings.roundup_limit
-            self.roundup = Roundup(home / "roundup", port=settings.roundup_port, rate_limit=limit)
+        if settings.psa is not None:
+            port = psa.PORT[settings.psa][1] if settings.psa_port is None else settings.psa_port
+            self.desk = psa.ticket_system(settings.psa, home, port=port, rate_limit=settings.roundup_limit)
+
+    @property
+    def roundup(self) -> Roundup | None:
+        """Return the ticket system if it is Roundup."""
+        return self.desk if isinstance(self.desk, Roundup) else None
 
     @property
     def kafka_url(self) -> str:
@@ -96,7 +107,7 @@ class LocalParts:
     @property
     def parts(self) -> list[Part]:
         """Return those that are ours to start."""
-        ours: list[Part | None] = [self.kafka, self.postgres, self.roundup]
+        ours: list[Part | None] = [self.kafka, self.postgres, self.desk]
         return [part for part in ours if part is not None]
 
     def running(self) -> list[Running]:

@@ -14,8 +14,9 @@ import typer
 from chassis import commands
 from patchline.contract.serving import PORT as CONTRACT_PORT
 from patchline.contract.serving import served
-from patchline.local import PartUnavailable, place, runs
+from patchline.local import PartUnavailable, place, psa, runs
 from patchline.local.parts import PartSettings
+from patchline.local.psa import Psa
 from patchline.stack.stack import GATEWAY_PORT, HEALTH_PORT, SIMULATOR_PORT, StackSettings, started
 
 READY_LINE: Final = "patchline is up"
@@ -23,16 +24,17 @@ CONTRACT_LINE: Final = "contract:  "
 START_SECONDS: Final = 300
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
+PsaKind = Annotated[Psa, typer.Option("--psa", envvar="PATCHLINE_PSA", help="Which ticket system is started.")]
 
 
-def stack_settings() -> StackSettings:
-    """Return the settings of the local stack from the environment.
+def stack_settings(kind: Psa = Psa.ROUNDUP) -> StackSettings:
+    """Return the settings of the local stack, with that ticket system, from the environment.
 
     Raises:
         PartUnavailable: a port is none.
     """
     return StackSettings(
-        parts=PartSettings.from_environment(os.environ),
+        parts=PartSettings.from_environment(os.environ, kind=kind),
         gateway_port=int(os.environ.get("PATCHLINE_GATEWAY_PORT", GATEWAY_PORT)),
         health_port=int(os.environ.get("PATCHLINE_STACK_HEALTH_PORT", HEALTH_PORT)),
         simulator_port=int(os.environ.get("PATCHLINE_SIMULATOR_PORT", SIMULATOR_PORT)),
@@ -41,20 +43,23 @@ def stack_settings() -> StackSettings:
 
 
 def up(
-    *, foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop everything at Ctrl-C.")] = False
+    *,
+    foreground: Annotated[bool, typer.Option("--foreground", help="Stay, and stop everything at Ctrl-C.")] = False,
+    psa_kind: PsaKind = Psa.ROUNDUP,
 ) -> None:
     """Start the real parts and every service on this machine; data survive a restart.
 
-    Starts Apache Kafka, PostgreSQL, a Roundup tracker and the services on 127.0.0.1. PATCHLINE_KAFKA and DATABASE_URL
-    point at parts that run elsewhere.
+    Starts Apache Kafka, PostgreSQL, a ticket system and the services on 127.0.0.1. PATCHLINE_KAFKA and DATABASE_URL
+    point at parts that run elsewhere. Request Tracker needs Debian's packages of it; ConnectWise is a simulated one,
+    which forgets its tickets when it stops.
 
-    Example: patchline up
+    Example: patchline up --psa rt
     """
     try:
         if foreground:
-            _stay()
+            _stay(psa_kind)
         else:
-            _detach()
+            _detach(psa_kind)
     except PartUnavailable as error:
         commands.stop(str(error), commands.UNREACHABLE)
 
@@ -82,8 +87,8 @@ def status(*, as_json: Json = False) -> None:
     raise SystemExit(commands.OK if all(each.is_alive for each in entries) else commands.NO)
 
 
-def _stay() -> None:
-    settings = stack_settings()
+def _stay(kind: Psa) -> None:
+    settings = stack_settings(kind)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda _number, _frame: stop.set())
@@ -93,9 +98,8 @@ def _stay() -> None:
         _say(f"webhooks:  {stack.around.gateway_url}/webhooks/rmm/<vendor>/<source>")
         _say(f"{CONTRACT_LINE}{contract}")
         _say(f"simulated RMM: {stack.around.simulator_url}")
-        if stack.parts.roundup:
-            login = stack.parts.roundup.admin_login
-            _say(f"tracker:   {stack.parts.roundup.url} (name {login.name}, password {login.password})")
+        if stack.parts.desk:
+            _say(f"tickets:   {psa.TITLE[kind]}, {psa.page(stack.parts.desk)}")
         _say(f"{READY_LINE}; stop it with: patchline down")
         while not stop.wait(1):
             gone = [child.name for child in stack.children.values() if not child.is_running]
@@ -104,13 +108,13 @@ def _stay() -> None:
                 raise SystemExit(commands.NO)
 
 
-def _detach() -> None:
+def _detach(kind: Psa) -> None:
     """Start `up --foreground` in a session of its own and follow what it says until it is ready."""
     log = place.made(place.home(os.environ)) / "up.log"
     log.write_text("")
     with log.open("a") as output:
-        supervisor = subprocess.Popen(
-            [sys.executable, "-m", "patchline", "up", "--foreground"],
+        supervisor = subprocess.Popen(  # noqa: S603 - the kind is one of ours
+            [sys.executable, "-m", "patchline", "up", "--foreground", "--psa", kind.value],
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=output,

@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import urlsplit, urlunsplit
 
 from patchline.local import ports
+from patchline.local.psa import Access
 
 _PASSED_ON: Final = (
     "PATH",
@@ -46,18 +47,29 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     Program("ticketing", ("services.ticketing",), "ticketing_writer", 6, ("tracker",)),
     Program("auditor", ("patchline.audit",), "patchline_auditor", 7),
 )
+DESK: Final = "desk"
+"""What the ticket system's source is called."""
+
+HOOK_FILE: Final = "tracker-hook"
+"""Below the secrets: with what Request Tracker signs. It is told at its start; others are told when they run."""
+
+PAGE_FILE: Final = "tracker-page"
+"""Below the secrets: where a person looks at the ticket system, and with which password."""
+
 SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """Where everything is: addresses, secret files, the moved clock, settings that a test adds."""
+    """Where everything is: addresses, secret files, the moved clock, settings that a test adds.
+
+    `tracker` has the settings that name the ticket system, by variable.
+    """
 
     home: Path
     kafka: str
     database: str
-    tracker_url: str
-    tracker_user: str
+    tracker: Mapping[str, str]
     gateway_port: int
     health_port: int
     simulator_port: int
@@ -68,6 +80,11 @@ class Surroundings:
     def secrets(self) -> Path:
         """Return the folder with one file per secret, readable by its owner alone."""
         return self.home / "secrets"
+
+    @property
+    def tracker_url(self) -> str:
+        """Return where the ticket system answers; empty: there is none."""
+        return self.tracker.get("PATCHLINE_TRACKER_URL", "")
 
     @property
     def gateway_url(self) -> str:
@@ -112,12 +129,19 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
             "PATCHLINE_ACCEPT_SNAPSHOT_FILE": str(around.home / "gateway-accept.sources"),
         }
     if "tracker" in program.secrets:
-        own |= {
-            "PATCHLINE_TRACKER_URL": around.tracker_url,
-            "PATCHLINE_TRACKER_USER": around.tracker_user,
-            "PATCHLINE_TRACKER_PASSWORD_FILE": str(around.secrets / "tracker"),
-        }
+        own |= around.tracker
     return own | dict(around.extra)
+
+
+def tracker_settings(access: Access, secrets: Path) -> dict[str, str]:
+    """Return the settings that name a ticket system; its secrets are in files below `secrets`."""
+    own = {
+        "PATCHLINE_TRACKER_KIND": access.kind.value,
+        "PATCHLINE_TRACKER_URL": access.url,
+        "PATCHLINE_TRACKER_USER": access.user,
+        "PATCHLINE_TRACKER_PASSWORD_FILE": str(secrets / "tracker"),
+    }
+    return own | dict(access.settings) | {name: str(secrets / name.lower()) for name in access.secrets}
 
 
 def arguments(program: Program) -> tuple[str, ...]:
@@ -136,9 +160,7 @@ def command_environment(around: Surroundings) -> dict[str, str]:
         "PATCHLINE_READER_PASSWORD_FILE": str(around.secrets / "patchline_reader"),
         "PATCHLINE_GATEWAY_URL": around.gateway_url,
         "PATCHLINE_SIMULATED_RMM_URL": around.simulator_url,
-        "PATCHLINE_TRACKER_URL": around.tracker_url,
-        "PATCHLINE_TRACKER_USER": around.tracker_user,
-        "PATCHLINE_TRACKER_PASSWORD_FILE": str(around.secrets / "tracker"),
+        **around.tracker,
         "PATCHLINE_SEALING_KEY_FILE": str(around.secrets / "sealing.key"),
         "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
     }

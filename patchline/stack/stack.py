@@ -16,9 +16,11 @@ from typing import Final
 import httpx
 
 from chassis.migrate import migrate, set_passwords
-from patchline.local import PartUnavailable, Say, place, ports
+from patchline.local import PartUnavailable, Say, place, ports, psa
 from patchline.local.child import Child, Command
 from patchline.local.parts import LocalParts, PartSettings
+from patchline.local.psa import Access
+from patchline.local.request_tracker import Hook, RequestTracker
 from patchline.local.runs import Running, running
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.stack import programs
@@ -54,6 +56,7 @@ class Stack:
         self.home = settings.parts.home
         self.parts = LocalParts(settings.parts)
         self.children: dict[str, Child] = {}
+        self._gateway_port = settings.gateway_port
         self._around: Surroundings | None = None
 
     @property
@@ -74,6 +77,8 @@ class Stack:
             PartUnavailable: one clear line per part that cannot run, with its fix.
         """
         try:
+            self._gateway_port = ports.claimed(self._settings.gateway_port, setting="PATCHLINE_GATEWAY_PORT")
+            self._hook()
             self.parts.start(say)
             self._around = self._surroundings()
             self._write_secrets()
@@ -136,15 +141,21 @@ class Stack:
         own = {programs.ACCEPT.name: self.around.gateway_url, SIMULATOR.name: self.around.simulator_url}
         return own.get(name) or next(self.around.health_url(each) for each in PROGRAMS if each.name == name)
 
+    def _hook(self) -> None:
+        """Let Request Tracker know at its start whom it tells what people do: it cannot be told later."""
+        if isinstance(self.parts.desk, RequestTracker):
+            url = f"http://{ports.LOOPBACK}:{self._gateway_port}/webhooks/psa/request-tracker/{programs.DESK}"
+            secret = place.kept_secret(self.home / "secrets" / programs.HOOK_FILE)
+            self.parts.desk.hook = Hook(url, secret)
+
     def _surroundings(self) -> Surroundings:
-        tracker = self.parts.roundup
+        desk, folder = self.parts.desk, self.home / "secrets"
         return Surroundings(
             home=self.home,
             kafka=self.parts.kafka_url,
             database=self.parts.database_url,
-            tracker_url=tracker.url if tracker else "",
-            tracker_user=tracker.api_login.name if tracker else "",
-            gateway_port=ports.claimed(self._settings.gateway_port, setting="PATCHLINE_GATEWAY_PORT"),
+            tracker=programs.tracker_settings(psa.access(desk), folder) if desk else {},
+            gateway_port=self._gateway_port,
             health_port=_free_range(self._settings.health_port, len(PROGRAMS)),
             simulator_port=ports.claimed(self._settings.simulator_port, setting="PATCHLINE_SIMULATOR_PORT"),
             clock_offset_seconds=self._settings.clock_offset_seconds,
@@ -157,10 +168,16 @@ class Stack:
         sealing = self.around.secrets / "sealing.key"
         if not sealing.exists():
             place.write_private(sealing, base64.b64encode(secrets.token_bytes(32)).decode())
-        if self.parts.roundup:
-            place.write_private(self.around.secrets / "tracker", self.parts.roundup.api_login.password)
+        if self.parts.desk:
+            self._write_secrets_of(psa.access(self.parts.desk))
+            place.write_private(self.around.secrets / programs.PAGE_FILE, str(psa.page(self.parts.desk)))
         lines = [f"{name}={value}" for name, value in programs.command_environment(self.around).items()]
         place.write_private(self.home / "env", "\n".join(lines) + "\n")
+
+    def _write_secrets_of(self, access: Access) -> None:
+        place.write_private(self.around.secrets / "tracker", access.password)
+        for name, secret in access.secrets.items():
+            place.write_private(self.around.secrets / name.lower(), secret)
 
     async def _prepare(self, say: Say) -> None:
         files = await migrate(self.around.database, SCHEMAS, say=lambda line: say(f"schema {line}"))

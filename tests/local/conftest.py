@@ -33,7 +33,7 @@ def said() -> list[str]:
 
 @pytest.fixture(scope="session")
 def parts(home: Path, cache: Path, said: list[str]) -> Iterator[LocalParts]:
-    settings = PartSettings(home=home, cache=cache, kafka_port=0, postgres_port=0, roundup_port=0)
+    settings = PartSettings(home=home, cache=cache, kafka_port=0, postgres_port=0, psa_port=0)
     with started(settings, said.append) as running:
         yield running
 

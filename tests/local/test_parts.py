@@ -55,7 +55,7 @@ class TestAllParts:
     ) -> None:
         taken = int(kafka.url.partition(":")[2])
         settings = PartSettings(
-            home=home / "second", cache=cache, kafka_port=taken, postgres_port=0, with_roundup=False
+            home=home / "second", cache=cache, kafka_port=taken, postgres_port=0, psa=None
         )
         second = LocalParts(settings)
 

@@ -96,6 +96,7 @@ def judged(
     polls: Sequence[datetime] = (NIGHT, EVENING),
     others: Sequence[Delivery] = (),
     now: datetime = NOW,
+    after: Happening | None = None,
 ) -> Ledger:
     day = Day(
         seed=0,
@@ -104,7 +105,7 @@ def judged(
         scans=tuple(sorted(scans, key=lambda each: each.at)),
     )
     deliveries = (*(delivery(each) for each in happenings if each.told), *others)
-    return ledger(Plan(day=day, deliveries=deliveries), deliveries, {NINJAONE_MAIN.full_name: polls}, now)
+    return ledger(Plan(day=day, deliveries=deliveries), deliveries, {NINJAONE_MAIN.full_name: polls}, now, after=after)
 
 
 def state_of(book: Ledger, release: Release = UPDATE, of: Device | None = None) -> str:
@@ -241,6 +242,23 @@ def test_devices_of_one_client_share_a_ticket_and_each_counts_its_own_failures()
     ]
     hudson = ids.tenant_id("Hudson Dental Group")
     assert tickets[0].key == ids.ticket_key(hudson, PATCH_FAILED, subject, 1)
+
+
+def test_a_ticket_that_a_person_closed_stays_closed_and_what_failed_afterwards_has_the_next_one() -> None:
+    one, two, elsewhere = device(1), device(2), device(3, client=1)
+    again = failed(EVENING + timedelta(minutes=30), of=one)
+    told = [failed(NINE, of=one), failed(TEN, of=two), failed(NINE, of=elsewhere), again]
+
+    book = judged(told, devices=[one, two, elsewhere], after=again)
+
+    found = [(each.client, each.key[-3:], each.is_open, each.failures) for each in book.tickets]
+    assert found == [
+        ("Hudson Dental Group", "-g1", False, {"WS-001": 1, "WS-002": 1}),
+        ("Hudson Dental Group", "-g2", True, {"WS-001": 1}),
+        ("Spreewerk Logistik", "-g1", True, {"WS-003": 1}),
+    ]
+    assert book.closed_by_hand == (book.tickets[0].key,)
+    assert book.standings[Owed(one.source.full_name, one.vendor_id, "Windows 11 24H2 x64", "cumulative")].failures == 2
 
 
 def proven(of: Device) -> list[Happening]:
