@@ -16,11 +16,11 @@ async def keep(tx: Connection, steps: Sequence[Step], facts: Mapping[UUID, Seque
 
     The applications themselves are loaded only where they are not those that are kept already.
     """
-    tenants = {step.after.asset_id: step.after.said["tenant_id"] for step in steps}
-    await store.move(tx, {each: tenants[each] for each in _moved(steps)})
+    await store.move(tx, _moved(steps))
     listings = {asset_id: found for asset_id, theirs in facts.items() if (found := rules.listings_of(theirs))}
     if not listings:
         return
+    tenants = {step.after.asset_id: step.after.said["tenant_id"] for step in steps}
     kept = await store.registers(tx, listings)
     registers = {asset_id: kept.get(asset_id, NOTHING_LISTED) for asset_id in listings}
     told = {asset_id: rules.heard(registers[asset_id], theirs) for asset_id, theirs in listings.items()}
@@ -41,11 +41,12 @@ async def keep(tx: Connection, steps: Sequence[Step], facts: Mapping[UUID, Seque
         await store.save(tx, news, tenants)
 
 
-def _moved(steps: Sequence[Step]) -> list[UUID]:
-    return [
-        step.after.asset_id
+def _moved(steps: Sequence[Step]) -> dict[UUID, UUID]:
+    """Return whose the assets are that changed hands, by asset."""
+    return {
+        step.after.asset_id: step.after.said["tenant_id"]
         for step in steps
         if step.before is not None
         and step.after.said is not step.before.asset.said
         and step.after.said["tenant_id"] != step.before.asset.said["tenant_id"]
-    ]
+    }

@@ -6,17 +6,30 @@ import json
 import os
 import zlib
 from collections.abc import AsyncIterator
-from typing import Any
+from dataclasses import replace
+from typing import Any, cast
 
+import asyncpg
 import pytest
 
+from chassis.clock import moved_clock
 from contracts.raw import RawDelivery
+from contracts.topics import RMM_RAW_BULK
+from patchline.local import ports
+from services.gateway.door.agents import Agents
+from services.gateway.door.keeping import Keeping
+from services.gateway.door.raw_writer import Limits
+from services.gateway.door.spool import SpoolLimits
+from services.gateway.door.uploads import Arriving
 from services.gateway.door.verification import BasicPassword
 from services.gateway.registry.sources import SourceByPath, source
+from services.gateway.rules_lanes import Rate
 from services.gateway.vendors import agent
 from tests.gateway.agent_reports import CONTACT, PROLOG, json_report, packed, xml_report
 from tests.gateway.doors import SIGNING, SOURCES, STATIC, OpenDoor, RawTopic, open_door, raw_topic, signed
 from tests.gateway.held import HeldBlobs, body_key, opened
+from tests.gateway.spooled import Tables
+from tests.parts import Database
 
 SOURCE = "rmm/glpi-agent/acme"
 PATH = "/agents/glpi-agent/acme"
@@ -184,3 +197,66 @@ async def test_before_the_sources_are_known_agents_are_sent_away(kafka: str) -> 
         answer = await door.client.post(PATH, content=packed(PROLOG), headers=login())
 
     assert (answer.status_code, "retry-after" in answer.headers) == (503, True)
+
+
+async def test_while_kafka_is_away_a_report_is_in_the_spool_when_its_agent_hears_so(database: Database) -> None:
+    tables = Tables(await asyncpg.connect(database.admin))
+    await tables.empty()
+
+    async with open_door(
+        f"{ports.LOOPBACK}:1",
+        sources=AGENTS,
+        limits=Limits(budget_seconds=0.1),
+        spool_dsn=database.writer("gateway"),
+        spool_limits=SpoolLimits(budget_seconds=10),
+    ) as door:
+        report = await door.client.post(PATH, content=packed(xml_report()), headers=login())
+        handshake = await door.client.post(PATH, content=packed(PROLOG), headers=login())
+
+    assert (report.status_code, handshake.status_code) == (200, 200)
+    assert len(await tables.raw_ids()) == 1
+    await tables.empty()
+    await tables.connection.close()
+
+
+async def test_with_neither_kafka_nor_spool_an_agent_is_sent_away_in_time() -> None:
+    async with open_door(f"{ports.LOOPBACK}:1", sources=AGENTS, limits=Limits(budget_seconds=0.1)) as door:
+        answer = await door.client.post(PATH, content=packed(xml_report()), headers=login())
+
+    assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
+
+
+async def test_a_storm_of_reports_travels_in_bulk(kafka: str) -> None:
+    sources = {PATH: replace(AGENTS[PATH], rate=Rate(0.001, 1))}
+    async with open_door(kafka, sources=sources) as door, raw_topic(kafka, RMM_RAW_BULK.name) as bulk:
+        for number in range(3):
+            told = packed(xml_report(deviceid=f"ws-{number}"))
+            assert (await door.client.post(PATH, content=told, headers=login())).status_code == 200
+
+        assert len(await bulk.standing()) == 2
+
+
+@pytest.mark.parametrize(
+    ("path", "headers", "outcome"),
+    [
+        pytest.param(PATH, {}, "challenged", id="who was not asked yet"),
+        pytest.param(PATH, login("wrong"), "forged", id="a wrong password"),
+        pytest.param("/agents/glpi-agent/birch", login(), "unknown", id="no such source"),
+    ],
+)
+async def test_an_agent_that_was_not_asked_yet_is_counted_as_no_forger(
+    path: str, headers: dict[str, str], outcome: str
+) -> None:
+    async def nothing() -> dict[str, object]:
+        raise AssertionError("no body is read of whom we do not believe")
+
+    never = cast("Keeping", None)
+    agents = Agents(keeping=never, arriving=Arriving(), clock=moved_clock(0))
+    told = await agents.answer(AGENTS.get(path), "POST", headers_of(headers), nothing)
+
+    assert isinstance(told, tuple)
+    assert told[0] == outcome
+
+
+def headers_of(headers: dict[str, str]) -> dict[bytes, bytes]:
+    return {name.encode(): value.encode() for name, value in headers.items()}

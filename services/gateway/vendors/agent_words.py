@@ -38,6 +38,8 @@ _NAMELESS: Final = frozenset({"", "n/a", "unknown"})
 
 def text_of(value: object) -> str | None:
     """Return descriptive text; `None` where there is none."""
+    if isinstance(value, str) and value.isascii() and value.isprintable() and "  " not in value:
+        return value.strip(" ")[:LONGEST_NAME].rstrip() or None  # nearly all of them
     if isinstance(value, int | float) and not isinstance(value, bool):
         value = str(value)
     if not isinstance(value, str):

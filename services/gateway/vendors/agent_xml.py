@@ -14,6 +14,7 @@ Section = dict[str, Any]
 
 _ROOT: Final = "REQUEST"
 _CONTENT: Final = "content"
+_IN_CONTENT: Final = 2
 _DEEPEST: Final = 64
 _MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
 _LATIN_1: Final = "ISO-8859-1"
@@ -34,7 +35,7 @@ def request_in(text: bytes, *, sections: frozenset[str], lists: frozenset[str]) 
     parser.EntityDeclHandler = _refuse_doctype
     parser.StartElementHandler = reader.begin
     parser.EndElementHandler = reader.end
-    parser.CharacterDataHandler = reader.text
+    parser.CharacterDataHandler = reader.pieces.append
     try:
         parser.Parse(text, True)
     except Unreadable:
@@ -62,57 +63,54 @@ def _refuse_doctype(*_: object) -> None:
 
 
 class _Reader:
-    """Builds the request from what the parser finds. A section that is not wanted is passed over as a whole."""
+    """Builds the request from what the parser finds. A section that is not wanted is passed over as a whole.
+
+    Called for every element of a report, some ten thousand: what is open is `None` until something is put into it.
+    """
 
     def __init__(self, sections: frozenset[str], lists: frozenset[str]) -> None:
         self._sections = sections
         self._lists = lists
-        self._path: list[str] = []
-        self._open: list[Section] = []
-        self._pieces: list[str] = []
+        self._names: list[str] = []
+        self._open: list[Section | None] = []
         self._passed_over = 0
+        self.pieces: list[str] = []
         self.request: Section = {}
 
     def begin(self, tag: str, _attributes: Mapping[str, str]) -> None:
         """Open an element."""
-        self._pieces.clear()
+        self.pieces.clear()
         if self._passed_over:
             self._passed_over += 1
             return
-        name = tag.lower()
-        if not self._path and tag != _ROOT:
-            raise Unreadable(f"body: XML that is no {_ROOT}")
-        if len(self._path) >= _DEEPEST:
-            raise Unreadable(f"body: XML that is more than {_DEEPEST} deep")
-        if self._path[1:] == [_CONTENT] and name not in self._sections:
+        name, depth = tag.lower(), len(self._open)
+        if depth == _IN_CONTENT and self._names[1] == _CONTENT and name not in self._sections:
             self._passed_over = 1
             return
-        self._path.append(name)
-        self._open.append({})
-
-    def text(self, piece: str) -> None:
-        """Keep a piece of the text of the element that was opened last."""
-        if not self._passed_over:
-            self._pieces.append(piece)
+        if depth == 0 and tag != _ROOT:
+            raise Unreadable(f"body: XML that is no {_ROOT}")
+        if depth >= _DEEPEST:
+            raise Unreadable(f"body: XML that is more than {_DEEPEST} deep")
+        self._names.append(name)
+        self._open.append(None)
 
     def end(self, _tag: str) -> None:
         """Put the element into the one around it."""
         if self._passed_over:
             self._passed_over -= 1
             return
-        name, section = self._path.pop(), self._open.pop()
-        value: Section | str = section or "".join(self._pieces)
-        self._pieces.clear()
+        name, section = self._names.pop(), self._open.pop()
+        value: Section | str = "".join(self.pieces) if section is None else section
+        self.pieces.clear()
         if not self._open:
-            self.request = section
-        elif self._path[1:] == [_CONTENT] and name in self._lists:
-            self._open[-1].setdefault(name, []).append(value)
-        else:
-            self._put(self._open[-1], name, value)
-
-    def _put(self, into: Section, name: str, value: Section | str) -> None:
-        known = into.get(name)
-        if isinstance(known, dict) and isinstance(value, dict):
+            self.request = section or {}
+            return
+        around = self._open[-1]
+        if around is None:
+            around = self._open[-1] = {}
+        if len(self._open) == _IN_CONTENT and self._names[1] == _CONTENT and name in self._lists:
+            around.setdefault(name, []).append(value)
+        elif isinstance(known := around.get(name), dict) and isinstance(value, dict):
             known.update(value)
         elif value or known is None:
-            into[name] = value
+            around[name] = value
