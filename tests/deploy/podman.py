@@ -35,7 +35,7 @@ class Podman:
         self._place = place.cache(os.environ) / "podman"
         self._configuration = self._place / "containers.conf"
 
-    def call(self, *words: str, seconds: float = 60, check: bool = True) -> "subprocess.CompletedProcess[str]":
+    def call(self, *words: str, seconds: float = 120, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run one podman command to its end."""
         self._place.mkdir(parents=True, exist_ok=True)
         self._configuration.write_text(_CONFIGURATION)

@@ -35,7 +35,7 @@ from tests.structure.manifests import ROOT, compose
 IMAGE = "localhost/patchline:test"
 FIGURES = ROOT / "build" / "reports" / "image.json"
 NAMES = [program.name for program in PROGRAMS]
-READY_SECONDS = 60.0
+READY_SECONDS = 120.0
 STOP_SECONDS = 30
 _WHY_NOT = podman.missing()
 pytestmark = [pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT), pytest.mark.timeout(420)]
@@ -256,7 +256,7 @@ async def test_a_webhook_goes_through_all_of_it(house: House, shared_folder: Pat
     secret = await asyncio.to_thread((shared_folder / "secret").read_text)
 
     begun = time.monotonic()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while _delivered(house.door, secret.strip()) != 202:  # the door reads its sources every 2 s
             await asyncio.sleep(0.5)
         while not await _known_device(house.database):
