@@ -47,7 +47,10 @@ def _added(patchline: CommandLine, kind: Psa, *words: str) -> dict[str, Any]:
 
 
 def _call_back(settings: Mapping[str, str], receiver: str) -> None:
-    """Have ConnectWise call back about every ticket. Source: the vendor's OpenAPI, `/system/callbacks`."""
+    """Have ConnectWise call back about every ticket, also after our own writes: those echoes must do nothing.
+
+    Source: the vendor's OpenAPI, `/system/callbacks`.
+    """
     company = settings["PATCHLINE_CONNECTWISE_COMPANY"]
     public_key = Path(settings["PATCHLINE_CONNECTWISE_PUBLIC_KEY_FILE"]).read_text().strip()
     private_key = Path(settings["PATCHLINE_TRACKER_PASSWORD_FILE"]).read_text().strip()
