@@ -573,6 +573,7 @@ class TestMerge:
         await desk.give_way(other, kept, key=KEY, note=self.ON_OTHER)
 
     async def test_what_people_wrote_is_shown_on_the_kept_ticket_once(self, psa: Sandbox, desk: ConnectWise) -> None:
+        psa.clock = lambda: datetime(2026, 11, 22, 10, tzinfo=UTC)
         kept, jane = await desk.create(DRAFT, None), Person(psa)
         other = TicketRef(id=jane.plant(KEY, text="planted by hand"), is_open=True)
         jane.say(other.id, "I called them", "detailDescriptionFlag")
@@ -583,8 +584,8 @@ class TestMerge:
 
         shown = psa.records.notes[int(kept.id)][1:]
         assert [note["text"].splitlines()[0] for note in shown] == [
-            f"jane wrote on {shown[0]['dateCreated']} on ticket {other.id}:",
-            f"jane wrote on {shown[0]['dateCreated']} on ticket {other.id}:",
+            f"jane wrote on 2026-11-22T10:00:00Z on ticket {other.id}:",
+            f"jane wrote on 2026-11-22T10:00:00Z on ticket {other.id}:",
             "kept",
         ]
         assert ["planted by hand" in shown[0]["text"], "I called them" in shown[1]["text"]] == [True, True]
