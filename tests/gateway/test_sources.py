@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -269,3 +270,13 @@ def test_agents_have_one_path_and_a_password_with_the_sources_name() -> None:
 )
 def test_a_password_is_for_agents_and_for_them_alone(vendor: str, scheme: Scheme, *, fits: bool) -> None:
     assert (schemes.unfit(vendor, scheme, has_key_hosts=False) is None) is fits
+
+
+def test_agents_may_send_little_live_unless_told_otherwise() -> None:
+    agents = stored(Scheme.BASIC, "a password of agents", source_id=AGENTS, vendor="glpi-agent")
+
+    for live_rate, per_second in ((None, sources.REPORTS_A_SECOND), (50.0, 50.0)):
+        by_path, _ = sources.known([replace(agents, live_rate=live_rate)], KEY, {})
+        rate = by_path["/agents/glpi-agent/acme"].rate
+        assert rate is not None
+        assert rate.per_second == per_second

@@ -17,6 +17,8 @@ from services.gateway.keys.sealing import Purpose, SealBroken, SealingKey, opene
 from services.gateway.registry.schemes import AGENT_VENDORS, DEFAULT_HEADER, Scheme, agent_user
 
 LIVE_SECRETS: Final = 2
+REPORTS_A_SECOND: Final = 2.0
+"""What agents may send live: a report is a hundred times the work of a webhook, and no failure must wait for it."""
 
 _NAME: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?")
 _HEADER: Final = re.compile(r"[a-z0-9](?:[a-z0-9-]{0,62}[a-z0-9])?")
@@ -185,8 +187,8 @@ def known(
         try:
             scheme = _scheme(each, sealing_key, callback_keys)
             live = source(each.vendor, each.source_id, scheme, key_by_source.get(each.source_id))
-            if each.live_rate is not None:
-                live = replace(live, rate=rules_lanes.live_rate(each.live_rate))
+            if (rate := each.live_rate or (REPORTS_A_SECOND if has_agents(each.source_id) else None)) is not None:
+                live = replace(live, rate=rules_lanes.live_rate(rate))
             by_path[path(each.source_id)] = live
             if live.kind is Kind.RMM and not has_agents(each.source_id):
                 by_path[bulk_path(each.source_id)] = replace(live, lane=Lane.BULK)
