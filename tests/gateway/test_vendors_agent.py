@@ -96,9 +96,11 @@ def test_a_report_is_understood_however_it_is_packed(pack: object) -> None:
         pytest.param(xml_report(tag="birch"), "birch", id="a tag in XML"),
         pytest.param(xml_report(tag="NA"), "acme", id="OCS's word for none"),
         pytest.param(json_report(tag="  "), "acme", id="an empty tag"),
+        pytest.param(json_report(tag="birch", partial=True), "birch", id="partial, with a tag"),
+        pytest.param(json_report(partial=True), None, id="partial, without: where it was last seen"),
     ],
 )
-def test_the_organisation_is_the_tag_else_the_sources_own(body: object, organisation: str) -> None:
+def test_the_organisation_is_the_tag_else_the_sources_own(body: object, organisation: str | None) -> None:
     assert {each.event.organisation for each in said(body)} == {organisation}
 
 

@@ -46,7 +46,7 @@ class _Report:
 
     delivery: RawDelivery
     device: str
-    organisation: str
+    organisation: str | None
     content: JsonObject
     is_partial: bool
     ahead: timedelta | None
@@ -111,8 +111,13 @@ def _report(delivery: RawDelivery, request: JsonObject) -> _Report:
     key = f"raw/{delivery.raw_id}"
     if logged is not None and _is_believed(logged, delivery.received):
         key = f"inventory/{device}/{logged.isoformat()}/{'partial' if is_partial else 'whole'}"
-    organisation = agent_words.tag_of(request, content) or delivery.source.rpartition("/")[2]
+    organisation = agent_words.tag_of(request, content) or _usual(delivery.source, is_partial=is_partial)
     return _Report(delivery, device, organisation, content, is_partial, ahead, made_at, key)
+
+
+def _usual(source: str, *, is_partial: bool) -> str | None:
+    """Return whose a report without a tag is: the source's own; of a partial one, whose the device was last seen."""
+    return None if is_partial else source.rpartition("/")[2]
 
 
 def _is_believed(logged: datetime, received: datetime) -> bool:
