@@ -109,7 +109,7 @@ class House:
     @property
     def desk_page(self) -> str:
         """Return where a person looks at the tickets, with name and password."""
-        return (self.home / "secrets" / PAGE_FILE).read_text()
+        return (self.home / PAGE_FILE).read_text()
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if name not in _ELSEWHERE}

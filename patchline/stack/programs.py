@@ -54,7 +54,7 @@ HOOK_FILE: Final = "tracker-hook"
 """Below the secrets: with what Request Tracker signs. It is told at its start; others are told when they run."""
 
 PAGE_FILE: Final = "tracker-page"
-"""Below the secrets: where a person looks at the ticket system, and with which password."""
+"""Beside the secrets, as private: where a person looks at the ticket system, and with which password."""
 
 SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 

@@ -19,7 +19,7 @@ from chassis.migrate import migrate, set_passwords
 from patchline.local import PartUnavailable, Say, place, ports, psa
 from patchline.local.child import Child, Command
 from patchline.local.parts import LocalParts, PartSettings
-from patchline.local.psa import Access
+from patchline.local.psa import Access, Page
 from patchline.local.request_tracker import Hook, RequestTracker
 from patchline.local.runs import Running, running
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
@@ -169,13 +169,14 @@ class Stack:
         if not sealing.exists():
             place.write_private(sealing, base64.b64encode(secrets.token_bytes(32)).decode())
         if self.parts.desk:
-            self._write_secrets_of(psa.access(self.parts.desk))
-            place.write_private(self.around.secrets / programs.PAGE_FILE, str(psa.page(self.parts.desk)))
+            self._write_secrets_of(psa.access(self.parts.desk), psa.page(self.parts.desk))
         lines = [f"{name}={value}" for name, value in programs.command_environment(self.around).items()]
         place.write_private(self.home / "env", "\n".join(lines) + "\n")
 
-    def _write_secrets_of(self, access: Access) -> None:
+    def _write_secrets_of(self, access: Access, page: Page) -> None:
         place.write_private(self.around.secrets / "tracker", access.password)
+        place.write_private(self.around.secrets / "tracker-person", page.password)  # a bundle for helpers is searched
+        place.write_private(self.home / programs.PAGE_FILE, str(page))
         for name, secret in access.secrets.items():
             place.write_private(self.around.secrets / name.lower(), secret)
 
