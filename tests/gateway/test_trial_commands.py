@@ -58,6 +58,19 @@ def test_captured_bodies_are_tried_and_judged_by_nobody(tmp_path: Path) -> None:
     assert [row["as_expected"] for row in shown] == [None, None]
 
 
+def test_what_a_vendor_wrote_is_text_also_where_it_looks_like_markup(tmp_path: Path) -> None:
+    file = tmp_path / "captured.jsonl"
+    about = {"received": "2026-11-10T18:05:00+00:00", "raw_id": "r", "channel": "webhook"}
+    bodies = [{"type": "device.online", "data": {"device": "[/front] desk"}}, {"type": "[/odd]", "data": {}}]
+    file.write_text("".join(json.dumps(about | {"text": json.dumps(body)}) + "\n" for body in bodies))
+
+    result = source("test", "patchline", "--captured", str(file))
+
+    assert result.exit_code == 0
+    assert "[/front] desk" in result.stdout
+    assert "unknown: [/odd]" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "wrong"),
     [

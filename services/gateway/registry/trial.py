@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from rich.markup import escape
+
 from contracts.events.event import Event
 from services.gateway import vendors
 from services.gateway.registry import examples
@@ -70,12 +72,12 @@ class Trial:
         }
 
     def for_people(self) -> dict[str, object]:
-        """Return what fits a terminal."""
+        """Return what fits a terminal. What a vendor wrote is text, also where it looks like our tables' markup."""
         sent = {} if self.answer is None else {"answer": self.answer.status, "raw_id": self.answer.raw_id}
         return {
             "example": self.example.name,
-            "becomes": "\n".join(self.became.outcomes) or "nothing",
-            "about": "\n".join(_about(each) for each in self.became.events),
+            "becomes": escape("\n".join(self.became.outcomes)) or "nothing",
+            "about": escape("\n".join(_about(each) for each in self.became.events)),
             "as_expected": _IN_WORDS[self.is_expected],
             **sent,
         }
