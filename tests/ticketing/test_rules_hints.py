@@ -1,6 +1,8 @@
 """What is worth reading a ticket again for, and what a person did to it: tables."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.events.psa import TicketChange, TicketTold
 from services.ticketing import rules_hints
@@ -68,6 +70,27 @@ def test_what_a_person_did(
     state: TicketState, seen: Shown, told: set[TicketChange], *, busy: bool, settled: bool, expected: Finding
 ) -> None:
     assert rules_hints.finding(state, seen, told, is_busy=busy, is_settled=settled) is expected
+
+
+SEEN = st.builds(Shown, is_open=st.booleans(), last_act=st.sampled_from(["open", "append", "resolve", "reopen", None]))
+
+
+@given(
+    state=st.sampled_from(TicketState),
+    seen=SEEN,
+    told=st.sets(st.sampled_from(TicketChange)),
+    is_settled=st.booleans(),
+)
+def test_whatever_is_told_only_what_the_ticket_shows_is_believed(
+    state: TicketState, seen: Shown, told: set[TicketChange], *, is_settled: bool
+) -> None:
+    found = rules_hints.finding(state, seen, told, is_busy=False, is_settled=is_settled)
+    untold = rules_hints.finding(state, seen, {C.CHANGED}, is_busy=False, is_settled=True)
+
+    assert found in {untold, Finding.LATER}
+    assert found is not Finding.CLOSED or not seen.is_open
+    assert found is not Finding.REOPENED or seen.is_open
+    assert found is not Finding.LATER or not is_settled
 
 
 @pytest.mark.parametrize(
