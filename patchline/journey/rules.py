@@ -163,7 +163,12 @@ def _events(tables: Tables, records: Records) -> list[Hop]:
 
 def _followed(tables: Tables, records: Records, event: UUID, seen: Seen | None) -> list[Hop]:
     """Return what became of one event at each group that reads it."""
-    groups = [*_inventory(tables, event), *_compliance(tables, event), *_refused(str(event), records)]
+    groups = [
+        *_inventory(tables, event),
+        *_compliance(tables, event),
+        *_of_tickets(tables, event),
+        *_refused(str(event), records),
+    ]
     if seen is None:
         return groups
     return [Hop("published", records.at(seen), {"place": seen.place}, groups)]
@@ -189,6 +194,20 @@ def _compliance(tables: Tables, event: UUID) -> list[Hop]:
             [*_changes(tables, event), *_told(tables, event)],
         )
         for row in tables.compliance
+        if row["event_id"] == event
+    ]
+
+
+def _of_tickets(tables: Tables, event: UUID) -> list[Hop]:
+    """Return what ticketing heard from a ticket system itself, and what it did because of it."""
+    return [
+        Hop(
+            f"ticketing heard: {row['type']}",
+            row["recorded_at"],
+            {"number": row["asset"]},
+            _tickets(tables, event, row["asset"]),
+        )
+        for row in tables.heard
         if row["event_id"] == event
     ]
 

@@ -111,7 +111,7 @@ async def tables(tx: Connection, raw_id: UUID) -> Tables:
     translated = await _rows(tx, TRANSLATED, raw_id)
     events = [row["event_id"] for row in translated]
     changes = await _rows(tx, CHANGES, events)
-    heard = await _rows(tx, HEARD, events, sorted({row["event_id"] for row in changes}))
+    heard = await _rows(tx, HEARD, events, sorted({*events, *(row["event_id"] for row in changes)}))
     causes = sorted({row["event_id"] for row in (*changes, *heard)})
     assets = sorted({row["asset"] for row in (*changes, *heard)})
     requirements = sorted({row["requirement"] for row in changes})

@@ -97,13 +97,13 @@ def test_a_technicians_closure_is_told_read_again_and_followed_by_the_next_gener
     failed(world, "desk-02")
     issues = until("the next generation", lambda: len(found := world.issues_of(KB)) == 2 and found)
     assert sorted(each["correlation_key"][-3:] for each in issues) == ["-g1", "-g2"]
-    heard = rows(
+    [heard, *_] = rows(
         world,
-        "SELECT count(*) AS events FROM ticketing.history WHERE type = $1 AND subject = $2",
+        "SELECT causation FROM ticketing.history WHERE type = $1 AND subject = $2",
         TicketTold.TYPE,
         issue["id"],
     )
-    assert heard[0]["events"] >= 1
+    assert f"ticketing heard: {TicketTold.TYPE}" in json.dumps(world.cli("journey", str(heard["causation"])))
 
 
 def test_a_ticket_that_a_technician_opens_again_is_told_and_a_forged_word_is_not_believed(
