@@ -78,7 +78,7 @@ async def reading(
 
 
 async def becomes_true(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         while not condition():
             await asyncio.sleep(0.02)
 
