@@ -6,6 +6,7 @@ sent. Source: RT 5.0, `docs/` (web deployment, initialdata) and `rt-setup-databa
 
 import os
 import signal
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ _SERVER: Final = Path("/usr/share/request-tracker5/libexec/rt-server")
 _SET_UP: Final = Path("/usr/sbin/rt-setup-database-5")
 _SEED: Final = Path(__file__).with_name("request_tracker_seed.pl")
 _READY_SECONDS: Final = 60
+_GONE_SECONDS: Final = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +115,9 @@ class RequestTracker:
         with suppress(ProcessLookupError):
             os.killpg(self.child.pid, signal.SIGKILL)  # a child begins a session of its own, its workers are in it
         self.child.kill()
+        deadline = time.monotonic() + _GONE_SECONDS
+        while ports.is_open(self._port) and time.monotonic() < deadline:  # the workers have its port a moment longer
+            time.sleep(0.02)
 
     @property
     def mail(self) -> Path:
