@@ -28,7 +28,7 @@ def say(line: str) -> None:
     sys.stderr.write(f"[parts] {line}\n")
 
 
-@pytest.fixture(scope="module", params=list(Psa))
+@pytest.fixture(scope="session", params=list(Psa))
 def standing(request: pytest.FixtureRequest) -> Iterator[Standing]:
     with place.throwaway_home() as home:
         try:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 
 from chassis.settings import read
@@ -12,6 +13,7 @@ from patchline.demo import psa, technician
 from patchline.demo.tracker import Issue
 from patchline.local.connectwise import ConnectWise
 from patchline.local.psa import page
+from patchline.local.roundup import Roundup
 from services.ticketing.adapters.choice import connected
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.records import Draft, Note
@@ -118,6 +120,12 @@ def test_a_person_is_told_where_to_look_and_as_whom(standing: Standing) -> None:
     assert where.url.startswith(standing.desk.url)
     assert (where.name == "") == isinstance(standing.desk, ConnectWise)
     assert (where.password == "") == (where.name == "")
+    if where.name:
+        api = f"{where.url}rest/data/issue" if isinstance(standing.desk, Roundup) else f"{where.url}REST/2.0/queues/all"
+        asked = [
+            httpx.get(api, auth=(where.name, each), timeout=20, trust_env=False) for each in (where.password, "no")
+        ]
+        assert [answer.status_code for answer in asked] == [200, 401]
 
 
 def test_ticketings_secrets_are_in_files(standing: Standing) -> None:
