@@ -54,9 +54,7 @@ class TestAllParts:
         self, home: Path, cache: Path, parts: LocalParts, kafka: Kafka
     ) -> None:
         taken = int(kafka.url.partition(":")[2])
-        settings = PartSettings(
-            home=home / "second", cache=cache, kafka_port=taken, postgres_port=0, psa=None
-        )
+        settings = PartSettings(home=home / "second", cache=cache, kafka_port=taken, postgres_port=0, psa=None)
         second = LocalParts(settings)
 
         with pytest.raises(

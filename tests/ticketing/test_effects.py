@@ -83,12 +83,8 @@ async def test_a_whole_life_of_a_ticket(room: Room, desk: Desk, requirement: str
     ]
     assert "- A-PC: proven installed\n- B-PC: proven installed" in reopened.notes[2]
     assert "B-PC was proven good and is not any more: MISSING_OVERDUE." in reopened.notes[3]
-    assert [type(each.data) for each in await room.published()] == [
-        TicketOpened,
-        TicketAppended,
-        TicketResolved,
-        TicketReopened,
-    ]
+    life: list[type] = [TicketOpened, TicketAppended, TicketResolved, TicketReopened]
+    assert [type(each.data) for each in await room.published()] == life
     sequences = [each.sequence or 0 for each in await room.published()]
     assert sequences == sorted(set(sequences))
 
