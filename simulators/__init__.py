@@ -1,6 +1,6 @@
 """A simulated day of an MSP: a sandbox RMM that speaks its vendors' true wire formats, for the demo and the benchmarks.
 
-Read in this order: `releases` and `fleet` (what there is), `script`, `stories` and `day` (what happens), `plan` (what
-is sent of it, with the ordinary dirt), `sender`, `ninjaone_api` (what can be asked), `ledger` (what must be true in
-the end). Everything follows from one seed. No service imports this room.
+Read in this order: `releases` and `fleet` (what there is), `script`, `stories`, `datto_day` and `day` (what happens),
+`plan` (what is sent of it, with the ordinary dirt), `sender`, `ninjaone_api` and `datto_api` (what can be asked),
+`ledger` (what must be true in the end). Everything follows from one seed. No service imports this room.
 """

@@ -62,7 +62,7 @@ def closing(plan: Plan) -> Closing | None:
     if not failing:
         return None
     again = replace(failing[0], at=EVENING + LATER)
-    return Closing(delivery_of(again, FIRST_NUMBER))
+    return Closing(delivery_of(plan.day, again, FIRST_NUMBER))
 
 
 def with_failure(plan: Plan, after: Closing) -> Plan:

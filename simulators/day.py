@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Final
 
-from simulators import releases, stories
-from simulators.fleet import CLIENTS, NINJAONE_MAIN, Device, fleet
+from simulators import datto_day, releases, stories
+from simulators.fleet import CLIENTS, DATTO_CLINIC, NINJAONE_MAIN, Device, fleet
 from simulators.releases import PATCH_TUESDAY, Release
 from simulators.script import EVENING, Happening, Scan, Script, What, window_of
 from simulators.stories import Story
@@ -80,6 +80,9 @@ def _cast(machines: Sequence[Device], rng: random.Random) -> list[_Part]:
     for part, story in zip(rng.sample(awake, min(len(certain), len(awake))), certain, strict=False):
         part.story = story
     _cure([part for part in awake if (part.device.client, part.device.system) == _CURED])
+    alerting = [part for part in parts if part.device.source is DATTO_CLINIC]
+    for part, fate in zip(alerting, datto_day.chosen(len(alerting), rng), strict=True):
+        part.story = fate
     for client, wanted in zip(CLIENTS, _UNCATALOGUED_ON, strict=True):
         theirs = [part for part in awake if part.device.client is client]
         for number, part in enumerate(rng.sample(theirs, min(wanted, len(theirs)))):
@@ -99,6 +102,9 @@ def _cure(parts: Sequence[_Part]) -> None:
 def _written(part: _Part, rng: random.Random) -> Script:
     """Write one device's day: its scans, the usual noise, and what becomes of each update that it lacks."""
     script = Script(part.device, rng)
+    if part.device.source is DATTO_CLINIC:
+        datto_day.write(script, part.story)
+        return script
     if part.story is stories.scans_no_more:
         return _forgotten(script)
     if part.story is stories.unboxed:
@@ -190,5 +196,5 @@ def _with_losses(happenings: Sequence[Happening], rng: random.Random) -> tuple[H
     """Lose a few webhooks of a source that can be asked later."""
     return tuple(
         replace(each, told=False) if each.device.source is NINJAONE_MAIN and rng.random() < LOST else each
-        for each in happenings
+        for each in datto_day.with_losses(happenings)
     )

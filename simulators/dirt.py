@@ -38,5 +38,15 @@ def ugly_bodies(good: dict[str, Any], *, moment_field: str, kind_field: str) -> 
     )
 
 
+def ugly_templates(good: bytes) -> tuple[Ugly, ...]:
+    """Return `good`, a filled-in template of Datto's, so that nothing says which alert or device it is about."""
+    head, device, tail = good.partition(b'"deviceUid":"')
+    return (
+        Ugly("a template without a device", head + device + b"[device_uid]" + tail[tail.index(b'"') :]),
+        Ugly("a template cut off before its device", head),
+        Ugly("a template that somebody put in another order", good.replace(b'"schema":', b'"end":', 1)),
+    )
+
+
 def _with_number(good: dict[str, Any], field: str, number: str) -> bytes:
     return json.dumps(good | {field: "@"}).replace('"@"', number).encode()

@@ -14,6 +14,7 @@ NAMESPACE: Final = UUID("3f0c1b52-5d2e-5a77-9d3e-6f1f5b0f4c21")
 MAIN: Final = "main"
 BRANCH: Final = "branch"
 SCRIPTS: Final = "scripts"
+CLINIC: Final = "clinic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,8 +107,9 @@ CLIENTS: Final = (
 )
 NINJAONE_MAIN: Final = Source(vendor="ninjaone", name=MAIN, polls=True)
 NINJAONE_BRANCH: Final = Source(vendor="ninjaone", name=BRANCH, polls=True)
+DATTO_CLINIC: Final = Source(vendor="datto", name=CLINIC, polls=True)
 PATCHLINE_SCRIPTS: Final = Source(vendor="patchline", name=SCRIPTS, polls=False)
-SOURCES: Final = (NINJAONE_MAIN, NINJAONE_BRANCH, PATCHLINE_SCRIPTS)
+SOURCES: Final = (NINJAONE_MAIN, NINJAONE_BRANCH, DATTO_CLINIC, PATCHLINE_SCRIPTS)
 
 LAGGARDS: Final = 0.05
 """Share of the Windows devices that still lack the update of the month before."""
@@ -176,9 +178,11 @@ def _device(client: Client, kind: _Kind, rank: int, *, rng: random.Random, numbe
 
 
 def _source(client: Client, kind: _Kind) -> Source:
-    """Return who looks after such a device: one office came with an RMM of its own; Linux and kiosks have scripts."""
+    """Return who looks after such a device: two offices came with RMMs of their own; Linux and kiosks have scripts."""
     if kind.system is releases.UBUNTU or (kind.tier == "kiosk" and client is not CLIENTS[0]):
         return PATCHLINE_SCRIPTS
     if client is CLIENTS[2] and kind.system is releases.WINDOWS_11_23H2:
         return NINJAONE_BRANCH
+    if client is CLIENTS[1] and kind.system is releases.WINDOWS_11_23H2 and kind.tier == "workstation":
+        return DATTO_CLINIC
     return NINJAONE_MAIN

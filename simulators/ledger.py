@@ -6,15 +6,15 @@ a newer update does not restart the clock of an older one.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final, NamedTuple
 from zoneinfo import ZoneInfo
 
 from contracts import ids
 from simulators.deliveries import Delivery, Nature
-from simulators.fleet import Device
+from simulators.fleet import SOURCES, Device
 from simulators.ninjaone_rows import patch_id, product_id
 from simulators.plan import Plan
 from simulators.releases import FixLine, Release
@@ -32,6 +32,18 @@ _DAYS: Final[Mapping[str, Mapping[str, int]]] = {
     "do_not_disrupt": {"critical": 14, "high": 30, "unknown": 30},
 }
 """How long each tier may lack an update of each band. One day is 24 hours; more are days of the client's calendar."""
+
+UNDATED: Final = frozenset(source.full_name for source in SOURCES if source.vendor == "datto")
+"""Sources whose webhooks say no moment: what they tell is told when it is received."""
+
+_OF_AN_ALERT: Final[Mapping[What, tuple[What, ...]]] = {
+    What.ALERT: (What.ALERT,),
+    What.ALERT_OVER: (What.ALERT_OVER,),
+    What.OFFLINE: (What.ALERT, What.OFFLINE),
+    What.ONLINE: (What.ALERT_OVER,),
+    What.FAILED: (What.ALERT, What.FAILED),
+}
+"""What an alert of Datto's tells: that it is there or over, and what its words leave no doubt of."""
 
 _FADING: Final = frozenset({"MISSING_IN_SLA", "MISSING_OVERDUE", "PENDING_REBOOT", "REPORTED_UNVERIFIED", "UNKNOWN"})
 """States that mean nothing any more once nobody has looked for two weeks."""
@@ -77,7 +89,10 @@ class ExpectedTicket:
 
 
 class Told(NamedTuple):
-    """A canonical event by what makes it itself: `patch` is its KB or its title, empty where it is about a device."""
+    """A canonical event by what makes it itself: `patch` is its KB or its title, empty where it is about a device.
+
+    `milliseconds` are 0 where the source says no moment.
+    """
 
     source: str
     device: str
@@ -88,7 +103,7 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ledger:
-    """Everything that must be true once all is quiet."""
+    """Everything that must be true once all is quiet. `lost_webhooks`: how many each source confesses to have lost."""
 
     standings: Mapping[Owed, Standing]
     tickets: tuple[ExpectedTicket, ...]
@@ -97,6 +112,7 @@ class Ledger:
     dead_letters: tuple[Delivery, ...]
     parked: int
     unknown_codes: Mapping[str, int]
+    lost_webhooks: Mapping[str, int] = field(default_factory=dict)
     closed_by_hand: tuple[str, ...] = ()
 
     def partitions(self) -> dict[Cell, Counter[str]]:
@@ -119,20 +135,33 @@ def ledger(
     return Ledger(
         standings={owed: standing for one in by_device.values() for owed, standing in _owed(one, now)},
         tickets=tuple(_tickets(by_device.values(), now, after)),
-        told=Counter(_told(each) for each in happenings),
+        told=Counter(told for each in happenings for told in _told(each)),
         devices={key: one.device for key, one in by_device.items()},
         dead_letters=tuple(each for each in accepted if each.nature is Nature.UGLY),
         parked=len({each.delivery_id for each in accepted if each.nature is Nature.UNMAPPED}),
         unknown_codes=Counter(each.name for each in accepted if each.nature is Nature.UNKNOWN_CODE),
+        lost_webhooks=Counter(_lost(plan.day.happenings, polls)),
         closed_by_hand=() if after is None else (_key(*_place(after), 1),),
     )
 
 
-def _told(happening: Happening) -> Told:
+def _told(happening: Happening) -> Iterator[Told]:
     device, release = happening.device, happening.release
-    patch = "" if release is None else release.kb or release.title
-    milliseconds = round(happening.at.timestamp() * 1000)
-    return Told(device.source.full_name, device.vendor_id, happening.what, milliseconds, patch)
+    source, patch = device.source.full_name, "" if release is None else release.kb or release.title
+    if source not in UNDATED:
+        yield Told(source, device.vendor_id, happening.what, round(happening.at.timestamp() * 1000), patch)
+        return
+    for what in _OF_AN_ALERT[happening.what]:
+        yield Told(source, device.vendor_id, what, 0, patch if what is What.FAILED else "")
+
+
+def _lost(happenings: Iterable[Happening], polls: Polls) -> Iterator[str]:
+    """Yield the source of each lost webhook that it confesses itself: Datto says of each alert which ones failed."""
+    for each in happenings:
+        source = each.device.source.full_name
+        is_lost = source in UNDATED and each.what in _OF_AN_ALERT and not each.told
+        if is_lost and any(each.at <= moment for moment in polls.get(source, ())):
+            yield source
 
 
 def _owed(one: Known, now: datetime) -> Iterator[tuple[Owed, Standing]]:

@@ -3,15 +3,16 @@
 import json
 import random
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any, Final, NamedTuple
 
 from simulators import dirt, ninjaone_webhooks, own_webhooks, stories
+from simulators.datto_webhooks import Monitors
 from simulators.day import Day
 from simulators.deliveries import Delivery, Nature
-from simulators.fleet import NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
+from simulators.fleet import DATTO_CLINIC, NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
 from simulators.releases import SERVER_2022, WINDOWS_11_24H2, FixLine, Release
 from simulators.script import NIGHT, Happening, Script, What
 
@@ -52,39 +53,60 @@ class Plan:
 def plan(day: Day) -> Plan:
     """Return what is sent on `day`, the same for the same day."""
     rng = random.Random(f"plan/{day.seed}")
-    numbers: Counter[Source] = Counter()
-    true = [_told(each, numbers) for each in day.happenings if each.told]
+    writer = _Writer(day)
+    true = [writer.told(each) for each in day.happenings if each.told]
     order = _failures_first([(_position(position, rng), delivery) for position, delivery in enumerate(true)])
     order += [(_later(place, rng), _repeat(each)) for place, each in order if rng.random() < REPEATED]
-    rest = [*_ugly(day, numbers), *_unknown(day, numbers, rng), *_unmapped(numbers, rng), *_forged(day, numbers)]
+    rest = [*_ugly(writer), *_unknown(writer, rng), *_unmapped(writer, rng), *_forged(writer)]
     order += [(rng.uniform(0, len(true)), delivery) for delivery in rest]
     return Plan(day=day, deliveries=tuple(delivery for _, delivery in sorted(order, key=lambda each: each[0])))
 
 
-def delivery_of(happening: Happening, number: int) -> Delivery:
+def delivery_of(day: Day, happening: Happening, number: int) -> Delivery:
     """Return the delivery that tells of `happening`, as the one of its source after so many."""
-    return _told(happening, Counter({happening.device.source: number}))
+    return _Writer(day, Counter({happening.device.source: number})).told(happening)
 
 
-def _told(happening: Happening, numbers: Counter[Source]) -> Delivery:
-    """Return the delivery that tells of `happening`, with the next number of its source."""
-    source = happening.device.source
-    numbers[source] += 1
-    number = FIRST_ACTIVITY + numbers[source]
-    body = (
-        ninjaone_webhooks.activity(happening, number)
-        if source.vendor == "ninjaone"
-        else own_webhooks.message(happening)
-    )
-    return Delivery(
-        nature=Nature.TRUE,
-        name=happening.what.value,
-        source=source,
-        body=_written(body),
-        delivery_id=f"msg_{source.name}_{number}",
-        happening=happening,
-        content_type=None if source is PATCHLINE_SCRIPTS and number % 10 == 0 else "application/json",
-    )
+class _Writer:
+    """Writes deliveries of one day, numbered for each source."""
+
+    def __init__(self, day: Day, numbers: Counter[Source] | None = None) -> None:
+        """Number each source's first delivery by the first number, or after those that are counted already."""
+        self.day = day
+        self._monitors = Monitors(day)
+        self._numbers = Counter[Source]() if numbers is None else numbers
+
+    def told(self, happening: Happening) -> Delivery:
+        """Return the delivery that tells of `happening`, with the next number of its source."""
+        source = happening.device.source
+        self._numbers[source] += 1
+        number = FIRST_ACTIVITY + self._numbers[source]
+        return Delivery(
+            nature=Nature.TRUE,
+            name=happening.what.value,
+            source=source,
+            body=self._body(happening, number),
+            delivery_id=f"msg_{source.name}_{number}",
+            happening=happening,
+            content_type=None if source is PATCHLINE_SCRIPTS and number % 10 == 0 else "application/json",
+        )
+
+    def of(self, source: Source, what: What) -> list[Happening]:
+        """Return what a source told: this, or anything where this was not told in so small a fleet."""
+        own = [each for each in self.day.happenings if each.device.source == source and each.told]
+        return [each for each in own if each.what is what] or own
+
+    def _body(self, happening: Happening, number: int) -> bytes:
+        match happening.device.source.vendor:
+            case "ninjaone":
+                return _written(ninjaone_webhooks.activity(happening, number))
+            case "datto":
+                body = self._monitors.message(happening, number)
+                if body is None:
+                    raise ValueError("no monitor tells of it")
+                return body
+            case _:
+                return _written(own_webhooks.message(happening))
 
 
 def _position(position: int, rng: random.Random) -> float:
@@ -138,17 +160,21 @@ def _repeat(delivery: Delivery) -> Delivery:
     return replace(delivery, nature=Nature.REPEATED)
 
 
-def _ugly(day: Day, numbers: Counter[Source]) -> Iterator[Delivery]:
+def _ugly(writer: _Writer) -> Iterator[Delivery]:
     """Yield bodies that nobody can understand, for one source of each format."""
     fields = ((NINJAONE_MAIN, "activityTime", "statusCode"), (PATCHLINE_SCRIPTS, "timestamp", "type"))
     for source, moment_field, kind_field in fields:
-        for happening in _of(day, source, What.SCANNED)[:1]:
-            yield from _made_ugly(_told(happening, numbers), moment_field=moment_field, kind_field=kind_field)
+        for happening in writer.of(source, What.SCANNED)[:1]:
+            good = writer.told(happening)
+            bodies = dirt.ugly_bodies(json.loads(good.body), moment_field=moment_field, kind_field=kind_field)
+            yield from _made_ugly(good, bodies)
+    for happening in writer.of(DATTO_CLINIC, What.FAILED)[:1]:
+        good = writer.told(happening)
+        yield from _made_ugly(good, dirt.ugly_templates(good.body))
 
 
-def _made_ugly(good: Delivery, *, moment_field: str, kind_field: str) -> Iterator[Delivery]:
-    body: dict[str, Any] = json.loads(good.body)
-    for number, ugly in enumerate(dirt.ugly_bodies(body, moment_field=moment_field, kind_field=kind_field)):
+def _made_ugly(good: Delivery, bodies: Sequence[dirt.Ugly]) -> Iterator[Delivery]:
+    for number, ugly in enumerate(bodies):
         yield Delivery(
             nature=Nature.UGLY,
             name=ugly.name,
@@ -159,22 +185,16 @@ def _made_ugly(good: Delivery, *, moment_field: str, kind_field: str) -> Iterato
         )
 
 
-def _of(day: Day, source: Source, what: What) -> list[Happening]:
-    """Return what happened at a source: this, or anything where this did not happen in so small a fleet."""
-    own = [each for each in day.happenings if each.device.source == source]
-    return [each for each in own if each.what is what] or own
-
-
-def _unknown(day: Day, numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery]:
+def _unknown(writer: _Writer, rng: random.Random) -> Iterator[Delivery]:
     """Yield activities whose code nobody has told us of."""
-    updates = _of(day, NINJAONE_MAIN, What.UPDATED)
+    updates = writer.of(NINJAONE_MAIN, What.UPDATED)
     for code in UNKNOWN_CODES * 3:
-        told = _told(rng.choice(updates), numbers)
+        told = writer.told(rng.choice(updates))
         body = json.loads(told.body) | {"statusCode": code, "status": code.replace("_", " ").lower()}
         yield replace(told, nature=Nature.UNKNOWN_CODE, name=code, body=_written(body), happening=None)
 
 
-def _unmapped(numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery]:
+def _unmapped(writer: _Writer, rng: random.Random) -> Iterator[Delivery]:
     """Yield failures on devices of an organisation that belongs to no client yet."""
     for number, system in enumerate((WINDOWS_11_24H2, SERVER_2022), start=1):
         device = Device(
@@ -192,18 +212,18 @@ def _unmapped(numbers: Counter[Source], rng: random.Random) -> Iterator[Delivery
         for _ in range(3):
             stories.fails(script, system.update)
         for happening in script.happenings:
-            yield replace(_told(happening, numbers), nature=Nature.UNMAPPED, name="of an organisation in no mapping")
+            yield replace(writer.told(happening), nature=Nature.UNMAPPED, name="of an organisation in no mapping")
 
 
-def _forged(day: Day, numbers: Counter[Source]) -> Iterator[Delivery]:
+def _forged(writer: _Writer) -> Iterator[Delivery]:
     """Yield deliveries that are nobody's: a wrong secret, a wrong signature, one too old, a source that is unknown."""
-    for source in (NINJAONE_MAIN, PATCHLINE_SCRIPTS):
-        for happening in _of(day, source, What.FAILED)[:1]:
-            told = replace(_told(happening, numbers), nature=Nature.FORGED)
+    for source in (NINJAONE_MAIN, DATTO_CLINIC, PATCHLINE_SCRIPTS):
+        for happening in writer.of(source, What.FAILED)[:1]:
+            told = replace(writer.told(happening), nature=Nature.FORGED)
             yield replace(told, name="with a wrong secret", with_secret=False)
             if source is NINJAONE_MAIN:
                 yield replace(told, name="for an unknown source", source=NOBODY, with_secret=False)
-            else:
+            elif source is PATCHLINE_SCRIPTS:
                 yield replace(told, name="signed an hour ago", age=timedelta(hours=1))
 
 

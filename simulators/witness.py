@@ -79,13 +79,19 @@ def _hear(one: Known, told: Happening) -> None:
 
 
 def _ask(one: Known, moment: datetime, scans: Sequence[Scan], happenings: Sequence[Happening]) -> None:
-    """Add what the API shows at `moment`: the latest scan, the latest attempt of each update, start and restart."""
+    """Add what the API shows at `moment`: the latest scan, the latest attempt of each update, start and restart.
+
+    Datto's shows no list of updates and no installation: only the alerts of those that failed.
+    """
     past = [each for each in happenings if each.at <= moment]
     seen = [scan for scan in scans if scan.at <= moment]
-    if seen and seen[-1] not in one.scans:
-        one.scans.append(seen[-1])
-    latest = {each.release: each for each in past if each.what in _ATTEMPTS}
-    one.words += [each for each in latest.values() if each not in one.words]
+    shown: Collection[Happening]
+    if one.device.source.vendor == "datto":
+        shown = [each for each in past if each.what is What.FAILED]
+    else:
+        one.scans += [scan for scan in seen[-1:] if scan not in one.scans]
+        shown = {each.release: each for each in past if each.what in _ATTEMPTS}.values()
+    one.words += [each for each in shown if each not in one.words]
     one.boots += [each.booted_at for each in past if each.what is What.RESTARTED]
     last = [each for each in past if each.what in {What.RESTARTED, What.RESTART_PENDING}]
     if last and last[-1].what is What.RESTART_PENDING:

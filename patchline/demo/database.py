@@ -1,7 +1,7 @@
 """What the database says to those who may ask: a reader for all clients, and the operator about what waits."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Final, LiteralString
@@ -51,6 +51,7 @@ class Stored:
     parked: Sequence[Parked]
     unknown_codes: Mapping[str, int]
     silent: Sequence[Silent]
+    lost_webhooks: Mapping[str, int] = field(default_factory=dict)
 
 
 OBLIGATIONS: Final[LiteralString] = """
@@ -71,6 +72,7 @@ UNKNOWN_CODES: Final[LiteralString] = "SELECT code, sum(count)::bigint AS count 
 SILENT: Final[LiteralString] = """
     SELECT source, failures, coalesce(last_error, '') AS reason FROM gateway.poll_state WHERE failures > 0 ORDER BY 1
 """
+LOST: Final[LiteralString] = "SELECT source, lost_webhooks FROM gateway.poll_state WHERE lost_webhooks > 0"
 POLLED: Final[LiteralString] = """
     SELECT count(*) FROM gateway.poll_state WHERE source = ANY($1::text[]) AND last_succeeded_at >= $2
 """
@@ -112,10 +114,11 @@ async def stored(settings: Mapping[str, str], tenants: Sequence[UUID]) -> Stored
         parked = [Parked(**row) for row in await operator.fetch(PARKED)]
         codes = {row["code"]: row["count"] for row in await operator.fetch(UNKNOWN_CODES)}
         silent = [Silent(**row) for row in await operator.fetch(SILENT)]
+        lost = {row["source"]: row["lost_webhooks"] for row in await operator.fetch(LOST)}
     finally:
         await reader.close()
         await operator.close()
-    return Stored(obligations=obligations, parked=parked, unknown_codes=codes, silent=silent)
+    return Stored(obligations=obligations, parked=parked, unknown_codes=codes, silent=silent, lost_webhooks=lost)
 
 
 async def _connected(settings: Mapping[str, str], role: str) -> "asyncpg.Connection[asyncpg.Record]":

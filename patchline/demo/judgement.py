@@ -18,7 +18,7 @@ from patchline.demo.subscriber import Letter, Seen
 from patchline.demo.tracker import Issue
 from simulators.deliveries import Nature
 from simulators.fleet import CLIENTS, NINJAONE_BRANCH
-from simulators.ledger import Cell, Ledger, Told
+from simulators.ledger import UNDATED, Cell, Ledger, Told
 from simulators.script import What
 from simulators.sender import Sent
 
@@ -64,6 +64,7 @@ def judged(ledger: Ledger, found: Found) -> list[Check]:
         _parked(ledger, found.stored),
         _unknown_codes(ledger, found.stored),
         _silent(found.stored),
+        _lost(ledger, found.stored),
         _devices(ledger, found.seen),
         _states(ledger, found.stored),
         _failures(ledger, found.stored),
@@ -124,7 +125,7 @@ def _as_told(envelope: Envelope) -> Told:
         envelope.source,
         envelope.subject,
         _WHAT_OF[envelope.data.TYPE],
-        round(envelope.time.timestamp() * 1000),
+        0 if envelope.source in UNDATED else round(envelope.time.timestamp() * 1000),
         "" if patch is None else patch.kb or patch.title or "",
     )
 
@@ -160,6 +161,11 @@ def _silent(stored: Stored) -> Check:
     """The one instance that stopped answering is known to have stopped, and no other."""
     found = Counter(each.source for each in stored.silent)
     return compared("sources known to be silent", Counter([NINJAONE_BRANCH.full_name]), found, str)
+
+
+def _lost(ledger: Ledger, stored: Stored) -> Check:
+    """Compare how many of its webhooks each source confessed to have lost: the poll found what they would have told."""
+    return compared("lost webhooks noticed", Counter(ledger.lost_webhooks), Counter(stored.lost_webhooks), str)
 
 
 def _devices(ledger: Ledger, seen: Seen) -> Check:

@@ -1,4 +1,4 @@
-"""Moves the simulated RMM through its day, by the door that is its own."""
+"""Moves the simulated RMMs through their day, by the door that is their own."""
 
 from datetime import datetime
 
@@ -8,10 +8,10 @@ from simulators.fleet import SOURCES
 
 
 class SimulatedRmm:
-    """The simulated NinjaOne instances at `url`."""
+    """The simulated instances of every vendor, behind one address."""
 
     def __init__(self, client: httpx.AsyncClient) -> None:
-        """Speak through `client`, whose base address is the simulated RMM's."""
+        """Speak through `client`, whose base address is theirs."""
         self._client = client
 
     async def play(self, *, seed: int, devices: int, moment: datetime) -> None:

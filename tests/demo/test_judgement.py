@@ -234,6 +234,7 @@ def answered(position: int, status: int | None) -> Callable[[Found], Found]:
         ),
         pytest.param(stored(parked=[]), "events parked for a mapping", 1, 0, id="a parked event is lost"),
         pytest.param(stored(unknown_codes={}), "unknown codes counted", 1, 0, id="an unknown code is not counted"),
+        pytest.param(stored(lost_webhooks={"rmm/datto/clinic": 1}), "lost webhooks noticed", 0, 1, id="none was lost"),
         pytest.param(stored(silent=[]), "sources known to be silent", 1, 0, id="nobody noticed the silence"),
         pytest.param(seen(lambda it: it.assets.clear()), "devices in the inventory", 1, 0, id="a device is missing"),
         pytest.param(stored(obligations={}), "obligations", 1, 0, id="an obligation is missing"),

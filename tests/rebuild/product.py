@@ -25,6 +25,7 @@ from contracts import ids
 from contracts.envelope import encode
 from contracts.raw import RawDelivery, headers_of, own_headers
 from contracts.topics import ASSETS, BY_NAME, CLIENTS, RMM_EVENTS, RMM_EVENTS_BULK, RMM_RAW, RMM_RAW_BULK
+from patchline.demo.registration import organisation_of
 from patchline.rebuild.commands import RebuildSettings, rebuilt
 from patchline.rebuild.rules import Report
 from patchline.rebuild.run import Show, Wanted
@@ -237,7 +238,7 @@ class Product:
                 source.name,
             )
             for client in FLEET_CLIENTS:
-                called = str(client.organisation) if source.vendor == "ninjaone" else client.name
+                called = organisation_of(source, client)
                 await admin.execute(
                     "INSERT INTO gateway.client_mapping VALUES ($1, $2, NULL, $3, NULL, NULL)",
                     source.full_name,

@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from simulators import releases, stories
+from simulators.datto_day import ALERTS_FROM, LAST_LOOK, PUSHED
 from simulators.day import Day, day
-from simulators.fleet import CLIENTS, NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
+from simulators.fleet import CLIENTS, DATTO_CLINIC, NINJAONE_MAIN, PATCHLINE_SCRIPTS, Client, Device, Source
 from simulators.releases import PATCH_TUESDAY, System
 from simulators.script import EVENING, NIGHT, NOW, Script, What, window_of
 
@@ -55,7 +56,7 @@ def test_a_day_of_400_devices_tells_more_than_2000_things_before_the_deliveries_
     written = day(seed=seed, devices=400)
 
     assert sum(happening.told for happening in written.happenings) >= 2000
-    assert all(happening.at < NOW for happening in written.happenings)
+    assert all(each.at < NOW for each in written.happenings if each.device.source is not DATTO_CLINIC)
     assert [each.at for each in written.happenings] == sorted(each.at for each in written.happenings)
 
 
@@ -71,6 +72,19 @@ def test_every_day_has_its_rare_devices(seed: int) -> None:
     assert max(failures.values()) >= 9
     assert any(title == releases.LINE_OF_BUSINESS.title for _, title in failures)
     assert sum(not each.told for each in written.happenings) > 0
+
+
+@pytest.mark.parametrize("seed", range(1, 6))
+def test_datto_pushes_the_alerts_of_the_evening_and_loses_some_but_never_the_first_failure(seed: int) -> None:
+    own = [each for each in day(seed=seed, devices=400).happenings if each.device.source is DATTO_CLINIC]
+    pushed = [each for each in own if each.what in PUSHED]
+    failures = [each for each in pushed if each.what is What.FAILED]
+
+    assert {each.what for each in pushed} == PUSHED
+    assert all(ALERTS_FROM <= each.at < LAST_LOOK for each in pushed)
+    assert failures[0].told
+    assert not all(each.told for each in failures)
+    assert not any(each.told for each in own if each.what not in PUSHED)
 
 
 def test_a_proven_update_is_gone_from_the_next_scan_after_a_restart() -> None:

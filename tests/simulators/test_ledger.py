@@ -1,6 +1,7 @@
 """The oracle, on days small enough to judge by hand."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -9,7 +10,7 @@ from contracts import ids
 from simulators import releases
 from simulators.day import Day
 from simulators.deliveries import Delivery, Nature
-from simulators.fleet import CLIENTS, NINJAONE_MAIN, PATCHLINE_SCRIPTS, Device, Source
+from simulators.fleet import CLIENTS, DATTO_CLINIC, NINJAONE_MAIN, PATCHLINE_SCRIPTS, Device, Source
 from simulators.ledger import FAILED_UNCATALOGUED, PATCH_FAILED, Cell, Ledger, Owed, Told, ledger
 from simulators.plan import Plan
 from simulators.releases import PATCH_TUESDAY, Release, System
@@ -170,6 +171,53 @@ def test_a_lost_webhook_is_mended_by_the_next_poll() -> None:
 
     assert state_of(book) == "VERIFIED"
     assert book.told == {Told("rmm/ninjaone/main", "1", What.RESTARTED, round(TEN.timestamp() * 1000), ""): 1}
+
+
+def clinic(
+    happenings: Sequence[Happening], *, polls: Sequence[datetime] = (NIGHT, NOW + timedelta(minutes=1))
+) -> Ledger:
+    day = Day(seed=0, devices=(alerting(),), happenings=tuple(happenings), scans=(scan(NIGHT, of=alerting()),))
+    sent = tuple(delivery(each) for each in happenings if each.told)
+    return ledger(Plan(day=day, deliveries=sent), sent, {DATTO_CLINIC.full_name: polls}, NOW)
+
+
+def alerting() -> Device:
+    return device(source=DATTO_CLINIC)
+
+
+@pytest.mark.parametrize(
+    ("happenings", "expected"),
+    [
+        pytest.param([], "UNKNOWN", id="what nobody scans is unknown"),
+        pytest.param([failed(NOW, of=alerting())], "FAILED", id="an alert told that it failed"),
+        pytest.param([failed(NOW, of=alerting(), told=False)], "FAILED", id="the poll found the alert"),
+        pytest.param(
+            [failed(NOW, of=alerting()), installed(NOW, of=alerting(), told=False)],
+            "FAILED",
+            id="no alert and no poll tells that it installed",
+        ),
+        pytest.param(
+            [replace(pending(NOW, of=alerting()), told=False)], "UNKNOWN", id="a pending restart names no update"
+        ),
+    ],
+)
+def test_what_datto_can_show_of_an_update(happenings: list[Happening], expected: str) -> None:
+    assert state_of(clinic(happenings), of=alerting()) == expected
+
+
+def test_an_alert_that_failed_tells_two_things_without_a_moment() -> None:
+    told = clinic([failed(NOW, of=alerting())]).told
+
+    source, uid = DATTO_CLINIC.full_name, alerting().vendor_id
+    assert told == {Told(source, uid, What.ALERT, 0, ""): 1, Told(source, uid, What.FAILED, 0, UPDATE.kb or ""): 1}
+
+
+def test_a_lost_alert_is_found_and_counted_by_a_poll_after_it_only() -> None:
+    lost = [failed(NOW, of=alerting(), told=False)]
+
+    assert clinic(lost).lost_webhooks == {DATTO_CLINIC.full_name: 1}
+    assert clinic(lost, polls=[NIGHT]).lost_webhooks == {}
+    assert state_of(clinic(lost, polls=[NIGHT]), of=alerting()) == "UNKNOWN"
 
 
 def test_a_source_without_an_api_tells_its_scans_itself() -> None:

@@ -2,6 +2,7 @@
 
 import json
 from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 
@@ -11,14 +12,20 @@ from standardwebhooks.webhooks import WebhookVerificationError
 
 from contracts import ids
 from contracts.raw import RawDelivery
-from services.gateway.vendors import ninjaone, patchline
+from services.gateway.vendors import datto, ninjaone, patchline
 from services.gateway.vendors.translation import Translation
 from simulators.day import day
 from simulators.deliveries import SECRET_HEADER, Delivery, Nature, headers_of
-from simulators.fleet import NINJAONE_MAIN, PATCHLINE_SCRIPTS
+from simulators.fleet import DATTO_CLINIC, NINJAONE_MAIN, PATCHLINE_SCRIPTS
+from simulators.ledger import UNDATED, ledger
 from simulators.plan import Plan, plan
 from simulators.script import NOW, What
 
+ADAPTERS: dict[str, Callable[[RawDelivery], Translation]] = {
+    "ninjaone": ninjaone.translated,
+    "datto": datto.translated,
+    "patchline": patchline.translated,
+}
 SIGNING_SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
 TYPE_OF = {
     What.ENROLLED: "device.seen.v1",
@@ -51,8 +58,7 @@ def of(usual_plan: Plan, *natures: Nature) -> list[Delivery]:
 
 def read(delivery: Delivery) -> Translation:
     """Translate a delivery as the gateway would."""
-    translated = ninjaone.translated if delivery.source.vendor == "ninjaone" else patchline.translated
-    return translated(
+    return ADAPTERS[delivery.source.vendor](
         RawDelivery(
             raw_id=ids.new_raw_id(),
             vendor=delivery.source.vendor,
@@ -89,6 +95,8 @@ def test_every_good_delivery_says_what_happened_on_which_device_and_when(usual_p
     for delivery in of(usual_plan, Nature.TRUE):
         happening = delivery.happening
         assert happening is not None
+        if delivery.source is DATTO_CLINIC:
+            continue
 
         [said] = read(delivery).said
 
@@ -97,16 +105,32 @@ def test_every_good_delivery_says_what_happened_on_which_device_and_when(usual_p
         assert abs(said.time - happening.at) < timedelta(milliseconds=1)
 
 
-def test_a_failure_names_its_patch_and_its_code_in_both_formats(usual_plan: Plan) -> None:
+def test_what_datto_pushes_is_alerts_however_it_is_escaped_and_they_tell_what_the_ledger_expects(
+    usual_plan: Plan,
+) -> None:
+    pushed = [each for each in of(usual_plan, Nature.TRUE) if each.source is DATTO_CLINIC]
+    expected = {key: n for key, n in ledger(usual_plan, pushed, {}, NOW).told.items() if key.source in UNDATED}
+
+    found = Counter(
+        (said.event.device, said.event.TYPE, json.loads(said.event.model_dump_json()).get("patch", {}).get("kb", ""))
+        for each in pushed
+        for said in read(each).said
+    )
+
+    assert found == {(told.device, TYPE_OF[told.what], told.patch): times for told, times in expected.items()}
+    assert {b'"message":"Patch "' in each.body for each in pushed if each.name == What.FAILED} == {True, False}
+
+
+def test_a_failure_names_its_patch_and_its_code_in_all_formats(usual_plan: Plan) -> None:
     failures = [each for each in of(usual_plan, Nature.TRUE) if each.happening and each.happening.what is What.FAILED]
 
-    assert {delivery.source.vendor for delivery in failures} == {"ninjaone", "patchline"}
+    assert {delivery.source.vendor for delivery in failures} == {"ninjaone", "datto", "patchline"}
     for delivery in failures:
-        told = json.loads(read(delivery).said[0].event.model_dump_json())
+        told = json.loads(read(delivery).said[-1].event.model_dump_json())
         release = delivery.happening.release if delivery.happening else None
         assert release is not None
         assert told["patch"]["kb"] == release.kb
-        assert told["patch"]["title"] == release.title
+        assert told["patch"].get("title") == (None if delivery.source is DATTO_CLINIC else release.title)
         assert told["code"].startswith("0x")
 
 
@@ -156,6 +180,13 @@ def test_no_ugly_body_can_be_understood_and_each_is_ugly_in_its_own_way(usual_pl
         translation = read(delivery)
         assert translation.problems, delivery.name
         assert not translation.said
+
+
+def test_a_template_that_names_no_device_is_no_event(usual_plan: Plan) -> None:
+    ugly = [delivery for delivery in of(usual_plan, Nature.UGLY) if delivery.source is DATTO_CLINIC]
+
+    assert len(ugly) == len({delivery.name for delivery in ugly}) >= 3
+    assert all(read(each).problems and not read(each).said for each in ugly)
 
 
 def test_an_unknown_code_is_no_event_and_no_error(usual_plan: Plan) -> None:
