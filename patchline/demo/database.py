@@ -11,6 +11,7 @@ import asyncpg
 
 from chassis.postgres import SET_TENANTS, prepare_connection
 from chassis.settings import with_password
+from simulators.fleet import SOURCES
 from simulators.ledger import Cell, Owed
 
 
@@ -68,7 +69,9 @@ PARKED: Final[LiteralString] = """
     GROUP BY 1, 2, 3
     ORDER BY 1, 2, 3
 """
-UNKNOWN_CODES: Final[LiteralString] = "SELECT code, sum(count)::bigint AS count FROM gateway.unknown_code GROUP BY code"
+UNKNOWN_CODES: Final[LiteralString] = (
+    "SELECT code, sum(count)::bigint AS count FROM gateway.unknown_code WHERE source = ANY($1::text[]) GROUP BY code"
+)
 SILENT: Final[LiteralString] = """
     SELECT source, failures, coalesce(last_error, '') AS reason FROM gateway.poll_state WHERE failures > 0 ORDER BY 1
 """
@@ -112,7 +115,10 @@ async def stored(settings: Mapping[str, str], tenants: Sequence[UUID]) -> Stored
             await reader.fetchval(SET_TENANTS, _list(tenants))
             obligations = {_owed(row): _obligation(row) for row in await reader.fetch(OBLIGATIONS)}
         parked = [Parked(**row) for row in await operator.fetch(PARKED)]
-        codes = {row["code"]: row["count"] for row in await operator.fetch(UNKNOWN_CODES)}
+        codes = {
+            row["code"]: row["count"]
+            for row in await operator.fetch(UNKNOWN_CODES, [source.full_name for source in SOURCES])
+        }
         silent = [Silent(**row) for row in await operator.fetch(SILENT)]
         lost = {row["source"]: row["lost_webhooks"] for row in await operator.fetch(LOST)}
     finally:

@@ -15,6 +15,7 @@ from contracts.events.obligation import OUTSIDE_POPULATION, FigurePublished, Sta
 from contracts.events.ticket import TicketParked
 from patchline.demo.check import Check
 from patchline.demo.judgement import Found, figures
+from patchline.demo.real_agent import Machine
 from simulators.deliveries import Nature
 from simulators.ledger import Cell, Ledger
 
@@ -38,7 +39,8 @@ _MOST_DEVICES: Final = 6
 class Outcome:
     """Everything that there is to tell.
 
-    `desk` is what people call the ticket system, `desk_url` where it is; `seconds` is how long all of it took.
+    `desk` is what people call the ticket system, `desk_url` where it is; `machine` is the one that a real agent
+    reported, where the day had one; `seconds` is how long all of it took.
     """
 
     seed: int
@@ -48,6 +50,7 @@ class Outcome:
     ledger: Ledger
     found: Found
     checks: Sequence[Check]
+    machine: Machine | None = None
     seconds: float = 0
 
     @property
@@ -94,6 +97,7 @@ def written(outcome: Outcome) -> dict[str, Any]:
         "otherwise_wrong": outcome.wrong,
         "tickets_expected": len(outcome.ledger.tickets),
         "tickets_found": len(found.issues),
+        "real_agent": outcome.machine and outcome.machine.line,
         "partitions": [_partition(cell, figure) for cell, figure in _cells(found)],
         "tickets": [_ticket(outcome, number) for number in range(len(found.issues))],
         "dead_letters": [{"source": each.source, "reason": each.reason} for each in found.seen.letters],
@@ -117,6 +121,8 @@ def show(console: Console, outcome: Outcome) -> None:
     console.print(_ticket_table(outcome))
     console.print(_letter_table(outcome.found))
     console.print(_waiting_table(outcome.found))
+    if outcome.machine is not None:
+        console.print(f"{outcome.machine.line}\n", markup=False, highlight=False)
     console.print(_check_table(outcome.checks))
     for check in outcome.checks:
         for example in check.examples if not check.is_good else ():

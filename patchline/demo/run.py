@@ -12,7 +12,7 @@ import httpx
 
 from chassis.clock import Clock, moved_clock
 from contracts import ids
-from patchline.demo import database, psa
+from patchline.demo import database, psa, real_agent
 from patchline.demo.after_hours import closed_by_hand, closures
 from patchline.demo.audited import audited
 from patchline.demo.display import Counts, Display
@@ -20,6 +20,7 @@ from patchline.demo.evidence import evidence
 from patchline.demo.hearing import hear
 from patchline.demo.judgement import Found, judged
 from patchline.demo.lag import Lag
+from patchline.demo.real_agent import Machine
 from patchline.demo.registration import register
 from patchline.demo.report import Outcome
 from patchline.demo.simulated_rmm import SimulatedRmm
@@ -60,6 +61,7 @@ class Stage:
     polls: dict[str, list[datetime]] = field(default_factory=dict)
     behind: int | None = None
     after: Closing | None = None
+    machine: Machine | None = None
 
     def counts(self) -> Counts:
         """Return how far things are."""
@@ -84,11 +86,13 @@ async def run(
         await morning_and_night(stage, began_at)
         await asyncio.to_thread(hear, patchline, settings)
         await _webhooks(stage, secrets, send_seconds)
-        await asyncio.gather(evening(stage), last_look(stage))
+        await asyncio.gather(evening(stage), last_look(stage), _own_machine(stage, patchline))
         await quiet(stage)
         if (after := closing(plan)) is not None:
             await too_early(stage, after, secrets)
             await quiet(stage)
+        if stage.machine is not None and not stage.machine.hindrance:
+            stage.machine = await asyncio.to_thread(real_agent.known, patchline)
     display.step("Compare everything with the simulator's ledger")
     return await outcome(stage)
 
@@ -187,6 +191,17 @@ async def last_look(stage: Stage) -> None:
     await polled(stage, LAST_LOOK, clinic, since=await moved(stage, LAST_LOOK, clinic))
 
 
+async def _own_machine(stage: Stage, patchline: CommandLine) -> None:
+    """Let a real agent, where one is installed, report this machine."""
+    stage.machine = Machine(hindrance=real_agent.hindrance())
+    if stage.machine.hindrance:
+        return
+    stage.display.step("Run a real inventory agent: it reports this machine")
+    login = await asyncio.to_thread(real_agent.register, patchline, stage.settings)
+    if failed := await real_agent.report(login):
+        stage.display.say(f"the real agent: {failed}")
+
+
 async def too_early(stage: Stage, after: Closing, secrets: Mapping[str, str]) -> None:
     """Let a technician close a ticket by hand; then let one of its devices fail again."""
     stage.display.step(f"A technician closes a ticket by hand in {TITLE[psa.kind_of(stage.settings)]}, too early")
@@ -219,12 +234,14 @@ async def _is_waiting(stage: Stage) -> bool:
 async def outcome(stage: Stage) -> Outcome:
     """Read everything that came of what was sent and polled so far, and judge it by the ledger."""
     settings = stage.settings
-    found = Found(
+    everything = Found(
         sent=stage.sent,
         seen=stage.subscriber.seen,
         stored=await database.stored(settings, _TENANTS),
         issues=await psa.issues(settings),
     )
+    found = real_agent.the_day(everything)
+    others = [] if stage.machine is None else real_agent.judged(stage.machine)
     polls: Polls = stage.polls
     accepted = [each.delivery for each in stage.sent if each.is_accepted]
     book = ledger(stage.plan, accepted, polls, NOW, after=None if stage.after is None else stage.after.happening)
@@ -235,5 +252,6 @@ async def outcome(stage: Stage) -> Outcome:
         desk_url=settings["PATCHLINE_TRACKER_URL"],
         ledger=book,
         found=found,
-        checks=[*judged(book, found), closures(book, found.seen), await audited(settings, stage.clock())],
+        checks=[*judged(book, found), closures(book, found.seen), await audited(settings, stage.clock()), *others],
+        machine=stage.machine,
     )
