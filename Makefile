@@ -61,7 +61,7 @@ java: $(VENV)/.installed
 
 image: install ## build the one image with podman, run every process from it (needs podman and runc; once some minutes)
 	$(BIN)/python -m tests.deploy.podman
-	$(BIN)/python -m pytest -q tests/deploy/test_image.py
+	PATCHLINE_TEST_IMAGE=1 $(BIN)/python -m pytest -q tests/deploy/test_image.py
 
 # Counterpart systems that only Debian packages have. Without them their tests are skipped, and say so.
 packages: ## a real ticket system and real inventory agents for the tests, where apt and root are at hand

@@ -222,7 +222,7 @@ def _changes(tables: Tables, event: UUID) -> list[Hop]:
                 "train": row["train"],
                 "why": row["why"],
                 "event": str(row["event_id"]),
-                "waited_for": None if row["caused_by"] == event else str(row["caused_by"] or "a moment"),
+                "waited_for": None if row["is_own"] else str(row["caused_by"] or "a moment"),
             },
             _tickets(tables, row["event_id"], row["asset"]),
         )
@@ -242,7 +242,7 @@ def _told(tables: Tables, event: UUID) -> list[Hop]:
             _tickets(tables, row["event_id"], row["asset"]),
         )
         for row in tables.heard
-        if row["causation"] == event and row["event_id"] not in shown
+        if row["because_of"] == event and row["event_id"] not in shown
     ]
 
 

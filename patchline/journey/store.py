@@ -5,6 +5,8 @@ from typing import Any, Final, LiteralString
 from uuid import UUID
 
 from chassis.postgres import Connection
+from contracts import ids
+from contracts.events.asset import AssetChanged
 from patchline.journey.rules import Row, Tables
 
 SEE_ALL_TENANTS: Final[LiteralString] = """
@@ -18,16 +20,25 @@ DELIVERIES_OF_ID: Final[LiteralString] = """
     UNION SELECT t.raw_id FROM compliance.obligation_history AS o
           JOIN gateway.translated AS t ON t.event_id = o.caused_by WHERE o.event_id = $1
 """
-DELIVERIES_OF_TICKET: Final[LiteralString] = """
-    SELECT t.raw_id
+CAUSES_OF_TICKET: Final[LiteralString] = """
+    SELECT h.causation, h.subject AS asset, t.raw_id
     FROM ticketing.ticket AS k
     JOIN ticketing.intent AS i USING (ticket_key)
     JOIN ticketing.history AS h ON h.event_id = i.cause_id
-    JOIN gateway.translated AS t ON t.event_id = h.causation
+    LEFT JOIN gateway.translated AS t ON t.event_id = h.causation
     WHERE k.ticket_key = $1 OR k.external = $1
-    GROUP BY t.raw_id
-    ORDER BY min(i.created_at), t.raw_id
-    LIMIT $2
+    ORDER BY i.created_at, i.number
+"""
+"""What the acts of a ticket were caused by; no raw id where that is no delivery's event but a record of the asset."""
+
+FACTS_OF_ASSETS: Final[LiteralString] = """
+    SELECT f.event_id, f.device_id, d.asset_id::text AS asset, t.raw_id, f.type LIKE '%failed%' AS is_failure
+    FROM compliance.device AS d
+    JOIN compliance.patch_fact AS f USING (device_id)
+    JOIN gateway.translated AS t ON t.event_id = f.event_id
+    WHERE d.asset_id::text = ANY($1::text[])
+    ORDER BY f.recorded_at DESC
+    LIMIT 10000
 """
 SPOOLED: Final[LiteralString] = """
     SELECT topic, source, received_hour FROM gateway.spool WHERE raw_id = $1
@@ -43,12 +54,16 @@ INVENTORY: Final[LiteralString] = """
     FROM inventory.device_fact WHERE event_id = ANY($1::uuid[])
 """
 COMPLIANCE: Final[LiteralString] = """
-    SELECT event_id, type, device, occurred_at, recorded_at
+    SELECT event_id, type, device, device_id, occurred_at, recorded_at
     FROM compliance.patch_fact WHERE event_id = ANY($1::uuid[])
 """
 CHANGES: Final[LiteralString] = """
-    SELECT f.event_id AS fact, o.event_id, o.caused_by, o.asset_id::text AS asset,
-           o.requirement_id::text AS requirement, owed.product, owed.train, o.before, o.state, o.why, o.failures,
+    WITH own AS (SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS own (fact, cause))
+    SELECT DISTINCT ON (o.recorded_at, o.event_id, f.event_id)
+           f.event_id AS fact, o.event_id,
+           EXISTS (SELECT FROM own WHERE own.fact = f.event_id AND own.cause = o.caused_by) AS is_own,
+           o.caused_by, o.asset_id::text AS asset, o.requirement_id::text AS requirement,
+           owed.product, owed.train, o.before, o.state, o.why, o.failures,
            o.recorded_at
     FROM compliance.patch_fact AS f
     JOIN compliance.device AS d USING (device_id)
@@ -56,20 +71,24 @@ CHANGES: Final[LiteralString] = """
     LEFT JOIN compliance.evidence AS e ON e.device_id = f.device_id AND e.patch_id = f.patch_id
     LEFT JOIN compliance.obligation AS owed ON owed.asset_id = o.asset_id AND owed.requirement_id = o.requirement_id
     WHERE f.event_id = ANY($1::uuid[])
-      AND (o.caused_by = f.event_id OR o.requirement_id = e.requirement_id AND o.recorded_at = (
-          SELECT min(first.recorded_at) FROM compliance.obligation_history AS first
-          WHERE first.asset_id = o.asset_id AND first.requirement_id = o.requirement_id
-          HAVING min(first.recorded_at) >= f.recorded_at
-      ))
-    ORDER BY o.recorded_at, o.event_id
+      AND ((f.event_id, o.caused_by) IN (SELECT fact, cause FROM own)
+           OR o.requirement_id = e.requirement_id AND o.recorded_at = (
+               SELECT min(first.recorded_at) FROM compliance.obligation_history AS first
+               WHERE first.asset_id = o.asset_id AND first.requirement_id = o.requirement_id
+               HAVING min(first.recorded_at) >= f.recorded_at
+           ))
+    ORDER BY o.recorded_at, o.event_id, f.event_id
 """
-"""What an event changed; and what the obligation became at first, where the event was there before the obligation:
-it waited for its device or the catalog, or came in one batch with them, and what it waited for is named as the cause.
+"""What an event changed, itself or by the record of the asset that it made; and what the obligation became at first,
+where the event was there before it: it waited for its device or the catalog, or came in one batch with them, and what
+it waited for is named as the cause.
 """
 HEARD: Final[LiteralString] = """
-    SELECT event_id, causation, type, subject AS asset, recorded_at
-    FROM ticketing.history WHERE causation = ANY($1::uuid[]) OR event_id = ANY($2::uuid[])
-    ORDER BY recorded_at, event_id
+    SELECT h.event_id, own.fact AS because_of, h.type, h.subject AS asset, h.recorded_at
+    FROM ticketing.history AS h
+    LEFT JOIN unnest($1::uuid[], $2::uuid[]) AS own (fact, cause) ON own.cause = h.causation
+    WHERE h.causation = ANY($2::uuid[]) OR h.event_id = ANY($3::uuid[])
+    ORDER BY h.recorded_at, h.event_id
 """
 INTENTS: Final[LiteralString] = """
     SELECT i.cause_id, i.ticket_key AS ticket, i.number, i.kind, i.state, i.reason, i.attempts, i.created_at, i.done_at,
@@ -102,16 +121,39 @@ async def deliveries_of_id(tx: Connection, asked: UUID) -> list[UUID]:
 
 
 async def deliveries_of_ticket(tx: Connection, asked: str, most: int) -> list[UUID]:
-    """Return the raw ids behind a ticket, by its key or its tracker's number, oldest first, at most so many."""
-    return [row["raw_id"] for row in await tx.fetch(DELIVERIES_OF_TICKET, asked, most)]
+    """Return the raw ids behind a ticket, by its key or its tracker's number, oldest first, at most so many.
+
+    Where an act was caused by a record of the asset, that is followed to the event that made it, and to the failures
+    that had waited for it.
+    """
+    causes = await tx.fetch(CAUSES_OF_TICKET, asked)
+    found = [row["raw_id"] for row in causes if row["raw_id"] is not None]
+    derived = {row["causation"] for row in causes if row["raw_id"] is None}
+    assets = sorted({row["asset"] for row in causes if row["raw_id"] is None})
+    facts = await tx.fetch(FACTS_OF_ASSETS, assets) if assets else []
+    found += [
+        row["raw_id"]
+        for row in reversed(facts)
+        if row["is_failure"] or asset_change(row["event_id"], row["device_id"]) in derived
+    ]
+    return list(dict.fromkeys(found))[:most]
+
+
+def asset_change(event: UUID, asset: UUID) -> UUID:
+    """Return the id that the record of an asset has which this event made or changed."""
+    return ids.fact_id(event, AssetChanged.TYPE, str(asset))
 
 
 async def tables(tx: Connection, raw_id: UUID) -> Tables:
     """Return everything that the tables know of one delivery."""
     translated = await _rows(tx, TRANSLATED, raw_id)
     events = [row["event_id"] for row in translated]
-    changes = await _rows(tx, CHANGES, events)
-    heard = await _rows(tx, HEARD, events, sorted({*events, *(row["event_id"] for row in changes)}))
+    compliance = await _rows(tx, COMPLIANCE, events)
+    records = [(row["event_id"], asset_change(row["event_id"], row["device_id"])) for row in compliance]
+    own = [*((event, event) for event in events), *records]
+    facts, origins = [fact for fact, _ in own], [cause for _, cause in own]
+    changes = await _rows(tx, CHANGES, facts, origins)
+    heard = await _rows(tx, HEARD, facts, origins, sorted({*events, *(row["event_id"] for row in changes)}))
     causes = sorted({row["event_id"] for row in (*changes, *heard)})
     assets = sorted({row["asset"] for row in (*changes, *heard)})
     requirements = sorted({row["requirement"] for row in changes})
@@ -122,7 +164,7 @@ async def tables(tx: Connection, raw_id: UUID) -> Tables:
         translated=translated,
         parked=await _rows(tx, PARKED, events),
         inventory=await _rows(tx, INVENTORY, events),
-        compliance=await _rows(tx, COMPLIANCE, events),
+        compliance=compliance,
         changes=changes,
         heard=heard,
         intents=await _rows(tx, INTENTS, causes),

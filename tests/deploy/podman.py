@@ -92,6 +92,8 @@ def missing() -> str:
         return f"{', '.join(absent)} not installed: apt-get install podman runc conmon netavark debootstrap"
     if os.geteuid() != 0:
         return "podman with the host's network is used as root here"
+    if not os.environ.get("PATCHLINE_TEST_IMAGE"):
+        return "takes minutes: `make image` runs it (PATCHLINE_TEST_IMAGE=1)"
     if not os.environ.get("PATCHLINE_BASE_IMAGE") and not Podman().has(BASE):
         return "no base image: python -m tests.deploy.podman makes one, or PATCHLINE_BASE_IMAGE names one"
     return ""

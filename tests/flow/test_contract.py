@@ -30,9 +30,10 @@ async def _standing(kafka: str) -> dict[str, list[Any]]:
 @pytest.fixture(scope="module")
 def standing(world: World) -> dict[str, list[Any]]:
     until("the source is believed", lambda: _is_believed(world), seconds=15)
-    world.enrol("contract01")
-    world.send("patch.install_failed", "contract01", patch=world.patch(), code="0x800f0922")
-    world.send("alert.raised", "contract01", alert="a-1", kind="disk", severity="high")
+    world.add_client("Contoso")
+    world.enrol("contract01", client="Contoso")
+    world.send("patch.install_failed", "contract01", client="Contoso", patch=world.patch(), code="0x800f0922")
+    world.send("alert.raised", "contract01", client="Contoso", alert="a-1", kind="disk", severity="high")
     until("it is failed", lambda: world.state_of("contract01") == "FAILED", seconds=120)
     found: dict[str, list[Any]] = until("every topic has records", lambda: _with_tickets(world), seconds=120)
     return found

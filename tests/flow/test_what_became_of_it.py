@@ -64,13 +64,16 @@ def test_a_failed_update_is_followed_from_its_delivery_to_the_trackers_number_an
 
 
 def test_a_failure_that_was_there_before_its_device_is_followed_to_its_ticket_too(world: World) -> None:
-    sent = world.send("patch.install_failed", "way03", patch=world.patch(), code="0x800f0922")
+    own = "Hooli"  # whose first ticket it is
+    world.add_client(own)
+    sent = world.send("patch.install_failed", "way03", client=own, patch=world.patch(), code="0x800f0922")
     until("it is kept", lambda: any(hop["what"] == "compliance: kept" for hop in _ways(world, sent.id)))
-    world.enrol("way03")
+    world.enrol("way03", client=own)
 
-    until("a ticket", lambda: _ticket_of(_journey(world, sent.id)))
+    hop = until("a ticket", lambda: _ticket_of(_journey(world, sent.id)))
 
     [change] = [hop for hop in _ways(world, sent.id) if hop["what"].startswith("obligation")]
+    assert sent.id in {each.get("delivery") for each in _ways(world, hop["number"])}
     assert change["what"].endswith("-> FAILED")
     assert change["waited_for"]
 
