@@ -59,9 +59,9 @@ class Page:
     name: str = ""
     password: str = ""
 
-    def __str__(self) -> str:
-        """Return it as one line for people."""
-        return f"{self.url} (name {self.name}, password {self.password})" if self.name else self.url
+    def told(self, password_file: Path) -> str:
+        """Return it as one line for people; the password is in a file, and is not told."""
+        return f"{self.url} (name {self.name}, password in {password_file})" if self.name else self.url
 
 
 def ticket_system(kind: Psa, home: Path, *, port: int, rate_limit: RateLimit | None = None) -> TicketSystem:

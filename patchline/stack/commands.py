@@ -17,6 +17,7 @@ from patchline.contract.serving import served
 from patchline.local import PartUnavailable, place, psa, runs
 from patchline.local.parts import PartSettings
 from patchline.local.psa import Psa
+from patchline.stack.programs import PERSON_FILE
 from patchline.stack.stack import GATEWAY_PORT, HEALTH_PORT, SIMULATOR_PORT, StackSettings, started
 
 READY_LINE: Final = "patchline is up"
@@ -99,7 +100,8 @@ def _stay(kind: Psa) -> None:
         _say(f"{CONTRACT_LINE}{contract}")
         _say(f"simulated RMM: {stack.around.simulator_url}")
         if stack.parts.desk:
-            _say(f"tickets:   {psa.TITLE[kind]}, {psa.page(stack.parts.desk)}")
+            password = stack.around.secrets / PERSON_FILE
+            _say(f"tickets:   {psa.TITLE[kind]}, {psa.page(stack.parts.desk).told(password)}")
         _say(f"{READY_LINE}; stop it with: patchline down")
         while not stop.wait(1):
             gone = [child.name for child in stack.children.values() if not child.is_running]

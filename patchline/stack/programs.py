@@ -54,7 +54,10 @@ HOOK_FILE: Final = "tracker-hook"
 """Below the secrets: with what Request Tracker signs. It is told at its start; others are told when they run."""
 
 PAGE_FILE: Final = "tracker-page"
-"""Beside the secrets, as private: where a person looks at the ticket system, and with which password."""
+"""Beside the secrets: where a person looks at the ticket system, as whom, and where the password is."""
+
+PERSON_FILE: Final = "tracker-person"
+"""Among the secrets: the password of a person at the ticket system's own pages."""
 
 SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 

@@ -175,8 +175,9 @@ class Stack:
 
     def _write_secrets_of(self, access: Access, page: Page) -> None:
         place.write_private(self.around.secrets / "tracker", access.password)
-        place.write_private(self.around.secrets / "tracker-person", page.password)  # a bundle for helpers is searched
-        place.write_private(self.home / programs.PAGE_FILE, str(page))
+        password = self.around.secrets / programs.PERSON_FILE  # a bundle for helpers is searched for what is in there
+        place.write_private(password, page.password)
+        place.write_private(self.home / programs.PAGE_FILE, page.told(password))
         for name, secret in access.secrets.items():
             place.write_private(self.around.secrets / name.lower(), secret)
 
