@@ -5,7 +5,8 @@ from datetime import timedelta
 from contracts.events import rmm
 from contracts.events.event import Confidence, Method, Severity
 from services.gateway.vendors.ninjaone_poll import translated
-from services.gateway.vendors.ninjaone_reading import Attempt, Boot, DeviceDifference, Reading, Scan
+from services.gateway.vendors.ninjaone_reading import Attempt, DeviceDifference, Reading, Scan
+from services.gateway.vendors.polled_device import Boot
 from services.gateway.vendors.translation import Said
 from tests.builders import HOUR, MINUTE, NOON, delivery
 

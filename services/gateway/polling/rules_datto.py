@@ -13,9 +13,10 @@ from typing import Any, Final
 from services.gateway.polling.rules_poll import SAME_BOOT
 from services.gateway.polling.rules_snapshot import Change, Facts, Key, Known, Snapshot, digest_of, packed
 from services.gateway.vendors import datto_rows as rows
-from services.gateway.vendors.datto_reading import AlertDifference, Boot, DeviceDifference, Reading
+from services.gateway.vendors.datto_reading import AlertDifference, DeviceDifference, Reading
 from services.gateway.vendors.datto_rows import INSTALL_ERROR, AlertRow, DeviceRow, Row
 from services.gateway.vendors.fields import Unreadable
+from services.gateway.vendors.polled_device import Boot
 
 DEVICE: Final = "device"
 ALERTS: Final = "alerts"

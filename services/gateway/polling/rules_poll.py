@@ -7,8 +7,9 @@ from typing import Any, Final
 from services.gateway.polling.rules_collect import DeviceReading
 from services.gateway.polling.rules_list import ListChange, is_worth_telling, list_change, list_digest
 from services.gateway.polling.rules_snapshot import Change, Facts, Key, Known, Snapshot, digest_of, packed
-from services.gateway.vendors.ninjaone_reading import Attempt, Boot, DeviceDifference, Reading, Scan
+from services.gateway.vendors.ninjaone_reading import Attempt, DeviceDifference, Reading, Scan
 from services.gateway.vendors.ninjaone_rows import AttemptRow, DeviceRow, ListKind
+from services.gateway.vendors.polled_device import Boot
 
 DEVICE: Final = "device"
 INSTALLS: Final = "installs"

@@ -4,7 +4,6 @@ The API has no list of patches, so nothing here is detected, scanned, or no long
 patch monitor's alert names it, and `patchStatus` is about the device alone.
 """
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, Final
@@ -16,9 +15,10 @@ from contracts.envelope import described
 from contracts.events import rmm
 from contracts.events.event import Confidence, Method
 from contracts.raw import RawDelivery
-from services.gateway.vendors import datto_words
+from services.gateway.vendors import datto_words, polled_device
 from services.gateway.vendors.datto_reading import AlertDifference, DeviceDifference, Reading
 from services.gateway.vendors.datto_words import WORDS, About, Words
+from services.gateway.vendors.polled_device import Found
 from services.gateway.vendors.translation import Said, Translation
 
 INSTALL_ERROR_KIND: Final = "patchStatus InstallError"
@@ -32,10 +32,6 @@ def translated(delivery: RawDelivery, words: Words = WORDS) -> Translation:
         return Translation(problems=(described(error),))
     said = [said for device in reading.devices for said in _said(delivery.source, reading.read_at, device, words)]
     return Translation(said=said)
-
-
-_Found = Iterator[tuple[datetime, rmm.RmmEvent, tuple[str, ...]]]
-"""When it happened, the event, and what else tells it apart."""
 
 
 def _said(source: str, read_at: datetime, device: DeviceDifference, words: Words) -> Iterator[Said]:
@@ -53,21 +49,8 @@ def _said(source: str, read_at: datetime, device: DeviceDifference, words: Words
             yield Said(id_, at, event, alert.alert)
 
 
-def _of_device(device: DeviceDifference, read_at: datetime, common: dict[str, Any]) -> _Found:
-    if device.removed is not None:
-        yield read_at, rmm.DeviceRemoved(**common, reason=device.removed), ()
-    if device.facts is not None:
-        place = f"{device.organisation}/{device.facts.model_dump_json()}"
-        digest = hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
-        yield read_at, rmm.DeviceUpdated(**common, facts=device.facts), (digest,)
-    if device.offline is not None:
-        yield read_at, rmm.DeviceOffline(**common) if device.offline else rmm.DeviceOnline(**common), ()
-    if device.boot is not None:
-        boot = device.boot
-        booted = rmm.DeviceBooted(**common, booted_at=boot.booted_at, os_build=boot.os_build)
-        yield boot.read_at, booted, (ids.moment(boot.booted_at), boot.os_build or "")
-    if device.reboot is not None:
-        yield read_at, rmm.PatchRebootPending(**common, reason=device.reboot), (device.reboot,)
+def _of_device(device: DeviceDifference, read_at: datetime, common: dict[str, Any]) -> Found:
+    yield from polled_device.told(device, read_at, common, place=str(device.organisation))
     if device.install_error is not None:
         alert = f"patchStatus/{device.device}"
         raised = rmm.AlertRaised(**common, alert=alert, kind=INSTALL_ERROR_KIND)
@@ -75,7 +58,7 @@ def _of_device(device: DeviceDifference, read_at: datetime, common: dict[str, An
         yield read_at, raised if device.install_error else reset, (alert,)
 
 
-def _of_alert(alert: AlertDifference, common: dict[str, Any], words: Words) -> _Found:
+def _of_alert(alert: AlertDifference, common: dict[str, Any], words: Words) -> Found:
     if alert.is_raised:
         raised = rmm.AlertRaised(**common, alert=alert.alert, kind=alert.kind, severity=alert.severity)
         yield alert.raised_at, raised, (alert.alert,)

@@ -8,17 +8,9 @@ from typing import Final, Literal
 from pydantic import Field
 
 from contracts.events.event import Moment, Name, Severity, Value
-from contracts.events.rmm import DeviceFacts
+from services.gateway.vendors.polled_device import PolledDevice
 
 FORMAT: Final = "datto.reading.v1"
-
-
-class Boot(Value):
-    """A start of the device, or another build read since."""
-
-    booted_at: Moment
-    read_at: Moment
-    os_build: Name | None = None
 
 
 class AlertDifference(Value):
@@ -37,20 +29,13 @@ class AlertDifference(Value):
     lost: int = Field(default=0, ge=0)
 
 
-class DeviceDifference(Value):
+class DeviceDifference(PolledDevice):
     """One device. What is absent did not change.
 
     `patch_status` is Datto's one word for all of its patches, `install_error` whether that word is an error.
     """
 
-    device: Name
-    organisation: Name | None = None
-    facts: DeviceFacts | None = None
-    removed: Name | None = None
-    offline: bool | None = None
     seen_at: Moment | None = None
-    boot: Boot | None = None
-    reboot: Name | None = None
     patch_status: Name | None = None
     install_error: bool | None = None
     alerts: tuple[AlertDifference, ...] = ()

@@ -1,6 +1,5 @@
 """Makes events of what the poller read. Every id comes from natural fields: a repeat is the same event."""
 
-import hashlib
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -12,7 +11,9 @@ from contracts.envelope import described
 from contracts.events import rmm
 from contracts.events.event import Confidence, Method
 from contracts.raw import RawDelivery
+from services.gateway.vendors import polled_device
 from services.gateway.vendors.ninjaone_reading import DeviceDifference, Reading
+from services.gateway.vendors.polled_device import Found
 from services.gateway.vendors.translation import Said, Translation
 
 
@@ -34,32 +35,12 @@ def _said(source: str, read_at: datetime, device: DeviceDifference) -> Iterator[
         "method": Method.POLL,
         "confidence": Confidence.DERIVED,
     }
-    for at, event, natural in (*_of_device(device, read_at, common), *_of_patches(device, read_at, common)):
+    itself = polled_device.told(device, read_at, common, place=f"{device.organisation}/{device.site}")
+    for at, event, natural in (*itself, *_of_patches(device, read_at, common)):
         yield Said(ids.event_id_of_fields(source, event.TYPE, at, device.device, *natural), at, event)
 
 
-_Found = Iterator[tuple[datetime, rmm.RmmEvent, tuple[str, ...]]]
-"""When it happened, the event, and what else tells it apart."""
-
-
-def _of_device(device: DeviceDifference, read_at: datetime, common: dict[str, Any]) -> _Found:
-    if device.removed is not None:
-        yield read_at, rmm.DeviceRemoved(**common, reason=device.removed), ()
-    if device.facts is not None:
-        place = f"{device.organisation}/{device.site}/{device.facts.model_dump_json()}"
-        digest = hashlib.blake2b(place.encode(), digest_size=16).hexdigest()
-        yield read_at, rmm.DeviceUpdated(**common, facts=device.facts), (digest,)
-    if device.offline is not None:
-        yield read_at, rmm.DeviceOffline(**common) if device.offline else rmm.DeviceOnline(**common), ()
-    if device.boot is not None:
-        boot = device.boot
-        booted = rmm.DeviceBooted(**common, booted_at=boot.booted_at, os_build=boot.os_build)
-        yield boot.read_at, booted, (ids.moment(boot.booted_at), boot.os_build or "")
-    if device.reboot is not None:
-        yield read_at, rmm.PatchRebootPending(**common, reason=device.reboot), (device.reboot,)
-
-
-def _of_patches(device: DeviceDifference, read_at: datetime, common: dict[str, Any]) -> _Found:
+def _of_patches(device: DeviceDifference, read_at: datetime, common: dict[str, Any]) -> Found:
     for scan in device.scans:
         at = scan.scanned_at
         for patch in scan.appeared:

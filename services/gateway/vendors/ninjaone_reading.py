@@ -8,17 +8,10 @@ from typing import Final, Literal
 from pydantic import Field
 
 from contracts.events.event import Moment, Name, Value
-from contracts.events.rmm import DeviceFacts, PatchRef
+from contracts.events.rmm import PatchRef
+from services.gateway.vendors.polled_device import PolledDevice
 
 FORMAT: Final = "ninjaone.reading.v1"
-
-
-class Boot(Value):
-    """A start of the device, or another build read since."""
-
-    booted_at: Moment
-    read_at: Moment
-    os_build: Name | None = None
 
 
 class Scan(Value):
@@ -42,17 +35,10 @@ class Attempt(Value):
     patch: PatchRef
 
 
-class DeviceDifference(Value):
+class DeviceDifference(PolledDevice):
     """One device. What is absent did not change."""
 
-    device: Name
-    organisation: Name | None = None
     site: Name | None = None
-    facts: DeviceFacts | None = None
-    removed: Name | None = None
-    offline: bool | None = None
-    boot: Boot | None = None
-    reboot: Name | None = None
     scans: tuple[Scan, ...] = ()
     approved: tuple[PatchRef, ...] = ()
     rejected: tuple[PatchRef, ...] = ()

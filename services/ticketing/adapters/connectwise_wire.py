@@ -3,19 +3,18 @@
 Source: reference "ConnectWise PSA (Manage)"; `docs/psa/connectwise.md` says what is confirmed how.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, TypeAdapter
 from pydantic.alias_generators import to_camel
 
-from chassis.http import READS, Outbound, Refused, Unavailable
-from contracts.envelope import described
+from chassis.http import Outbound, Refused, Unavailable
 from services.ticketing.adapters import rules_connectwise as rules
+from services.ticketing.adapters.answers import reading_back, understood
 from services.ticketing.adapters.tracker import NotAsWritten
 
 NOT_SET_UP_SECONDS: Final = 30.0
@@ -149,7 +148,7 @@ class Wire:
 
     async def read_back(self, number: str | int) -> Ticket:
         """Return a ticket after a write. A read that fails now leaves open whether the write happened."""
-        with _after_a_write(f"ticket {number}"):
+        with reading_back(f"ticket {number}"):
             return await self.ticket(number)
 
     async def patch(self, number: int, path: str, value: object) -> None:
@@ -175,7 +174,7 @@ class Wire:
         """
         path = f"service/tickets/{number}/notes"
         made = read(_NOTE, await self.call("POST", path, json=fields))
-        with _after_a_write(f"note {made.id} on ticket {number}"):
+        with reading_back(f"note {made.id} on ticket {number}"):
             shown = read(_NOTE, await self.call("GET", f"{path}/{made.id}"))
         if rules.marker_of(shown.text) != marker:
             raise NotAsWritten(f"note {made.id} on ticket {number} is not shown as it was written; is it cut off?")
@@ -221,33 +220,13 @@ class Wire:
         return card.codebase
 
 
-@contextmanager
-def _after_a_write(what: str) -> Iterator[None]:
-    """Leave open whether a write happened if what it wrote cannot be read now."""
-    try:
-        yield
-    except Unavailable as error:
-        raise Unavailable(
-            f"not read back: {error}",
-            retry_after_seconds=error.retry_after_seconds,
-            ambiguous=True,
-            limited=error.limited,
-        ) from error
-    except Refused as error:
-        raise NotAsWritten(f"{what} was written and cannot be read: {error}") from error
-
-
 def read(model: TypeAdapter[M], response: httpx.Response) -> M:
     """Return what an answer says.
 
     Raises:
         Unavailable: the answer is not one of ConnectWise's; after a write nobody knows what it did.
     """
-    try:
-        return model.validate_json(response.content)
-    except ValidationError as error:
-        is_write = response.request.method not in READS
-        raise Unavailable(f"an answer that is not ConnectWise's: {described(error)}", ambiguous=is_write) from error
+    return understood(model, response, "ConnectWise")
 
 
 def not_set_up(reason: str) -> Unavailable:

@@ -13,8 +13,9 @@ from pydantic import SecretStr
 from chassis.http import Outbound, Policy, Refused
 from services.ticketing.adapters import request_tracker_merge as merge
 from services.ticketing.adapters import request_tracker_query as query
+from services.ticketing.adapters.answers import reading_back
 from services.ticketing.adapters.request_tracker_proof import FRESH_SECONDS, Proof
-from services.ticketing.adapters.request_tracker_wire import Made, Names, Ticket, Wire, read, reading_back
+from services.ticketing.adapters.request_tracker_wire import Made, Names, Ticket, Wire, read
 from services.ticketing.adapters.tracker import ChangedMeanwhile, NotAsWritten
 from services.ticketing.records import Draft, Note, TicketRef
 
@@ -89,7 +90,7 @@ class RequestTracker:
             "CustomFields": fields,
         }
         number = read(Made, await self._wire.call("POST", "/ticket", json=ticket)).id
-        with reading_back(number):
+        with reading_back(f"ticket {number}"):
             _, made = await self._wire.element(number)
             found = await self._found(draft.key)
         lost = [f"custom field {name!r}" for name, value in fields.items() if made.value(name) != value]
@@ -116,7 +117,7 @@ class RequestTracker:
         _, ticket = await self._as_found(ref)
         await self._wire.say(ref.id, note, how=self._names.notes, subject=ticket.subject)
         await self._check_said(ref, note)
-        with reading_back(ref.id):
+        with reading_back(f"ticket {ref.id}"):
             _, after = await self._wire.element(ref.id)
         if not self._wire.is_open(after):
             raise ChangedMeanwhile(f"a person closed ticket {ref.id} while a note was added to it")
@@ -177,13 +178,13 @@ class RequestTracker:
         _, ticket = await self._as_found(ref)
         if note.marker not in (await self._wire.ours(ref.id)).markers:
             await self._wire.say(ref.id, note, how=self._names.notes, subject=ticket.subject)
-        with reading_back(ref.id):
+        with reading_back(f"ticket {ref.id}"):
             etag, ticket = await self._wire.element(ref.id)
         answer = ""
         if self._wire.is_open(ticket) != is_open:
             answer = await self._set_status(ref, etag, status)
         await self._check_said(ref, note)
-        with reading_back(ref.id):
+        with reading_back(f"ticket {ref.id}"):
             _, after = await self._wire.element(ref.id)
         if self._wire.is_open(after) != is_open:
             raise NotAsWritten(f"ticket {ref.id} is {after.status} after it was set to {status}: {answer}")
@@ -203,7 +204,7 @@ class RequestTracker:
             raise
 
     async def _check_said(self, ref: TicketRef, note: Note) -> None:
-        with reading_back(ref.id):
+        with reading_back(f"ticket {ref.id}"):
             ours = await self._wire.ours(ref.id)
         if note.marker not in ours.markers:
             raise NotAsWritten(f"ticket {ref.id} does not show us our note: is our user allowed to see comments?")

@@ -9,7 +9,8 @@ import re
 from typing import Final
 
 from chassis.http import Refused
-from services.ticketing.adapters.request_tracker_wire import Attachment, Ticket, Transaction, Wire, reading_back
+from services.ticketing.adapters.answers import reading_back
+from services.ticketing.adapters.request_tracker_wire import Attachment, Ticket, Transaction, Wire
 from services.ticketing.adapters.tracker import ChangedMeanwhile, NotAsWritten
 from services.ticketing.records import Note, TicketRef
 
@@ -30,7 +31,7 @@ async def take_over(wire: Wire, kept: TicketRef, other: TicketRef, *, key: str, 
         await wire.say(kept.id, each, how="comment")
     if not add:
         return
-    with reading_back(kept.id):
+    with reading_back(f"ticket {kept.id}"):
         after = (await wire.ours(kept.id)).markers
     if not {each.marker for each in add} <= after:
         raise NotAsWritten(f"ticket {kept.id} does not show what was added to it from {other.id}")
@@ -51,7 +52,7 @@ async def give_way(wire: Wire, other: TicketRef, kept: TicketRef, *, key: str, n
     if not _refers(ticket, kept):
         change["AddRefersTo"] = int(kept.id)
     answer = await _put(wire, other, etag, change) if change else ""
-    with reading_back(other.id):
+    with reading_back(f"ticket {other.id}"):
         _, after = await wire.element(other.id)
     if wire.is_open(after) or not _refers(after, kept):
         raise NotAsWritten(f"ticket {other.id} is not closed in favour of {kept.id}: {answer}")

@@ -4,21 +4,19 @@ Source: RT 5.0, `lib/RT/REST2`; run for real in the tests. An answer's number sa
 with a sentence in it, and a custom field that does not exist is dropped from a new ticket, which is a 201.
 """
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 from urllib.parse import quote
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, TypeAdapter
 
-from chassis.http import READS, Outbound, Refused, Unavailable
-from contracts.envelope import described
+from chassis.http import Outbound, Refused, Unavailable
 from services.ticketing.adapters import request_tracker_query as query
+from services.ticketing.adapters.answers import understood
 from services.ticketing.adapters.request_tracker_history import History, Line
-from services.ticketing.adapters.tracker import NotAsWritten
 from services.ticketing.records import Note
 
 LOGIN_REFUSED_SECONDS: Final = 30.0
@@ -243,30 +241,10 @@ class Wire:
         return row.status not in self.names.closed_statuses
 
 
-@contextmanager
-def reading_back(number: str) -> Iterator[None]:
-    """Read a ticket after a write. A read that fails now leaves open whether the write happened."""
-    try:
-        yield
-    except Unavailable as error:
-        raise Unavailable(
-            f"not read back: {error}",
-            retry_after_seconds=error.retry_after_seconds,
-            ambiguous=True,
-            limited=error.limited,
-        ) from error
-    except Refused as error:
-        raise NotAsWritten(f"ticket {number} was written and cannot be read: {error}") from error
-
-
 def read(model: type[M], response: httpx.Response) -> M:
     """Return an answer.
 
     Raises:
         Unavailable: it is not one of RT's; after a write nobody knows what it did.
     """
-    try:
-        return TypeAdapter(model).validate_json(response.content)
-    except ValidationError as error:
-        is_write = response.request.method not in READS
-        raise Unavailable(f"an answer that is not Request Tracker's: {described(error)}", ambiguous=is_write) from error
+    return understood(TypeAdapter(model), response, "Request Tracker")

@@ -6,14 +6,13 @@ Source: Roundup 2.6 documentation, `rest.txt` (CSRF headers, `@poe`, `If-Match`,
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, Generic, Literal, TypeVar
 
 import httpx
-from pydantic import BaseModel, SecretStr, ValidationError
+from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from chassis.http import READS, Outbound, Refused, Unavailable
-from contracts.envelope import described
-from services.ticketing.adapters.tracker import NotAsWritten
+from services.ticketing.adapters.answers import reading_back, understood
 from services.ticketing.records import Note
 
 BROKEN_INSIDE: Final = "check the server log"
@@ -49,10 +48,10 @@ class Login:
 M = TypeVar("M", bound=BaseModel)
 
 
-class Answer(BaseModel):
+class Answer(BaseModel, Generic[M]):
     """What every answer is wrapped in."""
 
-    data: Any
+    data: M
 
 
 class Linked(BaseModel):
@@ -151,17 +150,8 @@ class Wire:
 
     async def read_back(self, number: str) -> tuple[str, Issue]:
         """Return an issue after a write. A read that fails now leaves open whether the write happened."""
-        try:
+        with reading_back(f"issue {number}"):
             return await self.element(number)
-        except Unavailable as error:
-            raise Unavailable(
-                f"not read back: {error}",
-                retry_after_seconds=error.retry_after_seconds,
-                ambiguous=True,
-                limited=error.limited,
-            ) from error
-        except Refused as error:
-            raise NotAsWritten(f"issue {number} was written and cannot be read: {error}") from error
 
     async def messages_with(self, marker: str) -> dict[str, str]:
         """Return the markers, by id, of all messages whose marker has `marker` in it, on whatever issue."""
@@ -203,8 +193,4 @@ def read(model: type[M], response: httpx.Response) -> M:
     Raises:
         Unavailable: the answer is not one of Roundup's; after a write nobody knows what it did.
     """
-    try:
-        return model.model_validate(Answer.model_validate_json(response.content).data)
-    except ValidationError as error:
-        is_write = response.request.method not in READS
-        raise Unavailable(f"an answer that is not Roundup's: {described(error)}", ambiguous=is_write) from error
+    return understood(TypeAdapter(Answer[model]), response, "Roundup").data  # type: ignore[valid-type]
