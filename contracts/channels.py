@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from contracts import topics
-from contracts.events import ALL, asset, client, obligation, psa, rmm, ticket
+from contracts.events import ALL, asset, client, credential, exposure, obligation, psa, rmm, ticket
 from contracts.events.event import Event
 from contracts.topics import Topic
 
@@ -15,6 +15,8 @@ _FAMILIES: Final[Mapping[str, tuple[Topic, ...]]] = {
     client.__name__: (topics.CLIENTS,),
     obligation.__name__: (topics.COMPLIANCE_EVENTS,),
     ticket.__name__: (topics.TICKETS,),
+    exposure.__name__: (topics.EXPOSURES,),
+    credential.__name__: (topics.CREDENTIALS_EVENTS,),
 }
 """Each module of events is what one producer says, and travels together."""
 
@@ -38,15 +40,23 @@ ABOUT: Final[Mapping[Topic, str]] = {
     topics.OCSF_EVENTS: "The facts of compliance.events as OCSF events, for security tools.",
 }
 
-UNUSED: Final = frozenset({topics.EXPOSURES_RAW, topics.EXPOSURES, topics.CREDENTIALS_EVENTS, topics.OCSF_EVENTS})
+UNUSED: Final = frozenset({topics.OCSF_EVENTS})
 """Declared so that every cluster has them; nothing is written there in this release."""
 
-SEQUENCED: Final = frozenset({topics.CLIENTS, topics.ASSETS, topics.COMPLIANCE_EVENTS, topics.FIGURES, topics.TICKETS})
+SEQUENCED: Final = frozenset(
+    {
+        topics.CLIENTS,
+        topics.ASSETS,
+        topics.COMPLIANCE_EVENTS,
+        topics.FIGURES,
+        topics.TICKETS,
+        topics.CREDENTIALS_EVENTS,
+    }
+)
 """Here every record has a `ce_sequence`, which grows per key."""
 
 NOT_READ_YET: Final[Mapping[Topic, frozenset[str]]] = {
-    topics.CLIENTS: frozenset({"credentials"}),
-    topics.TICKETS: frozenset({"credentials", "compliance"}),
+    topics.TICKETS: frozenset({"compliance"}),
 }
 """Services that a topic is declared for and that do not read it in this release."""
 

@@ -9,11 +9,12 @@ from chassis import commands
 from chassis.migrate import Schema, migrate, set_passwords
 from chassis.settings import with_password
 from services.compliance.schema import SCHEMA as COMPLIANCE
+from services.credentials.schema import SCHEMA as CREDENTIALS
 from services.gateway.schema import SCHEMA as GATEWAY
 from services.inventory.schema import SCHEMA as INVENTORY
 from services.ticketing.schema import SCHEMA as TICKETING
 
-SCHEMAS: Final[tuple[Schema, ...]] = (GATEWAY, INVENTORY, COMPLIANCE, TICKETING)
+SCHEMAS: Final[tuple[Schema, ...]] = (GATEWAY, INVENTORY, COMPLIANCE, TICKETING, CREDENTIALS)
 LOGIN_ROLES: Final = (
     *(f"{schema.name}_writer" for schema in SCHEMAS),
     "patchline_reader",

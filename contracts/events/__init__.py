@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contracts.events import asset, client, obligation, psa, rmm, ticket
+from contracts.events import asset, client, credential, exposure, obligation, psa, rmm, ticket
 from contracts.events.event import Event
 
 ALL: Final[tuple[type[Event], ...]] = (
@@ -40,6 +40,19 @@ ALL: Final[tuple[type[Event], ...]] = (
     ticket.TicketMerged,
     ticket.TicketParked,
     ticket.TicketNoted,
+    exposure.ExposureFound,
+    exposure.ApprovalGiven,
+    credential.CaseOpened,
+    credential.ExposureAppended,
+    credential.CaseDecided,
+    credential.ApprovalAsked,
+    credential.ApprovalCounted,
+    credential.CaseStepDone,
+    credential.CaseStepParked,
+    credential.CaseClosed,
+    credential.PromiseBroken,
+    credential.BreakerMoved,
+    credential.HygieneChanged,
 )
 
 BY_TYPE: Final[dict[str, type[Event]]] = {event.TYPE: event for event in ALL}

@@ -1,5 +1,6 @@
-"""Credentials: exposure cases, forced resets, owner notices, identity-provider adapters.
+"""Credentials: one case per exposed credential, reset safely or left to people, told to the owner, all provable.
 
-Owns: schema `credentials` (not made yet). Reads: `exposures`, `tickets`, `clients`. Writes: `credentials.events`.
-Never stores a password. This is only its card: the service is a later issue.
+Owns: cases, steps, identities, guards and breakers, approvals, the audit chain. Reads: `exposures`, `tickets`,
+`clients`. Writes: `credentials.events`, the directories that clients gave us access to, and mail. Never stores a
+password.
 """

@@ -1,0 +1,1 @@
+"""Outside systems: directories behind one protocol, and mail."""

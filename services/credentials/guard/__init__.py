@@ -1,0 +1,1 @@
+"""What a client allows, breakers and the kill switch, and the promised times."""
