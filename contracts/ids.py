@@ -100,6 +100,11 @@ def ticket_key(tenant: UUID, kind: str, subject: str, generation: int) -> str:
     return f"pl-{kind}-{_named('ticket', str(tenant), kind, subject)}-g{generation}"
 
 
+def case_id(tenant: UUID, identity: str, number: int) -> UUID:
+    """Return the id of a client's `number`-th case of one identity: the key that credentials knows it by."""
+    return _named("case", str(tenant), identity, str(number))
+
+
 def uncatalogued_subject(product: str | None, patch: str) -> str:
     """Return the ticket subject of a patch that no catalog knows: the vendor's product and patch id.
 
