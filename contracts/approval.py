@@ -1,113 +1,110 @@
-"""The token of a link with which one person decides about one case. Pure; credentials makes it, the gateway checks it.
+"""The token of an approval link: who may decide about which case until when, signed.
 
-`base64url(JSON {v, case, approver_digest, expires, nonce}) "." base64url(HMAC-SHA256 over the first part)`, both parts
-without padding. It names nobody: `approver_digest` is SHA-256 of the approver's id. Nobody keeps a token: a digest is
-kept, and the token is made again from its claim and the key.
+Credentials makes it, the door reads it:
+
+    base64url(JSON {v, case, approver_digest, expires, nonce}) "." base64url(HMAC-SHA256 over the text before the dot)
+
+It names nobody: `approver_digest` means something to its maker alone. That it counts once is its maker's to see to;
+what travels on from the door is the token's SHA-256, never the token.
 """
 
 import base64
 import binascii
+import hashlib
 import hmac
 import json
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
 from typing import Final
 
-from contracts.errors import UndecodableEvent
-
-VERSION: Final = 1
-TOKEN_CHARACTERS: Final = 1024
-"""A longer token is none of ours."""
-
 KEY_BYTES: Final = 32
-"""A shorter key is refused."""
+LONGEST_TOKEN: Final = 1024
+"""More characters than a token of ours has; a link with one stays below what mail programs break."""
 
-_PREFIX: Final = b"patchline.approval.v1\n"
+_VERSION: Final = 1
+_TOKEN: Final = re.compile(r"[A-Za-z0-9_-]{1,960}\.[A-Za-z0-9_-]{43}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """Which case, whose decision, until when. `expires` is in whole seconds; `nonce` makes each link its own."""
+class Claims:
+    """What a token says. `expires_at` is a whole second."""
 
     case: str
     approver_digest: str
-    expires: datetime
+    expires_at: datetime
     nonce: str
 
 
-def approver_digest(approver: str) -> str:
-    """Return how a token names an approver: SHA-256 of their id, in hex."""
-    return sha256(approver.encode()).hexdigest()
-
-
-def minted(key: bytes, claim: Claim) -> str:
-    """Return the token of `claim`: the same claim and key give the same token.
+def token_of(claims: Claims, key: bytes) -> str:
+    """Return the token that says `claims`, signed with `key`.
 
     Raises:
-        ValueError: the key is shorter than 32 bytes.
+        ValueError: it would be longer than a token may be.
     """
-    expires = int(claim.expires.timestamp())
-    fields = {
-        "v": VERSION,
-        "case": claim.case,
-        "approver_digest": claim.approver_digest,
-        "expires": expires,
-        "nonce": claim.nonce,
+    said = {
+        "v": _VERSION,
+        "case": claims.case,
+        "approver_digest": claims.approver_digest,
+        "expires": int(claims.expires_at.timestamp()),
+        "nonce": claims.nonce,
     }
-    body = _encoded(json.dumps(fields, separators=(",", ":"), sort_keys=True).encode())
-    return f"{body}.{_encoded(_signature(key, body))}"
+    text = _written(json.dumps(said, separators=(",", ":"), sort_keys=True).encode())
+    token = f"{text}.{_written(_signature(text, key))}"
+    if not is_token(token):
+        raise ValueError("the claims are too long for a token")
+    return token
 
 
-def read(key: bytes, token: str) -> Claim:
-    """Return what a token says, after its signature was checked in constant time. Whether it is over is the caller's.
+def claims_in(token: str, key: bytes) -> Claims | None:
+    """Return what a token says if `key` signed it; `None`: it did not. Expired ones are read, too."""
+    if not is_token(token):
+        return None
+    text, _, signature = token.partition(".")
+    if not hmac.compare_digest(signature, _written(_signature(text, key))):
+        return None
+    try:
+        said = json.loads(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
+        if said["v"] != _VERSION:
+            return None
+        return Claims(
+            case=str(said["case"]),
+            approver_digest=str(said["approver_digest"]),
+            expires_at=datetime.fromtimestamp(said["expires"], UTC),
+            nonce=str(said["nonce"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError, OSError):
+        return None
+
+
+def is_token(text: str) -> bool:
+    """Return whether `text` is written as a token is; it says nothing of who wrote it."""
+    return len(text) <= LONGEST_TOKEN and _TOKEN.fullmatch(text) is not None
+
+
+def digest_of(token: str) -> str:
+    """Return how a token is known once it was used: its SHA-256, in hex."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+def key_in(text: str) -> bytes:
+    """Return the key in a key file's text: 32 random bytes in base64.
 
     Raises:
-        UndecodableEvent: it is not signed with `key`, or is none of ours; the text holds nothing of the token.
-        ValueError: the key is shorter than 32 bytes.
+        ValueError: it is something else.
     """
-    body, dot, signature = token.partition(".")
-    if not dot or len(token) > TOKEN_CHARACTERS:
-        raise UndecodableEvent("token: not one of ours")
     try:
-        given = _decoded(signature)
-        is_signed = hmac.compare_digest(given, _signature(key, body))
-    except (UnicodeEncodeError, binascii.Error) as error:
-        raise UndecodableEvent("token: not one of ours") from error
-    if not is_signed or _encoded(given) != signature:  # one token, one spelling: its digest is what is counted once
-        raise UndecodableEvent("token: the signature is wrong")
-    return _claim(body)
+        key = base64.b64decode(text.strip(), validate=True)
+    except binascii.Error as error:
+        raise ValueError("not base64") from error
+    if len(key) != KEY_BYTES:
+        raise ValueError(f"holds {len(key)} bytes, a key has {KEY_BYTES}")
+    return key
 
 
-def token_digest(token: str) -> str:
-    """Return by what a token is known after it was checked: SHA-256 of the whole of it, in hex."""
-    return sha256(token.encode()).hexdigest()
+def _signature(text: str, key: bytes) -> bytes:
+    return hmac.digest(key, text.encode(), "sha256")
 
 
-def _claim(body: str) -> Claim:
-    try:
-        fields = json.loads(_decoded(body))
-        if fields["v"] != VERSION:
-            raise UndecodableEvent("token: of another version")
-        return Claim(
-            case=str(fields["case"]),
-            approver_digest=str(fields["approver_digest"]),
-            expires=datetime.fromtimestamp(int(fields["expires"]), tz=UTC),
-            nonce=str(fields["nonce"]),
-        )
-    except (ValueError, KeyError, TypeError, OverflowError) as error:
-        raise UndecodableEvent("token: signed, but not one of ours") from error
-
-
-def _signature(key: bytes, body: str) -> bytes:
-    if len(key) < KEY_BYTES:
-        raise ValueError(f"the key of the links has {len(key)} bytes; it needs {KEY_BYTES}")
-    return hmac.digest(key, _PREFIX + body.encode("ascii"), "sha256")
-
-
-def _encoded(value: bytes) -> str:
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def _decoded(text: str) -> bytes:
-    return base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+def _written(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
