@@ -42,7 +42,9 @@ class Account:
     """One account as a directory shows it now. `object_id` never changes; logins do.
 
     `None` for `mfa` and `recovery`: the directory cannot tell. `privileges` are roles and groups that give power,
-    `eligible` those that the account can take by itself. `password_changed_at` is the directory's own clock.
+    `eligible` those that the account can take by itself; every other group it is in, nested ones too where the
+    directory tells, is in `groups`, by name: a client may say that one gives power. `password_changed_at` is the
+    directory's own clock.
     """
 
     object_id: str
@@ -54,6 +56,7 @@ class Account:
     marks: frozenset[Mark] = frozenset()
     privileges: tuple[str, ...] = ()
     eligible: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
     password_changed_at: datetime | None = None
     sessions_valid_from: datetime | None = None
     created_at: datetime | None = None
