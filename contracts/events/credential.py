@@ -64,22 +64,25 @@ class BreakerState(StrEnum):
 
 
 class CaseEvent(Event):
-    """A fact about one case. `login` is whose credential it is, `identity` the directory's immutable id of them."""
+    """A fact about one case. `login` is whose credential it is, `identity` the directory's immutable id of them.
+
+    `foreign`: the login's domain is none that the client has proven as its own; the case is the MSP's to see.
+    """
 
     case: Name
     login: Name
     identity: Name | None = None
+    foreign: bool = False
 
 
 class CaseOpened(CaseEvent):
-    """An exposure began a case. `foreign`: the login's domain is none of the client's; the case is the MSP's to see."""
+    """An exposure began a case."""
 
     TYPE: ClassVar[str] = "case.opened.v1"
     feed: Name
     breach: Name | None = None
     kind: AccountKind
     privileged: bool = False
-    foreign: bool = False
     decision: Decision
     why: Text
     dry_run: bool = False

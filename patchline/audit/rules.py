@@ -19,30 +19,28 @@ SHOWN: Final = (Fate.APPLIED, Fate.DUPLICATE, Fate.IGNORED, Fate.PARKED, Fate.SU
 
 @dataclass(frozen=True, slots=True)
 class Stream:
-    """What one consumer group reads, in both lanes, of what `publisher` puts there (empty: the doors themselves).
-
-    `beside` reads some of it in its stead. What the gateway made of sources of a `kind` counts as published too.
-    """
+    """What one group reads, in both lanes, or those `beside`; what the gateway made of a `kind` is published too."""
 
     group: str
     topics: tuple[str, ...]
-    publisher: str
-    beside: str = ""
+    beside: tuple[str, ...] = ()
     kind: str = ""
 
     @property
     def readers(self) -> set[str]:
         """Return the groups that read it, without their lanes."""
-        return {self.group, self.beside}
+        return {self.group, *self.beside}
 
 
 _EVENTS: Final = (topics.RMM_EVENTS.name, topics.RMM_EVENTS_BULK.name)
-_RAW: Final = (topics.RMM_RAW.name, topics.RMM_RAW_BULK.name, topics.PSA_RAW.name)
-DELIVERIES: Final = Stream("gateway", _RAW, "", beside="gateway-psa")
+_RAW: Final = tuple(each.name for each in (topics.RMM_RAW, topics.RMM_RAW_BULK, topics.PSA_RAW, topics.EXPOSURES_RAW))
+_FINDINGS: Final = (topics.COMPLIANCE_EVENTS.name, topics.CREDENTIALS_EVENTS.name, topics.PSA_EVENTS.name)
+DELIVERIES: Final = Stream("gateway", _RAW, beside=("gateway-psa", "gateway-exposures"))
 STREAMS: Final = (
-    Stream("inventory", _EVENTS, "gateway", kind="rmm/"),
-    Stream("compliance", _EVENTS, "gateway", kind="rmm/"),
-    Stream("ticketing", (topics.COMPLIANCE_EVENTS.name, topics.PSA_EVENTS.name), "compliance", kind="psa/"),
+    Stream("inventory", _EVENTS, kind="rmm/"),
+    Stream("compliance", _EVENTS, kind="rmm/"),
+    Stream("credentials", (topics.EXPOSURES.name,), kind="exposure/"),
+    Stream("ticketing", _FINDINGS, kind="psa/"),
 )
 """Topics that are compacted are not among them: there a record may rightly vanish before a group reads it."""
 
@@ -150,7 +148,7 @@ class Proof:
 
 
 def published(counters: Counters, stream: Stream) -> Counter[Cell]:
-    """Return how many events the publisher of `stream` put on its topics, by source and hour."""
+    """Return how many events were put on the topics of `stream`, by source and hour."""
     doors = {cell: each for cell, each in counters.doors.items() if stream.kind and cell[0].startswith(stream.kind)}
     result: Counter[Cell] = Counter({cell: each.events + each.events_released for cell, each in doors.items()})
     for line in counters.lines:

@@ -14,22 +14,26 @@ from patchline.audit.rules import Cell, Counters, Doors, Line, Partition
 LINES: Final[LiteralString] = """
     SELECT consumer_group, topic, source, received_hour, fate, count, again
     FROM (SELECT * FROM gateway.group_flow UNION ALL SELECT * FROM inventory.group_flow
-          UNION ALL SELECT * FROM compliance.group_flow UNION ALL SELECT * FROM ticketing.group_flow) AS every_group
+          UNION ALL SELECT * FROM compliance.group_flow UNION ALL SELECT * FROM ticketing.group_flow
+          UNION ALL SELECT * FROM credentials.group_flow) AS every_group
     WHERE received_hour >= $1
 """
 TOTALS: Final[LiteralString] = """
     SELECT consumer_group, topic, sum(count)::bigint AS count
     FROM (SELECT * FROM gateway.group_flow UNION ALL SELECT * FROM inventory.group_flow
-          UNION ALL SELECT * FROM compliance.group_flow UNION ALL SELECT * FROM ticketing.group_flow) AS every_group
+          UNION ALL SELECT * FROM compliance.group_flow UNION ALL SELECT * FROM ticketing.group_flow
+          UNION ALL SELECT * FROM credentials.group_flow) AS every_group
     WHERE fate <> 'published'
     GROUP BY consumer_group, topic
 """
 PARTITIONS: Final[LiteralString] = """
     SELECT consumer_group, topic, partition, next_offset, first_offset, coalesce(records, 0) AS records
     FROM (SELECT * FROM gateway.watermark UNION ALL SELECT * FROM inventory.watermark
-          UNION ALL SELECT * FROM compliance.watermark UNION ALL SELECT * FROM ticketing.watermark) AS standing
+          UNION ALL SELECT * FROM compliance.watermark UNION ALL SELECT * FROM ticketing.watermark
+          UNION ALL SELECT * FROM credentials.watermark) AS standing
     LEFT JOIN (SELECT * FROM gateway.partition_flow UNION ALL SELECT * FROM inventory.partition_flow
                UNION ALL SELECT * FROM compliance.partition_flow UNION ALL SELECT * FROM ticketing.partition_flow
+               UNION ALL SELECT * FROM credentials.partition_flow
               ) AS counted USING (consumer_group, topic, partition)
     ORDER BY consumer_group, topic, partition
 """
@@ -51,7 +55,8 @@ DOORS: Final[LiteralString] = """
 """
 WAITING: Final[LiteralString] = """
     SELECT topic, min(id) AS first, max(id) AS last
-    FROM (SELECT id, topic FROM gateway.outbox UNION ALL SELECT id, topic FROM compliance.outbox) AS outbox
+    FROM (SELECT id, topic FROM gateway.outbox UNION ALL SELECT id, topic FROM compliance.outbox
+          UNION ALL SELECT id, topic FROM credentials.outbox) AS outbox
     WHERE topic = ANY($1::text[])
     GROUP BY topic
 """

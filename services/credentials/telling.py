@@ -5,11 +5,14 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
-from chassis import outbox
+from chassis import flow, outbox
 from chassis.postgres import Connection
 from contracts import ids, topics
 from contracts.envelope import Envelope
 from services.credentials.records import Fact
+
+GROUP: Final = "credentials"
+"""The consumer group, under whose name the standing audit counts what is told."""
 
 SOURCE: Final = "patchline/credentials"
 
@@ -20,7 +23,9 @@ async def tell(tx: Connection, facts: Sequence[Fact]) -> None:
     Tell a fact only in the transaction that makes it true: then a repeat is told never, or as the same event.
     """
     if facts:
-        await outbox.enqueue_sequenced(tx, topics.CREDENTIALS_EVENTS, [(fact.key, envelope_of(fact)) for fact in facts])
+        keyed = [(fact.key, envelope_of(fact)) for fact in facts]
+        await outbox.enqueue_sequenced(tx, topics.CREDENTIALS_EVENTS, keyed)
+        await flow.add_published(tx, GROUP, topics.CREDENTIALS_EVENTS.name, [envelope for _, envelope in keyed])
 
 
 def envelope_of(fact: Fact) -> Envelope:

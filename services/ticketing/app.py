@@ -37,7 +37,7 @@ async def run(settings: TicketingSettings) -> None:
             on.relay.also_wake(worker.wake)
             consumer = BatchConsumer(
                 group=GROUP,
-                topics=[topics.COMPLIANCE_EVENTS, topics.CLIENTS, topics.PSA_EVENTS],
+                topics=[topics.COMPLIANCE_EVENTS, topics.CREDENTIALS_EVENTS, topics.CLIENTS, topics.PSA_EVENTS],
                 decode=decode,
                 handler=TicketingHandler(
                     look_every=timedelta(seconds=settings.ticket_look_seconds), own_names=settings.own_names
@@ -61,6 +61,7 @@ def worker_on(on: Platform, tracker: Tracker, settings: TicketingSettings) -> Wo
         clock=on.clock,
         relay=on.relay,
         settle=timedelta(seconds=settings.tracker_settle_seconds),
+        msp_company=settings.msp_company,
     )
     limits = limits_of(settings)
     return Worker(pool=on.pool, effects=effects, clock=on.clock, progress=on.progress, relay=on.relay, limits=limits)

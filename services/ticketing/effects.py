@@ -41,13 +41,23 @@ class Work:
 class Effects:
     """Carries out intents at one tracker."""
 
-    def __init__(self, *, pool: Pool, tracker: Tracker, clock: Clock, relay: Relay, settle: timedelta) -> None:
+    def __init__(
+        self,
+        *,
+        pool: Pool,
+        tracker: Tracker,
+        clock: Clock,
+        relay: Relay,
+        settle: timedelta,
+        msp_company: str | None = None,
+    ) -> None:
         """Expect what was written to be visible to a look-up after `settle` at the latest."""
         self._pool = pool
         self._tracker = tracker
         self._clock = clock
         self._relay = relay
         self._settle = settle
+        self._msp_company = msp_company
 
     async def carry_out(self, intent: Intent) -> None:
         """Bring one leased intent as far as it goes now.
@@ -82,9 +92,8 @@ class Effects:
             fresh = around.intent
             plan = around.plan if fresh.acted_at is not None else None
             if plan is None:
-                plan = rules_text.plan(
-                    around.ticket, around.listings, intent=fresh, about=around.about, client=around.client
-                )
+                client = around.client.seen_by(around.ticket.matter.kind, self._msp_company)
+                plan = rules_text.plan(around.ticket, around.listings, intent=fresh, about=around.about, client=client)
                 await store_acts.fix_plan(tx, fresh, plan)
         return Work(intent=replace(fresh, leased_at=intent.leased_at), ticket=around.ticket, plan=plan)
 

@@ -1,10 +1,11 @@
-"""What each event of compliance means here. Pure."""
+"""What each event of compliance and of credentials means here. Pure."""
 
 from dataclasses import dataclass
 from uuid import UUID
 
 from contracts import ids
 from contracts.envelope import Envelope
+from contracts.events.credential import BreakerMoved, CaseEvent, HygieneChanged
 from contracts.events.obligation import (
     DeviceLabel,
     ObligationFailureRepeated,
@@ -13,7 +14,7 @@ from contracts.events.obligation import (
     State,
     UncataloguedFailureChanged,
 )
-from services.ticketing import rules
+from services.ticketing import rules, rules_cases
 from services.ticketing.records import About, Cause, Kind, Label, MatterKey
 from services.ticketing.rules import Finding, Verdict
 from services.ticketing.rules_fold import Catalogued, Fact
@@ -26,8 +27,24 @@ class Unusable:
     reason: str
 
 
+def facts_of(envelope: Envelope) -> tuple[Fact, ...] | Unusable:
+    """Return what `envelope` means for tickets, each fact of it; none: nothing."""
+    if isinstance(envelope.data, CaseEvent | BreakerMoved | HygieneChanged):
+        return _of_credentials(envelope)
+    fact = fact_of(envelope)
+    return fact if isinstance(fact, Unusable) else () if fact is None else (fact,)
+
+
+def _of_credentials(envelope: Envelope) -> tuple[Fact, ...] | Unusable:
+    if envelope.tenant is None:
+        return () if isinstance(envelope.data, BreakerMoved) else Unusable("ce_tenantid: a case belongs to a client")
+    if envelope.sequence is None:
+        return Unusable("ce_sequence: without one this fact cannot be told from a late one")
+    return rules_cases.facts_of(envelope.data, envelope.tenant, envelope.sequence, cause_of(envelope))
+
+
 def fact_of(envelope: Envelope) -> Fact | Unusable | None:
-    """Return what `envelope` means for tickets; `None`: nothing."""
+    """Return what `envelope` of compliance means for tickets; `None`: nothing."""
     match envelope.data:
         case (
             PatchCatalogued() | ObligationStateChanged() | ObligationFailureRepeated() | UncataloguedFailureChanged()

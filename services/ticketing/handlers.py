@@ -1,4 +1,4 @@
-"""Load, decide, save: what compliance says becomes tickets, listings, and intents for the worker."""
+"""Load, decide, save: what compliance and credentials say becomes tickets, listings, and intents for the worker."""
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
@@ -11,12 +11,12 @@ from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
 from contracts.events.psa import TicketTold
 from services.ticketing import hints, rules_fold, store, store_save
-from services.ticketing.facts import Unusable, fact_of
+from services.ticketing.facts import Unusable, facts_of
 from services.ticketing.rules_fold import Fact
 
 
 class TicketingHandler:
-    """Takes `compliance.events`, `clients` and `psa.events` in one consumer group."""
+    """Takes `compliance.events`, `credentials.events`, `clients` and `psa.events` in one consumer group."""
 
     def __init__(self, *, look_every: timedelta, own_names: frozenset[str] = frozenset()) -> None:
         """Have a ticket looked at every `look_every` for nothing but repeats; what `own_names` did at it is an echo."""
@@ -27,38 +27,38 @@ class TicketingHandler:
         """Save the clients, and fold the findings that were not handled before."""
         await _save_clients(tx, batch)
         await hints.keep(tx, batch, self._own_names)
-        facts = [(item, fact) for item in batch.items if (fact := _usable(batch, item)) is not None]
+        facts = [(item, of_it) for item in batch.items if (of_it := _usable(batch, item))]
         new = await store_save.remember(tx, [item.value for item, _ in facts], batch.recorded_at)
         first = _first_of_each(batch, facts, new)
-        fresh = [fact for _, fact in first]
+        fresh = [fact for _, of_it in first for fact in of_it]
         if not fresh:
             return
         before = await store.load_for_update(tx, fresh)
-        for item, fact in first:
-            if rules_fold.is_late(before, fact):
+        for item, of_it in first:
+            if all(rules_fold.is_late(before, fact) for fact in of_it):
                 batch.count(item, Fate.SUPERSEDED)
         after = rules_fold.folded(before, fresh, now=batch.recorded_at, look_every=self._look_every)
         await store_save.save(tx, before, after, now=batch.recorded_at)
 
 
-def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> Fact | None:
-    fact = fact_of(item.value)
-    if isinstance(fact, Unusable):
-        batch.refuse(item, fact.reason)
-        return None
-    if fact is None and not isinstance(item.value.data, ClientChanged | TicketTold):
+def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> tuple[Fact, ...]:
+    facts = facts_of(item.value)
+    if isinstance(facts, Unusable):
+        batch.refuse(item, facts.reason)
+        return ()
+    if not facts and not isinstance(item.value.data, ClientChanged | TicketTold):
         batch.count(item, Fate.IGNORED)
-    return fact
+    return facts
 
 
 def _first_of_each(
-    batch: Batch[Envelope], facts: Sequence[tuple[Received[Envelope], Fact]], new: AbstractSet[UUID]
-) -> list[tuple[Received[Envelope], Fact]]:
+    batch: Batch[Envelope], facts: Sequence[tuple[Received[Envelope], tuple[Fact, ...]]], new: AbstractSet[UUID]
+) -> list[tuple[Received[Envelope], tuple[Fact, ...]]]:
     """Return each new event once, in the order of acceptance."""
-    first: dict[UUID, tuple[Received[Envelope], Fact]] = {}
-    for item, fact in facts:
+    first: dict[UUID, tuple[Received[Envelope], tuple[Fact, ...]]] = {}
+    for item, of_it in facts:
         if item.value.id in new and item.value.id not in first:
-            first[item.value.id] = item, fact
+            first[item.value.id] = item, of_it
         else:
             batch.count(item, Fate.DUPLICATE)
     return list(first.values())

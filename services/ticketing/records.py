@@ -3,17 +3,29 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts.topics import Lane
 
 
 class Kind(StrEnum):
-    """What went wrong. The subject is the requirement, or the vendor's product and patch id."""
+    """What went wrong. The subject is the requirement, the vendor's product and patch id; of an exposure the case.
+
+    `EXPOSURE_LATE`: a promise of the service level; `BREAKER`: its scope; `HYGIENE`: the monitor.
+    """
 
     PATCH_FAILED = "patch_failed"
     FAILED_UNCATALOGUED = "failed_uncatalogued"
+    EXPOSURE = "exposure"
+    EXPOSURE_FOREIGN = "exposure_foreign"
+    EXPOSURE_LATE = "exposure_late"
+    BREAKER = "breaker"
+    HYGIENE = "hygiene"
+
+
+OF_THE_MSP: Final = frozenset({Kind.EXPOSURE_FOREIGN, Kind.EXPOSURE_LATE, Kind.BREAKER})
+"""What the MSP's own people must see, and not the client's."""
 
 
 class MatterKey(NamedTuple):
@@ -164,6 +176,10 @@ class Client(NamedTuple):
     def company(self) -> str:
         """Return the PSA's name of the client."""
         return self.psa_company or self.name
+
+    def seen_by(self, kind: Kind, msp_company: str | None) -> "Client":
+        """Return the client as a ticket of this kind has it: under the MSP's own company, what is the MSP's to see."""
+        return self._replace(psa_company=msp_company) if msp_company and kind in OF_THE_MSP else self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

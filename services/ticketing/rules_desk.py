@@ -63,7 +63,7 @@ class Clerk:
     desk: Desk
     now: datetime
 
-    def open_next(self, matter: MatterKey, about: About, cause: Cause) -> Ticket:
+    def open_next(self, matter: MatterKey, about: About, cause: Cause, *, why: str = "") -> Ticket:
         """Open the next generation of tickets for `matter` and return it, with nobody on it yet."""
         kept = self.desk.matters.get(matter, Matter(about=about))
         generation = kept.generation + 1
@@ -78,7 +78,7 @@ class Clerk:
         )
         self.desk.matters[matter] = replace(kept, about=about, generation=generation, ticket=ticket.key)
         self.desk.tickets[ticket.key] = ticket
-        self._add(ticket.key, Act.OPEN, cause)
+        self._add(ticket.key, Act.OPEN, cause, why=why)
         return ticket
 
     def adopt(self, matter: MatterKey, about: About, key: str) -> None:

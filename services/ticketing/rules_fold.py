@@ -9,6 +9,7 @@ from contracts.events.obligation import State
 from services.ticketing import rules
 from services.ticketing.records import About, Cause, Listing, MatterKey, Standing, Ticket
 from services.ticketing.rules import Finding, Move
+from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Clerk, Desk
 
 
@@ -27,7 +28,7 @@ class Catalogued:
     about: About
 
 
-Fact = Finding | Catalogued
+Fact = Finding | Catalogued | Chapter
 
 
 def folded(before: Desk, facts: Iterable[Fact], *, now: datetime, look_every: timedelta) -> Desk:
@@ -42,6 +43,8 @@ def folded(before: Desk, facts: Iterable[Fact], *, now: datetime, look_every: ti
                 fold.judge(fact)
             case Catalogued():
                 fold.link(fact)
+            case Chapter():
+                fold.go_on(fact)
             case _:
                 assert_never(fact)
     return fold.clerk.desk
@@ -191,6 +194,19 @@ class _Fold:
         if self.clerk.desk.tickets[old.key].failing == 0:
             why = f"The catalog knows this patch now: it continues in ticket {new.external or new.key}."
             self.clerk.resolve(old.key, fact.cause, why=why)
+
+    def go_on(self, chapter: Chapter) -> None:
+        """Add a chapter to the ticket of its story; where a person closed that, only what needs somebody opens one."""
+        ticket = self.clerk.desk.newest_ticket(chapter.matter)
+        match chapter.turn, rules.is_open(ticket):
+            case (Turn.OPEN | Turn.RAISE, False):
+                self.clerk.open_next(chapter.matter, chapter.about, chapter.cause, why=chapter.words)
+            case (Turn.OPEN | Turn.RAISE | Turn.TELL, True) if ticket is not None:
+                self.clerk.tell(ticket.key, chapter.cause, why=chapter.words)
+            case (Turn.RESOLVE, True) if ticket is not None:
+                self.clerk.resolve(ticket.key, chapter.cause, why=chapter.words)
+            case _:
+                return
 
     def _is_newest(self, matter: MatterKey, asset: str, standing: Standing) -> bool:
         """Keep the newest word on a device and return whether this is it."""

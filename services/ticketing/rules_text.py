@@ -1,6 +1,6 @@
 """What tickets say to a technician: plain sentences, the devices, what to do, ids to look things up by. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
 from services.ticketing import rules
@@ -37,6 +37,44 @@ TO_DO: Final = """What to do:
 3. Leave the ticket open: it is resolved by itself once each device is proven good. A report of success is no proof."""
 
 
+OF_DEVICES: Final = frozenset({Kind.PATCH_FAILED, Kind.FAILED_UNCATALOGUED})
+
+_EXPOSURE: Final = """What to do:
+1. Reach the person by phone or in person, never by mail to the same mailbox, and say what happened in plain words.
+2. Where the password was made invalid: help them back in by self-service reset or the help desk, with a second factor.
+3. Where it came from a stealer log: take the machine that is named off the network and have it cleaned before anything.
+4. Leave the ticket open: it follows the case by itself and is resolved with the proof. See: patchline case show."""
+
+TO_DO_BY_KIND: Final[Mapping[Kind, str]] = {
+    Kind.PATCH_FAILED: TO_DO,
+    Kind.FAILED_UNCATALOGUED: TO_DO,
+    Kind.EXPOSURE: _EXPOSURE,
+    Kind.EXPOSURE_FOREIGN: """What to do:
+1. Find out whose the domain is: a client's that is not mapped yet, a former name, or nobody's that we care for.
+2. If it is the client's: add the domain to its directory, or map it (patchline client map), then patchline case retry.
+3. If it is not: say so at the case (patchline case refuse) and have the feed's scope corrected.""",
+    Kind.EXPOSURE_LATE: """What to do:
+1. Look what each case waits for (patchline case show): an approval, a breaker, a person's step.
+2. Do that first. A line is cleared when the promise is kept, late or not; the report shows both.""",
+    Kind.BREAKER: """What to do:
+1. Look what asked for so many resets (patchline breaker status): a real breach, or a feed gone wrong.
+2. Only when that is known: patchline breaker arm, with the reason. What was held goes on in small batches.""",
+    Kind.HYGIENE: """What to do:
+1. Mend each account with the client; a line is cleared when the next reading of the directory shows it.
+2. What is meant to be so belongs into the client's guard policy, not under this ticket.""",
+}
+
+SUBJECTS: Final[Mapping[Kind, str]] = {
+    Kind.PATCH_FAILED: "requirement",
+    Kind.FAILED_UNCATALOGUED: "patch",
+    Kind.EXPOSURE: "case",
+    Kind.EXPOSURE_FOREIGN: "case",
+    Kind.EXPOSURE_LATE: "promise",
+    Kind.BREAKER: "scope",
+    Kind.HYGIENE: "monitor",
+}
+
+
 def plan(
     ticket: Ticket, listings: Sequence[tuple[str, Listing]], *, intent: Intent, about: About, client: Client
 ) -> Plan:
@@ -57,6 +95,8 @@ def plan(
 def title_of(kind: Kind, about: About, client: str) -> str:
     """Return the title of a ticket: the patch, then whose devices it fails on."""
     match kind:
+        case Kind.EXPOSURE | Kind.EXPOSURE_FOREIGN | Kind.EXPOSURE_LATE | Kind.BREAKER | Kind.HYGIENE:
+            return one_line(f"{about.title} at {client}")[:TITLE_CHARACTERS]
         case Kind.PATCH_FAILED:
             patch = " ".join(part for part in (about.product, about.train, about.release) if part)
         case Kind.FAILED_UNCATALOGUED:
@@ -93,19 +133,22 @@ def _is_counted(listing: Listing) -> bool:
 
 
 def _text(ticket: Ticket, listings: Sequence[tuple[str, Listing]], *, intent: Intent, title: str) -> str:
-    new = sorted(_device(asset, each) for asset, each in listings if _is_new(each))
-    counted = sorted(_device(asset, each) for asset, each in listings if _is_counted(each))
+    kind = ticket.matter.kind
+    device = _device if kind in OF_DEVICES else _listed
+    new = sorted(device(asset, each) for asset, each in listings if _is_new(each))
+    counted = sorted(device(asset, each) for asset, each in listings if _is_counted(each))
     cleared = sorted(_cleared(each) for _, each in listings if each.cleared_as is not None and not each.noted_cleared)
     match intent.act:
         case Act.OPEN:
-            parts = [f"{title}.", intent.why, _block("Devices", new), _block("Already cleared", cleared), TO_DO]
+            listed = _block("Devices" if kind in OF_DEVICES else "Found", new)
+            parts = [f"{title}.", intent.why, listed, _block("Already cleared", cleared), TO_DO_BY_KIND[kind]]
         case Act.APPEND if not (intent.why or new or counted):
             return ""
         case Act.APPEND:
             blocks = [_block("Failing too", new), _block("Still failing", counted), _block("Cleared", cleared)]
-            parts = [intent.why, *blocks, _count_of(ticket)]
+            parts = [intent.why, *blocks, _count_of(ticket) if listings else ""]
         case Act.REOPEN:
-            parts = ["Open again.", intent.why, _block("Devices", new), _count_of(ticket)]
+            parts = ["Open again.", intent.why, _block("Devices", new), _count_of(ticket) if listings else ""]
         case Act.RESOLVE:
             parts = [intent.why or "No device on this ticket is failing any more.", _block("Cleared", cleared)]
         case _:
@@ -133,6 +176,12 @@ def _device(asset: str, listing: Listing) -> str:
     return one_line(f"- {_name(listing)} ({label.os_family}, {label.tier}): {failed}{code}. {where}")
 
 
+def _listed(asset: str, listing: Listing) -> str:
+    """Return the line of what is no device: whose account it is, and why it is here."""
+    which = "" if asset == listing.label.device else f" ({asset})"
+    return one_line(f"- {listing.label.device}{which}: {listing.code or 'no reason given'}")
+
+
 def _code(code: str) -> str:
     meaning = MEANINGS.get(code.lower())
     return f"{code} ({meaning})" if meaning else code
@@ -148,5 +197,5 @@ def _name(listing: Listing) -> str:
 
 
 def _reference(ticket: Ticket, intent: Intent) -> str:
-    subject = {Kind.PATCH_FAILED: "requirement", Kind.FAILED_UNCATALOGUED: "patch"}[ticket.matter.kind]
+    subject = SUBJECTS[ticket.matter.kind]
     return f"Reference: ticket {ticket.key}, {subject} {one_line(ticket.matter.subject)}, event {intent.cause.event_id}"

@@ -35,6 +35,9 @@ class TicketingSettings(Settings):
         default=600, ge=1, description="the tracker is searched for duplicates so often"
     )
     tracker_rest_seconds: float = Field(default=0.5, ge=0, le=10, description="between two calls of such a search")
+    msp_company: str | None = Field(
+        default=None, description="the PSA's name of the MSP itself, for what is the MSP's alone; none: the client's"
+    )
     tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")
     ticket_look_seconds: float = Field(default=30, ge=0, description="a ticket is looked at so often for repeats")
 

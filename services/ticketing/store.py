@@ -23,6 +23,7 @@ from services.ticketing.records import (
     Waiting,
 )
 from services.ticketing.rules import Finding, Verdict
+from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Desk
 from services.ticketing.rules_fold import Catalogued, Fact
 
@@ -65,6 +66,8 @@ def _must_exist(facts: Sequence[Fact]) -> dict[MatterKey, About]:
                 about_by_key[fact.matter] = fact.about
             case Catalogued():
                 about_by_key[fact.home] = fact.about
+            case Chapter(turn=Turn.OPEN | Turn.RAISE):
+                about_by_key[fact.matter] = fact.about
             case _:
                 continue
     return about_by_key

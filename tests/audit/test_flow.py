@@ -18,7 +18,7 @@ from tests.builders import MINUTE, NOON, delivery
 from tests.parts import Database
 
 Admin = Connection
-EVERYBODY = frozenset({"gateway", "inventory", "compliance", "ticketing"})
+EVERYBODY = frozenset({"gateway", "inventory", "compliance", "credentials", "ticketing"})
 PATCH = {"patch": "KB5049983", "kb": "5049983", "severity": "critical"}
 
 

@@ -13,6 +13,7 @@ import httpx
 from pydantic import SecretStr
 
 from chassis import outbox
+from chassis.batch import Batch
 from chassis.health import Progress
 from chassis.http import Policy
 from chassis.postgres import Pool, open_pool, transaction
@@ -152,6 +153,7 @@ class AnyRoom(ABC):
     dsn: str
     clock: MovedClock = field(default_factory=MovedClock)
     handler: TicketingHandler = field(default_factory=lambda: TicketingHandler(look_every=timedelta(seconds=30)))
+    msp_company: str | None = None
 
     @abstractmethod
     def tracker(self, *, url: str | None = None, transport: httpx.AsyncBaseTransport | None = None) -> Tracker:
@@ -184,7 +186,14 @@ class AnyRoom(ABC):
 
     def worker(self, tracker: Tracker, *, limits: Limits = LIMITS) -> Worker:
         relay = Relay(dsn=self.dsn, kafka="127.0.0.1:9", progress=Progress())
-        effects = Effects(pool=self.pool, tracker=tracker, clock=self.clock, relay=relay, settle=SETTLE)
+        effects = Effects(
+            pool=self.pool,
+            tracker=tracker,
+            clock=self.clock,
+            relay=relay,
+            settle=SETTLE,
+            msp_company=self.msp_company,
+        )
         return Worker(
             pool=self.pool, effects=effects, clock=self.clock, progress=Progress(), relay=relay, limits=limits
         )
@@ -203,10 +212,12 @@ class AnyRoom(ABC):
             if tracker is None:
                 await on.close()
 
-    async def handle(self, *events: Envelope) -> None:
+    async def handle(self, *events: Envelope) -> Batch[Envelope]:
         """Take events in, as one batch."""
+        batch = batch_of(events, recorded_at=self.clock())
         async with transaction(self.pool) as tx:
-            await self.handler.on_batch(tx, batch_of(events, recorded_at=self.clock()))
+            await self.handler.on_batch(tx, batch)
+        return batch
 
     async def done(self, *events: Envelope, tracker: Tracker | None = None) -> None:
         """Take events in and have everything done that is due."""
