@@ -37,7 +37,27 @@ class Caps(_Part):
     per_delivery: _Count = 25
     error_rate: Annotated[float, Field(gt=0, le=1)] = 0.3
     privileged_per_hour: _Count = 2
+    surge_times: Annotated[float, Field(ge=1)] = 10
+    """More accounts named in an hour than so many times a usual day's, and more than `surge_least`: sudden volume."""
+    surge_least: _Count = 20
+    all_admins_least: _Count = 3
+    """So many accounts named in an hour, all of them privileged."""
+    one_source_least: _Count = 10
+    """So many accounts named in an hour by one source alone, although the client has others."""
+    error_least: _Count = 4
+    """So many acts must have ended in the hour before their error rate says anything."""
     batches: tuple[_Count, ...] = (1, 5)
+
+
+class GlobalPolicy(_Part):
+    """When the breaker for all clients together trips: counts per hour."""
+
+    per_hour: _Count = 100
+    privileged_per_hour: _Count = 10
+    error_rate: Annotated[float, Field(gt=0, le=1)] = 0.3
+    error_least: _Count = 10
+    tripped_clients: _Count = 3
+    """So many clients' breakers tripped within the hour: it is not one client's trouble."""
 
 
 class Levels(_Part):
