@@ -3,11 +3,11 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping
-from typing import Any, Final, Literal, Protocol, TypeVar
+from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
 from chassis.errors import NeverWorks
@@ -18,6 +18,14 @@ Params = Mapping[str, str | int]
 Sleep = Callable[[float], Awaitable[None]]
 Seen = TypeVar("Seen")
 Form = TypeVar("Form", bound="Row")
+
+
+def _listed(value: object) -> object:
+    return tuple(each.strip() for each in value.split(",") if each.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(_listed)]
+"""Names between commas, as an option of a directory."""
 
 POLICY: Final = Policy(calls_per_second=8, burst=16, timeout_seconds=10)
 """Modest beside every vendor's limit: other programs of the client's share it."""
