@@ -9,6 +9,7 @@ from chassis import flow, outbox
 from chassis.postgres import Connection
 from contracts import ids, topics
 from contracts.envelope import Envelope
+from services.credentials.guard import levels
 from services.credentials.records import Fact
 
 GROUP: Final = "credentials"
@@ -26,6 +27,7 @@ async def tell(tx: Connection, facts: Sequence[Fact]) -> None:
         keyed = [(fact.key, envelope_of(fact)) for fact in facts]
         await outbox.enqueue_sequenced(tx, topics.CREDENTIALS_EVENTS, keyed)
         await flow.add_published(tx, GROUP, topics.CREDENTIALS_EVENTS.name, [envelope for _, envelope in keyed])
+        await levels.follow(tx, facts)
 
 
 def envelope_of(fact: Fact) -> Envelope:
