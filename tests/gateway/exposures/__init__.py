@@ -1,0 +1,1 @@
+"""Exposed credentials on their way in."""
