@@ -227,7 +227,8 @@ def stack_environment(stack: Stack) -> dict[str, str]:
 
 
 def _settings(home: Path) -> StackSettings:
-    parts = PartSettings(home=home, cache=place.cache(os.environ), kafka_port=0, postgres_port=0, psa_port=0)
+    cache = place.cache(os.environ)
+    parts = PartSettings(home=home, cache=cache, kafka_port=0, postgres_port=0, psa_port=0, mail_port=0)
     return StackSettings(
         parts=parts,
         gateway_port=0,

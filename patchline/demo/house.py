@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, TextIO
 
 from patchline.contract import serving
-from patchline.local import PartUnavailable, Say, place, ports, runs
+from patchline.local import PartUnavailable, Say, mail, place, ports, runs
 from patchline.local import kafka as local_kafka
 from patchline.local import postgres as local_postgres
 from patchline.local.psa import PORT, RT_HOME, Psa
@@ -34,6 +34,7 @@ _PORTS: Final[Mapping[str, tuple[int, int]]] = {
     "PATCHLINE_KAFKA_PORT": (local_kafka.DEFAULT_PORT, 1),
     "PATCHLINE_POSTGRES_PORT": (local_postgres.DEFAULT_PORT, 1),
     **{setting: (port, 1) for setting, port in PORT.values()},
+    "PATCHLINE_MAIL_PORT": (mail.DEFAULT_PORT, 1),
     "PATCHLINE_GATEWAY_PORT": (stack.GATEWAY_PORT, 1),
     "PATCHLINE_SIMULATOR_PORT": (stack.SIMULATOR_PORT, 1),
     "PATCHLINE_CONTRACT_PORT": (serving.PORT, 1),

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from patchline.local import PartUnavailable, Say, kafka, place, postgres, psa
+from patchline.local import PartUnavailable, Say, kafka, mail, place, postgres, psa
 from patchline.local.child import Child
 from patchline.local.kafka import Kafka
+from patchline.local.mail import Mail
 from patchline.local.postgres import Postgres
 from patchline.local.psa import Psa, TicketSystem
 from patchline.local.roundup import RateLimit, Roundup
@@ -17,7 +18,7 @@ from patchline.local.runs import Running, running
 
 
 class Part(Protocol):
-    """What the three parts have in common."""
+    """What the parts have in common."""
 
     child: Child | None
 
@@ -40,7 +41,8 @@ class Part(Protocol):
 class PartSettings:
     """Where the parts live and which are not ours to start. Port 0 takes any free one.
 
-    `psa` is the ticket system to start, `None`: none; `psa_port` `None` means its usual one.
+    `psa` is the ticket system to start, `None`: none; `psa_port` `None` means its usual one. `mail_port` `None`:
+    no mail server is wanted.
     """
 
     home: Path
@@ -51,11 +53,12 @@ class PartSettings:
     kafka_port: int = kafka.DEFAULT_PORT
     postgres_port: int = postgres.DEFAULT_PORT
     psa_port: int | None = None
+    mail_port: int | None = None
     roundup_limit: RateLimit | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], *, kind: Psa = Psa.ROUNDUP) -> "PartSettings":
-        """Read PATCHLINE_{HOME,CACHE,KAFKA,KAFKA_PORT,POSTGRES_PORT}, the port of that ticket system, DATABASE_URL.
+        """Read PATCHLINE_{HOME,CACHE,KAFKA} and the parts' ports, the one of that ticket system too, and DATABASE_URL.
 
         Raises: PartUnavailable for a port that is none.
         """
@@ -68,11 +71,12 @@ class PartSettings:
             postgres_port=_port(environ, "PATCHLINE_POSTGRES_PORT", postgres.DEFAULT_PORT),
             psa=kind,
             psa_port=_port(environ, *psa.PORT[kind]),
+            mail_port=_port(environ, "PATCHLINE_MAIL_PORT", mail.DEFAULT_PORT),
         )
 
 
 class LocalParts:
-    """Kafka, PostgreSQL and a ticket system as the settings want them; what is elsewhere or unwanted is None."""
+    """Kafka, PostgreSQL, a ticket system and a mail server as the settings want them; what is unwanted is None."""
 
     def __init__(self, settings: PartSettings) -> None:
         """Start nothing yet. Raises: PartUnavailable for a ticket system that is not installed."""
@@ -81,6 +85,7 @@ class LocalParts:
         self.kafka: Kafka | None = None
         self.postgres: Postgres | None = None
         self.desk: TicketSystem | None = None
+        self.mail: Mail | None = None
         if not settings.kafka_elsewhere:
             self.kafka = Kafka(home / "kafka", cache=settings.cache, port=settings.kafka_port)
         if not settings.database_elsewhere:
@@ -88,6 +93,8 @@ class LocalParts:
         if settings.psa is not None:
             port = psa.PORT[settings.psa][1] if settings.psa_port is None else settings.psa_port
             self.desk = psa.ticket_system(settings.psa, home, port=port, rate_limit=settings.roundup_limit)
+        if settings.mail_port is not None:
+            self.mail = Mail(home / "mail", port=settings.mail_port)
 
     @property
     def roundup(self) -> Roundup | None:
@@ -107,7 +114,7 @@ class LocalParts:
     @property
     def parts(self) -> list[Part]:
         """Return those that are ours to start."""
-        ours: list[Part | None] = [self.kafka, self.postgres, self.desk]
+        ours: list[Part | None] = [self.kafka, self.postgres, self.desk, self.mail]
         return [part for part in ours if part is not None]
 
     def running(self) -> list[Running]:
@@ -121,7 +128,7 @@ class LocalParts:
 
         Raises: PartUnavailable, with the message of each part that failed.
         """
-        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="part") as pool:
+        with ThreadPoolExecutor(max_workers=4, thread_name_prefix="part") as pool:
             starts = [pool.submit(part.start, say) for part in self.parts]
             try:
                 failures = [str(error) for start in starts if (error := _failure(start)) is not None]
@@ -136,7 +143,7 @@ class LocalParts:
 
     def stop(self) -> None:
         """Stop all at the same time and return when all have ended; data stay."""
-        with ThreadPoolExecutor(max_workers=3, thread_name_prefix="part") as pool:
+        with ThreadPoolExecutor(max_workers=4, thread_name_prefix="part") as pool:
             for stopped in [pool.submit(part.stop) for part in self.parts]:
                 stopped.result()
 

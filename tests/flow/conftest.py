@@ -22,7 +22,8 @@ def _say(line: str) -> None:
 def world() -> Iterator[World]:
     offset = NOW - datetime.now(UTC)
     with place.throwaway_home() as home:
-        parts = PartSettings(home=home, cache=place.cache(os.environ), kafka_port=0, postgres_port=0, psa_port=0)
+        cache = place.cache(os.environ)
+        parts = PartSettings(home=home, cache=cache, kafka_port=0, postgres_port=0, psa_port=0, mail_port=0)
         settings = StackSettings(
             parts=parts,
             gateway_port=0,
