@@ -9,6 +9,7 @@ from chassis import flow, outbox
 from chassis.postgres import Connection
 from contracts import ids, topics
 from contracts.envelope import Envelope
+from services.credentials.audit import store_audit
 from services.credentials.guard import levels
 from services.credentials.records import Fact
 
@@ -28,6 +29,7 @@ async def tell(tx: Connection, facts: Sequence[Fact]) -> None:
         await outbox.enqueue_sequenced(tx, topics.CREDENTIALS_EVENTS, keyed)
         await flow.add_published(tx, GROUP, topics.CREDENTIALS_EVENTS.name, [envelope for _, envelope in keyed])
         await levels.follow(tx, facts)
+        await store_audit.append(tx, facts)
 
 
 def envelope_of(fact: Fact) -> Envelope:

@@ -29,6 +29,8 @@ CREATE TABLE exposure_case (
     dry_run         boolean     NOT NULL,
     approved        boolean     NOT NULL DEFAULT false, -- enough people agreed, in time
     turned_down     boolean     NOT NULL DEFAULT false, -- a person said no, or nobody answered in time
+    failed          text,                               -- why the directory refused what was decided; a person must act
+    retry_at        timestamptz,                        -- a person asked that it is decided again
     feed            text        NOT NULL,
     source          text        NOT NULL,
     breach          text,
@@ -79,8 +81,10 @@ CREATE TABLE exposure (
     occurred_at  timestamptz NOT NULL,
     received_at  timestamptz NOT NULL,
     recorded_at  timestamptz NOT NULL,
-    PRIMARY KEY (event_id, identity_key)
+    released_at  timestamptz,                           -- a person said that what is held becomes cases after all
+    PRIMARY KEY (event_id)
 );
+CREATE INDEX exposure_held ON exposure (tenant_id, recorded_at) WHERE case_id IS NULL;
 CREATE INDEX exposure_of_case ON exposure (case_id);
 CREATE INDEX exposure_of_identity ON exposure (tenant_id, identity_key);
 
@@ -103,7 +107,14 @@ SELECT patchline.isolate('case_step');
 SELECT patchline.isolate('exposure');
 SELECT patchline.isolate('history');
 
--- `patchline case retry`: what is parked is tried again, and nothing else can be changed.
+-- `patchline case retry`: what is parked is tried again, what waits is decided again, and nothing else can be changed.
 GRANT UPDATE (state, due_at) ON case_step TO patchline_operator;
 CREATE POLICY operator_retries ON case_step AS RESTRICTIVE FOR UPDATE TO patchline_operator
-    USING (state = 'parked') WITH CHECK (state = 'pending');
+    USING (state IN ('parked', 'pending')) WITH CHECK (state = 'pending');
+GRANT UPDATE (retry_at) ON exposure_case TO patchline_operator;
+CREATE POLICY operator_retries ON exposure_case AS RESTRICTIVE FOR UPDATE TO patchline_operator
+    USING (closed_at IS NULL) WITH CHECK (closed_at IS NULL);
+-- `patchline case release`: what is held becomes cases.
+GRANT UPDATE (released_at) ON exposure TO patchline_operator;
+CREATE POLICY operator_releases ON exposure AS RESTRICTIVE FOR UPDATE TO patchline_operator
+    USING (case_id IS NULL) WITH CHECK (case_id IS NULL);
