@@ -95,8 +95,12 @@ MONITORS: Final[Mapping[str, str]] = {
     "no_mfa": "Accounts without a second factor",
     "privileged": "Privileged accounts to review",
     "shared_admin": "Shared administrator accounts",
-    "break_glass": "Break-glass accounts that need care",
-    "offboarded": "People who left and whose accounts live",
+    "break_glass_missing": "Too few break-glass accounts",
+    "break_glass_untested": "Break-glass accounts that nobody tested",
+    "break_glass_unmonitored": "Break-glass accounts whose use nobody would see",
+    "break_glass_used": "Break-glass accounts that somebody used",
+    "offboarded_alive": "People who left and whose accounts live",
+    "offboarding_open": "People who left and whose offboarding is not done",
 }
 """Titles by monitor; one that is not here is named as it is."""
 

@@ -81,7 +81,7 @@ async def introduce(tx: Connection, due: Due, *, own_id: str | None, domains: Co
 
 SUCCEED: Final[LiteralString] = """
     UPDATE directory
-    SET lease = NULL, leased_until = NULL, next_at = $3,
+    SET lease = NULL, leased_until = NULL, next_at = CASE WHEN next_at > $4 THEN next_at ELSE $3 END,  -- asked for
         fresh_at = $4, accounts = $5, failures = 0, last_error = NULL, fewer_is_right = false
     WHERE name = $1 AND lease = $2
     RETURNING true

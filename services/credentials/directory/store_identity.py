@@ -64,7 +64,7 @@ async def find(tx: Connection, wanted: Collection[Wanted]) -> dict[Wanted, list[
     )
     found: dict[Wanted, list[Identity]] = {}
     for row in rows:
-        found.setdefault((row["tenant"], row["wanted"]), []).append(_identity(row))
+        found.setdefault((row["tenant"], row["wanted"]), []).append(identity_of(row))
     return found
 
 
@@ -78,7 +78,7 @@ ONE: Final[LiteralString] = """
 async def load(tx: Connection, directory: str, object_id: str) -> Identity | None:
     """Return one account by its immutable id; `None`: the directory does not show it, or no longer."""
     row = await tx.fetchrow(ONE, directory, object_id)
-    return None if row is None else _identity(row)
+    return None if row is None else identity_of(row)
 
 
 POWERFUL: Final[LiteralString] = """
@@ -91,7 +91,7 @@ POWERFUL: Final[LiteralString] = """
 
 async def privileged(tx: Connection, tenant: UUID) -> list[Identity]:
     """Return every account of a client that has power: what `rules_identity.is_last_path` looks at."""
-    return [_identity(row) for row in await tx.fetch(POWERFUL, tenant)]
+    return [identity_of(row) for row in await tx.fetch(POWERFUL, tenant)]
 
 
 PERSONS: Final[LiteralString] = """
@@ -213,7 +213,8 @@ async def counted(tx: Connection, directory: str, began_at: datetime) -> tuple[i
     return row["known"], row["seen"]
 
 
-def _identity(row: asyncpg.Record) -> Identity:
+def identity_of(row: asyncpg.Record) -> Identity:
+    """Return an account as we know it from its row."""
     return Identity(
         tenant=row["tenant_id"],
         directory=row["directory"],

@@ -75,6 +75,10 @@ class Hygiene(_Part):
     enabled: bool = False
     off: frozenset[_Word] = frozenset()
     break_glass_days: _Count = 90
+    privileged_known: frozenset[_Word] = frozenset()
+    """Logins or immutable ids of accounts that are meant to have power, for the monitor of privileged accounts."""
+    offboarding_days: _Count = 7
+    """So long after the last day the checklist may be open."""
     offboarding: tuple[_Word, ...] = (
         "disable the account",
         "end all sessions",
