@@ -98,7 +98,7 @@ async def load_everyone(tx: Connection, *, now: datetime) -> Everyone:
 
 ENSURE: Final[LiteralString] = """
     INSERT INTO breaker (tenant_id, state, why, moved_by, moved_at, moves)
-    SELECT tenant_id, 'armed', '', '', '-infinity', 0 FROM unnest($1::uuid[]) AS asked (tenant_id)
+    SELECT tenant_id, 'armed', '', '', NULL, 0 FROM unnest($1::uuid[]) AS asked (tenant_id)
     ON CONFLICT (tenant_id) DO NOTHING
 """
 LOCK: Final[LiteralString] = """

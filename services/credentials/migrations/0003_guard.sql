@@ -18,7 +18,7 @@ CREATE TABLE breaker (
     state     text        NOT NULL CHECK (state IN ('armed', 'tripped', 'killed')),
     why       text        NOT NULL,
     moved_by  text        NOT NULL,
-    moved_at  timestamptz NOT NULL,
+    moved_at  timestamptz,                              -- null: it never moved
     armed_at  timestamptz,                              -- what was counted before does not count any more
     moves     integer     NOT NULL                      -- number of the last one
 );
