@@ -8,6 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import read
+from services.credentials.adapters import entra, google, okta
 from services.credentials.adapters.directory import Directory
 from services.credentials.adapters.link import Kind, Link, Secrets
 
@@ -32,4 +33,8 @@ def connected(link: Link) -> Directory:
     return CONNECT[link.kind](link, Secrets(read(DirectorySettings).directory_secrets_dir))
 
 
-CONNECT: Final[Mapping[Kind, Connect]] = {}
+CONNECT: Final[Mapping[Kind, Connect]] = {
+    Kind.ENTRA: entra.connect,
+    Kind.OKTA: okta.connect,
+    Kind.GOOGLE: google.connect,
+}
