@@ -89,8 +89,15 @@ def chained(head: Head, contents: Sequence[Mapping[str, Any]]) -> list[Link]:
 
 
 def exported(line: str, hash_: str) -> str:
-    """Return one line of an export: the entry with its hash beside it, canonical again."""
-    return rfc8785.dumps({**json.loads(line), "hash": hash_}).decode()
+    """Return one line of an export: the entry with its hash beside it, canonical again.
+
+    Raises:
+        ValueError: the entry is none.
+    """
+    entry = json.loads(line)
+    if not isinstance(entry, dict):
+        raise ValueError("not a JSON object")  # noqa: TRY004 - as if it were no JSON at all
+    return rfc8785.dumps({**entry, "hash": hash_}).decode()
 
 
 def verify(lines: Iterable[str], *, head: Head | None = None) -> Whole | Broken:
@@ -98,22 +105,43 @@ def verify(lines: Iterable[str], *, head: Head | None = None) -> Whole | Broken:
 
     `head`: what was noted elsewhere; the chain must reach it, entry by entry.
     """
-    last, tenant, count, reached = Head(), None, 0, head is None or head == Head()
-    for count, text in enumerate(lines, start=1):
+    walk = Walk(head)
+    for text in lines:
+        if (broken := walk.put(text)) is not None:
+            return broken
+    return walk.end()
+
+
+class Walk:
+    """One client's entries, checked one after the other."""
+
+    def __init__(self, head: Head | None = None) -> None:
+        """Begin before the first entry; the walk must come past `head`."""
+        self._noted = head
+        self._last = Head()
+        self._lines = 0
+        self._tenant: str | None = None
+
+    def put(self, text: str) -> Broken | None:
+        """Check the next entry; `None`: it is as it was written."""
+        self._lines += 1
         entry = _entry(text)
         if isinstance(entry, str):
-            return Broken(count, None, entry)
-        why, last_hash = _fault(entry, last, tenant)
+            return Broken(self._lines, None, entry)
+        why, hash_ = _fault(entry, self._last, self._tenant)
         if why:
-            return Broken(count, _number(entry), why)
-        last, tenant = Head(last.number + 1, last_hash), entry["tenant"]
-        if head is not None and last.number == head.number:
-            if last.hash != head.hash:
-                return Broken(count, last.number, "another entry was here when the head was noted")
-            reached = True
-    if head is not None and not reached:
-        return Broken(count + 1, None, f"the newest are missing: {last.number} entries, noted were {head.number}")
-    return Whole(tenant, last)
+            return Broken(self._lines, _number(entry), why)
+        self._last, self._tenant = Head(self._last.number + 1, hash_), entry["tenant"]
+        if self._noted is not None and self._noted.number == self._last.number and self._noted != self._last:
+            return Broken(self._lines, self._last.number, "another entry was here when the head was noted")
+        return None
+
+    def end(self) -> Whole | Broken:
+        """Return what was found when there are no more entries."""
+        if self._noted is not None and self._noted.number > self._last.number:
+            why = f"the newest are missing: {self._last.number} entries are here, {self._noted.number} were noted"
+            return Broken(self._lines + 1, None, why)
+        return Whole(self._tenant, self._last)
 
 
 def _entry(text: str) -> dict[str, Any] | str:
