@@ -126,8 +126,10 @@ class Case:
     turned_down: bool = False
     failed: str | None = None
     retry_at: datetime | None = None
+    told_by_hand: str | None = None
     ticket_key: str | None = None
     ticket_number: str | None = None
+    ticket_closed_at: datetime | None = None
     password_before: datetime | None = None
     reset_at: datetime | None = None
     closed_at: datetime | None = None

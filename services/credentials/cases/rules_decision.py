@@ -33,7 +33,7 @@ NEVER: Final = frozenset(
 class Situation:
     """All that the table looks at. `held` says why a breaker is in the way; `None`: none is.
 
-    `last_path`: nobody could administer the client's directory any more if this account could not sign in. `failed` says
+    `last_path`: nobody could administer the client's directory any more if this account could not sign in. `failed`:
     why the directory refused it before.
     """
 

@@ -34,8 +34,9 @@ async def lock_clients(tx: Connection, tenants: Collection[UUID]) -> None:
 LOAD: Final[LiteralString] = """
     SELECT c.case_id, c.tenant_id, c.identity_key, c.number, c.login, c.directory, c.object_id, c.kind, c.privileged,
            c.strength, c.evidence_at, c.session, c.decision, c.rule, c.why, c.dry_run, c.approved, c.turned_down,
-           c.failed, c.retry_at, c.feed, c.source, c.breach, c.exposures, c.ticket_key, c.ticket_number, c.password_before, c.reset_at,
-           c.proof, c.cause_id, c.occurred_at, c.received_at, c.traceparent, c.correlation, c.opened_at, c.closed_at
+           c.failed, c.retry_at, c.told_by_hand, c.feed, c.source, c.breach, c.exposures, c.ticket_key,
+           c.ticket_number, c.ticket_closed_at, c.password_before, c.reset_at, c.proof, c.cause_id,
+           c.occurred_at, c.received_at, c.traceparent, c.correlation, c.opened_at, c.closed_at
     FROM exposure_case AS c
     WHERE c.case_id = ANY($1::uuid[])
     ORDER BY c.case_id
@@ -82,27 +83,27 @@ async def load_known(tx: Connection, keys: Collection[Key]) -> dict[Key, tuple[d
 
 SAVE: Final[LiteralString] = """
     INSERT INTO exposure_case AS c (
-        case_id, tenant_id, identity_key, number, login, directory, object_id, kind, privileged, strength, evidence_at,
-        session, decision, rule, why, dry_run, approved, turned_down, failed, retry_at, feed, source, breach,
-        exposures, ticket_key, ticket_number, password_before, reset_at, proof, cause_id, occurred_at, received_at,
-        traceparent, correlation, opened_at, closed_at
+        case_id, tenant_id, identity_key, number, login, directory, object_id, kind, privileged, strength,
+        evidence_at, session, decision, rule, why, dry_run, approved, turned_down, failed, retry_at, feed, source,
+        breach, exposures, ticket_key, ticket_number, ticket_closed_at, password_before, reset_at, proof, cause_id,
+        occurred_at, received_at, traceparent, correlation, opened_at, closed_at
     )
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::boolean[], $10::text[], $11::timestamptz[], $12::boolean[], $13::text[], $14::text[], $15::text[],
         $16::boolean[], $17::boolean[], $18::boolean[], $19::text[], $20::timestamptz[], $21::text[], $22::text[],
-        $23::text[], $24::integer[], $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[], $29::text[],
-        $30::uuid[], $31::timestamptz[], $32::timestamptz[], $33::text[], $34::text[], $35::timestamptz[],
-        $36::timestamptz[]
+        $23::text[], $24::integer[], $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[],
+        $29::timestamptz[], $30::text[], $31::uuid[], $32::timestamptz[], $33::timestamptz[], $34::text[],
+        $35::text[], $36::timestamptz[], $37::timestamptz[]
     )
     ON CONFLICT (case_id) DO UPDATE
-    SET kind = excluded.kind, privileged = excluded.privileged, strength = excluded.strength,
-        evidence_at = excluded.evidence_at, session = excluded.session, decision = excluded.decision,
-        rule = excluded.rule, why = excluded.why, dry_run = excluded.dry_run, approved = excluded.approved,
-        turned_down = excluded.turned_down, failed = excluded.failed,
-        retry_at = excluded.retry_at, exposures = excluded.exposures, ticket_key = excluded.ticket_key,
-        ticket_number = excluded.ticket_number, password_before = excluded.password_before,
-        reset_at = excluded.reset_at, proof = excluded.proof, closed_at = excluded.closed_at
+    SET kind = excluded.kind, privileged = excluded.privileged, strength = excluded.strength, evidence_at =
+        excluded.evidence_at, session = excluded.session, decision = excluded.decision, rule = excluded.rule, why =
+        excluded.why, dry_run = excluded.dry_run, approved = excluded.approved, turned_down = excluded.turned_down,
+        failed = excluded.failed, retry_at = excluded.retry_at, exposures = excluded.exposures, ticket_key =
+        excluded.ticket_key, ticket_number = excluded.ticket_number, ticket_closed_at = excluded.ticket_closed_at,
+        password_before = excluded.password_before, reset_at = excluded.reset_at, proof = excluded.proof, closed_at
+        = excluded.closed_at
 """
 
 
@@ -193,6 +194,7 @@ def _row(case: Case) -> tuple[object, ...]:
         case.exposures,
         case.ticket_key,
         case.ticket_number,
+        case.ticket_closed_at,
         case.password_before,
         case.reset_at,
         case.proof,
@@ -236,8 +238,10 @@ def _case(row: asyncpg.Record) -> Case:
         turned_down=row["turned_down"],
         failed=row["failed"],
         retry_at=row["retry_at"],
+        told_by_hand=row["told_by_hand"],
         ticket_key=row["ticket_key"],
         ticket_number=row["ticket_number"],
+        ticket_closed_at=row["ticket_closed_at"],
         password_before=row["password_before"],
         reset_at=row["reset_at"],
         closed_at=row["closed_at"],

@@ -31,12 +31,14 @@ CREATE TABLE exposure_case (
     turned_down     boolean     NOT NULL DEFAULT false, -- a person said no, or nobody answered in time
     failed          text,                               -- why the directory refused what was decided; a person must act
     retry_at        timestamptz,                        -- a person asked that it is decided again
+    told_by_hand    text,                               -- how a person told the owner, where no mail could
     feed            text        NOT NULL,
     source          text        NOT NULL,
     breach          text,
     exposures       integer     NOT NULL DEFAULT 1,
     ticket_key      text,
     ticket_number   text,                               -- the tracker's own
+    ticket_closed_at timestamptz,                       -- when a person closed it
     password_before timestamptz,                        -- the password's last change before ours, by the directory's clock
     reset_at        timestamptz,                        -- when we made the password invalid
     proof           text,
@@ -111,7 +113,8 @@ SELECT patchline.isolate('history');
 GRANT UPDATE (state, due_at) ON case_step TO patchline_operator;
 CREATE POLICY operator_retries ON case_step AS RESTRICTIVE FOR UPDATE TO patchline_operator
     USING (state IN ('parked', 'pending')) WITH CHECK (state = 'pending');
-GRANT UPDATE (retry_at) ON exposure_case TO patchline_operator;
+-- `patchline case told`: a person told the owner.
+GRANT UPDATE (retry_at, told_by_hand) ON exposure_case TO patchline_operator;
 CREATE POLICY operator_retries ON exposure_case AS RESTRICTIVE FOR UPDATE TO patchline_operator
     USING (closed_at IS NULL) WITH CHECK (closed_at IS NULL);
 -- `patchline case release`: what is held becomes cases.
