@@ -141,7 +141,7 @@ async def domains(tx: Connection, tenants: Collection[UUID]) -> dict[UUID, froze
 SAVE: Final[LiteralString] = """
     INSERT INTO identity AS i (directory, object_id, tenant_id, logins, account, enabled, kind, kind_why, privileged,
                                read_at)
-    SELECT t.directory, t.object_id, t.tenant, ARRAY(SELECT jsonb_array_elements_text(t.logins)), t.account, t.enabled,
+    SELECT t.directory, t.object_id, t.tenant, ARRAY(SELECT jsonb_object_keys(t.logins)), t.account, t.enabled,
            t.kind, t.kind_why, t.privileged, t.read_at
     FROM unnest($1::text[], $2::text[], $3::uuid[], $4::jsonb[], $5::jsonb[], $6::boolean[], $7::text[], $8::text[],
                 $9::boolean[], $10::timestamptz[])
@@ -160,7 +160,7 @@ async def save(tx: Connection, identities: Iterable[Identity]) -> None:
             each.directory,
             each.object_id,
             each.tenant,
-            sorted({rules_identity.login_of(login) for login in each.account.logins}),
+            {rules_identity.login_of(login): True for login in each.account.logins},  # a list of lists is no array
             _ACCOUNT.dump_python(each.account, mode="json"),
             each.account.enabled,
             each.kind.value,
