@@ -8,7 +8,7 @@ from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.settings import read
-from services.credentials.adapters import entra, google, okta
+from services.credentials.adapters import active_directory, entra, google, okta, openldap
 from services.credentials.adapters.directory import Directory
 from services.credentials.adapters.link import Kind, Link, Secrets
 
@@ -34,6 +34,8 @@ def connected(link: Link) -> Directory:
 
 
 CONNECT: Final[Mapping[Kind, Connect]] = {
+    Kind.ACTIVE_DIRECTORY: active_directory.connect,
+    Kind.OPENLDAP: openldap.connect,
     Kind.ENTRA: entra.connect,
     Kind.OKTA: okta.connect,
     Kind.GOOGLE: google.connect,
