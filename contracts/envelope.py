@@ -1,7 +1,8 @@
 """CloudEvents 1.0 in Kafka's binary mode: attributes in `ce_` headers, JSON in the value.
 
 Source: CloudEvents Kafka protocol binding 1.0.2, section 3.2. A binary event without data is a null value, which on a
-compacted topic removes the record: so an event of a type in `NULL_VALUE` travels as its headers alone.
+compacted topic removes the record: so an event of a type in `NULL_VALUE` travels as its headers alone, its fields among
+them.
 """
 
 from collections.abc import Iterable, Sequence
@@ -22,6 +23,11 @@ from contracts.topics import Lane
 Headers = Sequence[tuple[str, bytes]]
 
 NULL_VALUE: Final = frozenset({asset.AssetRemoved.TYPE})
+FIELD_BY_HEADER: Final = {
+    f"ce_{name.replace('_', '')}": name for type_ in sorted(NULL_VALUE) for name in BY_TYPE[type_].model_fields
+}
+"""The fields that travel as headers: CloudEvents' attributes are named in lower-case letters and digits alone."""
+
 SCHEMA_PREFIX: Final = "urn:patchline:schema:"
 _usual_uuid: Final = TypeAdapter(UUID).validator.validate_python
 """Reads the usual spellings in a fifth of the time that `UUID` takes, which reads a few more."""
@@ -85,7 +91,11 @@ def encode(envelope: Envelope, key: str | None = None) -> Message:
         "ce_lane": None if envelope.lane is Lane.LIVE else envelope.lane,
     }
     headers += [(name, str(value).encode()) for name, value in optional.items() if value is not None]
-    value = None if type_ in NULL_VALUE else envelope.data.model_dump_json(exclude_none=True).encode()
+    if type_ in NULL_VALUE:
+        fields = envelope.data.model_dump(exclude_none=True)
+        headers += [(name, str(fields[field]).encode()) for name, field in FIELD_BY_HEADER.items() if field in fields]
+        return Message(key=(key or envelope.subject).encode(), headers=headers, value=None)
+    value = envelope.data.model_dump_json(exclude_none=True).encode()
     return Message(key=(key or envelope.subject).encode(), headers=headers, value=value)
 
 
@@ -123,16 +133,17 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelop
         correlation=_text(header, "ce_correlationid") if "ce_correlationid" in header else None,
         traceparent=_text(header, "ce_traceparent") if "ce_traceparent" in header else None,
         lane=Lane.BULK if header.get("ce_lane") == b"bulk" else Lane.LIVE,
-        data=_content(model, value),
+        data=_content(model, value, header),
     )
 
 
-def _content(model: type[Event], value: bytes | None) -> Event:
-    if model.TYPE in NULL_VALUE:
-        return model()
-    if value is None:
-        raise UndecodableEvent(f"value: a {model.TYPE} has data, this record has none")
+def _content(model: type[Event], value: bytes | None, header: dict[str, bytes]) -> Event:
     try:
+        if model.TYPE in NULL_VALUE:
+            names = FIELD_BY_HEADER.keys() & header.keys()
+            return model.model_validate({FIELD_BY_HEADER[name]: _text(header, name) for name in names})
+        if value is None:
+            raise UndecodableEvent(f"value: a {model.TYPE} has data, this record has none")
         return model.model_validate_json(value)
     except ValidationError as error:
         raise UndecodableEvent(described(error)) from error

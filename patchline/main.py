@@ -18,7 +18,7 @@ from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
 from services.compliance.commands import catalog_app, figures_app, obligation_app
 from services.gateway.commands import client_app, source_app
-from services.inventory.commands import asset_app
+from services.inventory.commands_merge import asset_app
 from services.ticketing.commands import ticket_app
 
 app: Final = typer.Typer(

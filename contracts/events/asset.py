@@ -2,11 +2,29 @@
 
 from typing import ClassVar
 
-from contracts.events.event import Event, Moment, Name, OsFamily, Tier
+from contracts.events.event import Event, Moment, Name, OsFamily, Tier, Value
+
+
+class AssetMember(Value):
+    """One (source, device) pair of an asset. `since` is the last merge or unmerge that concerned it.
+
+    Of two records that name a pair the one with the later `since` says whose it is, whichever comes first.
+    """
+
+    source: Name
+    device: Name
+    hostname: Name | None = None
+    serial: Name | None = None
+    since: Moment
+    removed_at: Moment | None = None
 
 
 class AssetChanged(Event):
-    """The record of an asset, whole. Keep the highest `sequence` of each asset. Topic: `inventory.assets`."""
+    """The record of an asset, whole. Keep the highest `sequence` of each asset. Topic: `inventory.assets`.
+
+    `source` and `device` are the pair that speaks for it. `members` are all of its pairs, that one among them; without
+    them the asset was never merged: it is that one pair.
+    """
 
     TYPE: ClassVar[str] = "asset.changed.v1"
     asset: Name
@@ -27,9 +45,14 @@ class AssetChanged(Event):
     first_seen_at: Moment
     last_seen_at: Moment
     last_boot_at: Moment | None = None
+    members: tuple[AssetMember, ...] | None = None
 
 
 class AssetRemoved(Event):
-    """An asset left the inventory. Travels as a null value with `ce_` headers: the compacted record goes away."""
+    """An asset left the inventory. Travels as a null value with `ce_` headers: the compacted record goes away.
+
+    `merged_into` (the header `ce_mergedinto`) is the asset that it is from now on, where it was merged.
+    """
 
     TYPE: ClassVar[str] = "asset.removed.v1"
+    merged_into: Name | None = None

@@ -50,7 +50,11 @@ class DeviceLabel(Value):
 
 
 class ObligationStateChanged(Event):
-    """An obligation (asset, requirement) moved between states. Keep the highest `sequence` of each asset."""
+    """An obligation (asset, requirement) moved between states. Keep the highest `sequence` of each asset.
+
+    `continues_on` is the asset with which what was said of this one goes on: the two were merged, or parted again.
+    `continues_as` is the state that the obligation has there, where it was known at once.
+    """
 
     TYPE: ClassVar[str] = "obligation.state_changed.v1"
     label: DeviceLabel
@@ -66,6 +70,8 @@ class ObligationStateChanged(Event):
     code: Name | None = None
     due_at: Moment | None = None
     witnesses: tuple[Witness, ...] = ()
+    continues_on: Name | None = None
+    continues_as: State | None = None
 
 
 class ObligationFailureRepeated(Event):
@@ -83,7 +89,11 @@ class ObligationFailureRepeated(Event):
 
 
 class UncataloguedFailureChanged(Event):
-    """A patch that no catalog knows fails on a device, fails again, or fails no longer (`failing` is false)."""
+    """A patch that no catalog knows fails on a device, fails again, or fails no longer (`failing` is false).
+
+    `continues_on` is the asset with which the failure goes on: the two were merged, or parted again; it fails there if
+    `continues_failing`, where that was known at once.
+    """
 
     TYPE: ClassVar[str] = "patch.uncatalogued_failure_changed.v1"
     label: DeviceLabel
@@ -95,6 +105,8 @@ class UncataloguedFailureChanged(Event):
     failing: bool
     failures: int = Field(ge=0)
     code: Name | None = None
+    continues_on: Name | None = None
+    continues_failing: bool | None = None
 
 
 class PatchCatalogued(Event):

@@ -52,6 +52,8 @@ async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, in_hand: 
     told = await store_obligations.load_failing(tx, scope.assets, scope.patches)
     failing = _grouped(told, lambda each: each.asset_id)
     zones = await store_assets.zones(tx, (each.tenant_id for each in every))
+    bereft = [each.asset_id for each in every if asset_by_device.get(each.asset_id) != each.asset_id]
+    merged_into = await store_evidence.elsewhere(tx, bereft) if bereft else {}
     return [
         Known(
             asset=asset,
@@ -60,6 +62,7 @@ async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, in_hand: 
             evidence=evidence.get(asset.asset_id, []),
             obligations={each.requirement_id: each for each in obligations.get(asset.asset_id, ())},
             failing={each.patch_id: each for each in failing.get(asset.asset_id, ())},
+            merged_into=merged_into.get(asset.asset_id),
         )
         for asset in every
     ]

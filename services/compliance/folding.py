@@ -10,7 +10,6 @@ from uuid import UUID
 from chassis.batch import Fate
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
-from contracts.events.asset import AssetChanged
 from services.compliance import store_assets, store_evidence
 from services.compliance.evaluation import InHand, evaluate
 from services.compliance.news import FactNews, Patch
@@ -42,7 +41,9 @@ class Folding:
     async def fold(self, facts: Sequence[FactNews], news: Sequence[AssetNews]) -> None:
         """Fold facts that were not known before and news of inventory, then decide what they bear on."""
         self._scope = Scope()
-        before = await store_evidence.lock_devices(self._tx, [*map(_told_of, facts), *_linked_by(news)])
+        links = [link for each in news for link in each.links]
+        only_named = {link.device_id for link in links if link.source is None}
+        before = await store_evidence.lock_devices(self._tx, [*map(_told_of, facts), *_linked_by(news)], only_named)
         after = _folded_devices(before, facts, news)
         assets = await self._fold_assets(before, after, news)
         self._scope_devices(before, after, facts, news)
@@ -87,12 +88,14 @@ class Folding:
             if device.asset_id is not None and signs[fact.device_id] != device.registers.signs:
                 self._scope.add_asset(device.asset_id, cause_of(fact.event))
         for each in news:
-            if each.device_id is None:
-                continue
-            left, came_to = before[each.device_id].asset_id, after[each.device_id].asset_id
-            for asset_id in {left, came_to} - {None} if left != came_to else ():
-                if asset_id is not None:
-                    self._scope.add_asset(asset_id, cause_of(each.event))
+            for device_id in (link.device_id for link in each.links if link.device_id in before):
+                left, came_to = before[device_id].asset_id, after[device_id].asset_id
+                if left == came_to or came_to is None:
+                    continue
+                self._scope.add_asset(came_to, cause_of(each.event))
+                if left is not None:
+                    self._scope.add_asset(left, cause_of(each.event))
+                    self._scope.continues_on[left] = came_to
 
     async def _fold_evidence(
         self, devices: Devices, assets: Mapping[UUID, Asset], facts: Sequence[FactNews]
@@ -148,9 +151,9 @@ def _told_of(fact: FactNews) -> Device:
 
 def _linked_by(news: Iterable[AssetNews]) -> Iterable[Device]:
     for each in news:
-        record = each.event.data
-        if isinstance(record, AssetChanged) and each.device_id is not None:
-            yield Device(device_id=each.device_id, tenant_id=each.tenant_id, source=record.source, device=record.device)
+        for link in each.links:
+            if link.source is not None and link.device is not None:
+                yield Device(device_id=link.device_id, tenant_id=each.tenant_id, source=link.source, device=link.device)
 
 
 def _folded_devices(before: Devices, facts: Iterable[FactNews], news: Iterable[AssetNews]) -> dict[UUID, Device]:
@@ -160,9 +163,11 @@ def _folded_devices(before: Devices, facts: Iterable[FactNews], news: Iterable[A
         registers[fact.device_id] = fold_device(registers[fact.device_id], fact.event, fact.tenant_id)
     tenants: dict[UUID, UUID] = {}
     for each in news:
-        if each.device_id is not None:
-            registers[each.device_id] = fold_link(registers[each.device_id], each.event, str(each.asset_id))
-            tenants[each.device_id] = each.tenant_id
+        for link in each.links:
+            if link.device_id in registers:
+                known = registers[link.device_id]
+                registers[link.device_id] = fold_link(known, each.event, str(link.asset_id), link.since)
+                tenants[link.device_id] = each.tenant_id
     return {
         device_id: replace(
             before[device_id],

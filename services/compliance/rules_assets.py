@@ -7,7 +7,7 @@ from uuid import UUID
 
 from contracts import ids
 from contracts.envelope import Envelope
-from contracts.events.asset import AssetChanged
+from contracts.events.asset import AssetChanged, AssetRemoved
 from contracts.events.event import OsFamily, Tier
 from contracts.events.obligation import DeviceLabel
 from services.compliance.catalog.model import Catalog, System
@@ -77,14 +77,28 @@ def view_of(asset: Asset, *, now: datetime) -> AssetView:
 
 
 @dataclass(frozen=True, slots=True)
+class Link:
+    """Inventory's word that a device belongs to `asset_id`; `since`: by a merge or unmerge of that moment.
+
+    `source` and `device` are `None` where only the device's id is told.
+    """
+
+    device_id: UUID
+    asset_id: UUID
+    since: datetime | None
+    source: str | None = None
+    device: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class AssetNews:
-    """One event of inventory that can be used. `device_id` is the (source, device) pair that a record names."""
+    """One event of inventory that can be used, and which devices it says are whose."""
 
     event: Envelope
     asset_id: UUID
     tenant_id: UUID
     sequence: int
-    device_id: UUID | None
+    links: tuple[Link, ...]
 
 
 def asset_news(event: Envelope) -> AssetNews | str:
@@ -95,9 +109,27 @@ def asset_news(event: Envelope) -> AssetNews | str:
         asset_id = UUID(event.subject)
     except ValueError:
         return "ce_subject: not the id of an asset"
-    told = event.data
-    device_id = ids.asset_id(told.source, told.device) if isinstance(told, AssetChanged) else None
-    return AssetNews(event, asset_id, event.tenant, event.sequence, device_id)
+    try:
+        links = _links(asset_id, event)
+    except ValueError:
+        return "ce_mergedinto: not the id of an asset"
+    return AssetNews(event, asset_id, event.tenant, event.sequence, links)
+
+
+def _links(asset_id: UUID, event: Envelope) -> tuple[Link, ...]:
+    """Return whose the devices are. An asset's own device has its id: both are made of the same pair."""
+    match event.data:
+        case AssetChanged(members=None | (), source=source, device=device):
+            return (Link(ids.asset_id(source, device), asset_id, None, source, device),)
+        case AssetChanged(members=tuple(members)):
+            return tuple(
+                Link(ids.asset_id(each.source, each.device), asset_id, each.since, each.source, each.device)
+                for each in members
+            )
+        case AssetRemoved(merged_into=str(into)):
+            return (Link(asset_id, UUID(into), event.time),)
+        case _:
+            return ()
 
 
 def folded_asset(before: Asset | None, news: Sequence[AssetNews], catalog: Catalog) -> Asset:

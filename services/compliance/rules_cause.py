@@ -68,11 +68,15 @@ Part = tuple[UUID, UUID]
 
 @dataclass(slots=True)
 class Scope:
-    """What to decide anew, and why: whole assets, single obligations, single patches that no catalog knows."""
+    """What to decide anew, and why: whole assets, single obligations, single patches that no catalog knows.
+
+    `continues_on` says of an asset that a device left just now which one that device belongs to instead.
+    """
 
     assets: dict[UUID, Cause] = field(default_factory=dict)
     obligations: dict[Part, Cause] = field(default_factory=dict)
     patches: dict[Part, Cause] = field(default_factory=dict)
+    continues_on: dict[UUID, UUID] = field(default_factory=dict)
 
     def add_asset(self, asset_id: UUID, cause: Cause) -> None:
         """Decide everything of an asset."""

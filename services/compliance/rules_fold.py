@@ -202,9 +202,12 @@ def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceR
             return kept
 
 
-def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str) -> DeviceRegisters:
-    """Return the device's registers after inventory told, in `event`, which asset it is."""
-    at = effective_at(event.time, event.received)
+def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str, since: datetime | None = None) -> DeviceRegisters:
+    """Return the device's registers after inventory told, in `event`, which asset it is.
+
+    `since` is the merge or unmerge that made it so; without one it always was the asset of its own.
+    """
+    at = effective_at(event.time, event.received) if since is None else since
     return kept._replace(asset=later(kept.asset, Belonging(at, str(event.id), "inventory", asset_id)))
 
 

@@ -10,6 +10,7 @@ from contracts.events.obligation import State
 from services.compliance.catalog.model import Catalog
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import Asset
+from services.compliance.rules_cause import Part
 from services.compliance.rules_figures import Cell
 from services.compliance.rules_rows import Device, Evidence, Obligation
 from services.compliance.rules_uncatalogued import Failing
@@ -18,7 +19,10 @@ from services.compliance.rules_views import Saying
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Known:
-    """Everything that is known of one asset, or at least of the parts in the scope."""
+    """Everything that is known of one asset, or at least of the parts in the scope.
+
+    `merged_into`: inventory says that it is this other asset; then it owes nothing of its own.
+    """
 
     asset: Asset
     zone: tzinfo
@@ -26,6 +30,7 @@ class Known:
     evidence: Sequence[Evidence]
     obligations: Mapping[UUID, Obligation]
     failing: Mapping[UUID, Failing]
+    merged_into: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +53,10 @@ class Heard:
 
 @dataclass(slots=True)
 class Outcome:
-    """What to save and tell. `events` are in the order in which subscribers must hear them."""
+    """What to save and tell. `events` are in the order in which subscribers must hear them.
+
+    `decided` and `failing_now` say how it stands with those assets that a device came to just now.
+    """
 
     assets: list[Asset] = field(default_factory=list)
     resolved: list[Evidence] = field(default_factory=list)
@@ -59,6 +67,8 @@ class Outcome:
     failing: list[Failing] = field(default_factory=list)
     touched: set[Cell] = field(default_factory=set)
     events: list[Envelope] = field(default_factory=list)
+    decided: dict[Part, State] = field(default_factory=dict)
+    failing_now: dict[Part, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,7 +14,7 @@ from services.compliance.rules_case import Case, Signs, SourceDevice
 from services.compliance.rules_cause import Part, Scope, envelope
 from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
 from services.compliance.rules_rows import Evidence, Obligation, obligation
-from services.compliance.rules_told import catalogued, failure_repeated, state_changed, uncatalogued_changed
+from services.compliance.rules_told import Continued, catalogued, failure_repeated, state_changed, uncatalogued_changed
 from services.compliance.rules_uncatalogued import NOTHING_LEFT, Failing, is_news, present
 from services.compliance.rules_views import Saying, SourcePatch
 
@@ -25,10 +25,13 @@ def meaning(asset: Asset, evidence: Evidence, catalog: Catalog) -> Named | None:
 
 
 def outcome(every: Iterable[Known], scope: Scope, bench: Bench) -> Outcome:
-    """Return what follows for all assets of the scope, in the order of `every`."""
+    """Return what follows for all assets of the scope, in the order of `every`; where a device left one, that one last.
+
+    So it is known how its obligations stand where they go on.
+    """
     out = Outcome()
     obligations, patches = _parts(scope.obligations), _parts(scope.patches)
-    for known in every:
+    for known in sorted(every, key=lambda each: each.asset.asset_id in scope.continues_on):
         asset_id = known.asset.asset_id
         judge = _Judge(known, scope, bench, out)
         judge.judge(obligations.get(asset_id, set()), patches.get(asset_id, set()))
@@ -65,6 +68,7 @@ class _Judge:
         self._bench = bench
         self._out = out
         self._is_whole = known.asset.asset_id in scope.assets
+        self._continues_on = known.merged_into or scope.continues_on.get(known.asset.asset_id)
         self._asset = reselected(known.asset, bench.catalog) if self._is_whole else known.asset
         self._view = view_of(self._asset, now=bench.now)
         self._signs = Signs([SourceDevice(each.source, each.registers) for each in known.devices.values()])
@@ -78,8 +82,10 @@ class _Judge:
             self._out.assets.append(self._asset)
         self._resolve()
         catalog = self._bench.catalog
-        owed = {each for product in self._asset.products_seen for each in catalog.trains_of(product)}
-        owed |= self._patches.keys()
+        owed: set[UUID] = set()
+        if self._known.merged_into is None:
+            owed = {each for product in self._asset.products_seen for each in catalog.trains_of(product)}
+            owed |= self._patches.keys()
         if self._is_whole:
             obligations = {*owed, *self._known.obligations}
             patches = {*self._parked, *self._known.failing}
@@ -112,6 +118,8 @@ class _Judge:
                 self._no_longer_parked(told)
             return
         now = present([each.registers for each in parked], is_removed=self._asset.gone_at is not None)
+        if self._scope.continues_on:
+            self._out.failing_now[self._asset.asset_id, patch_id] = now.failing
         if not is_news(told, now):
             return
         name = parked[0].name
@@ -126,7 +134,8 @@ class _Judge:
             failures=now.failures,
         )
         self._out.failing.append(failing)
-        self._tell(uncatalogued_changed(self._asset, failing, now), part=patch_id)
+        continued = None if now.failing else self._continued(patch_id)
+        self._tell(uncatalogued_changed(self._asset, failing, now, continued=continued), part=patch_id)
 
     def _no_longer_parked(self, told: Failing) -> None:
         """Tell that the catalog knows it now, or that the device of which it was told belongs to another asset."""
@@ -138,7 +147,9 @@ class _Judge:
         elif told.failing:
             ended = replace(told, failing=False)
             self._out.failing.append(ended)
-            self._tell(uncatalogued_changed(self._asset, ended, NOTHING_LEFT), part=told.patch_id)
+            continued = self._continued(told.patch_id)
+            changed = uncatalogued_changed(self._asset, ended, NOTHING_LEFT, continued=continued)
+            self._tell(changed, part=told.patch_id)
 
     def _obligation(self, requirement_id: UUID, *, is_owed: bool) -> None:
         before = self._known.obligations.get(requirement_id)
@@ -149,6 +160,8 @@ class _Judge:
             return
         decision = decide(self._case(requirement), self._bench.now)
         after = obligation(self._asset, requirement, decision)
+        if self._scope.continues_on:
+            self._out.decided[self._asset.asset_id, requirement_id] = after.state
         if before is not None and _stands(before, after, self._bench.now):
             return
         self._out.obligations.append(after)
@@ -179,8 +192,13 @@ class _Judge:
 
     def _withdraw(self, before: Obligation, *, is_known: bool) -> None:
         """Let go of an obligation that nothing makes any more: the catalog has it no longer, or names mean another."""
-        state = State.NOT_APPLICABLE if is_known else State.OUT_OF_SCOPE
-        why = "what was said means another product" if is_known else f"not in catalog {self._bench.catalog.label}"
+        merged_into = self._known.merged_into
+        if merged_into is not None:
+            state, why = State.RETIRED, f"this machine goes on as asset {merged_into}"
+        elif is_known:
+            state, why = State.NOT_APPLICABLE, "what was said means another product"
+        else:
+            state, why = State.OUT_OF_SCOPE, f"not in catalog {self._bench.catalog.label}"
         after = before._replace(state=state, why=why, due_at=None, next_change_at=None)
         self._out.withdrawn.append(before)
         self._out.touched.add(before.cell)
@@ -196,7 +214,8 @@ class _Judge:
         self, before: Obligation | None, after: Obligation, witnesses: Sequence[Saying], about: str | None = None
     ) -> None:
         cause = self._scope.cause((self._asset.asset_id, after.requirement_id))
-        changed = state_changed(self._asset, before, after, witnesses)
+        continued = None if after.state is State.FAILED or about else self._continued(after.requirement_id)
+        changed = state_changed(self._asset, before, after, witnesses, continued=continued)
         event = envelope(
             cause,
             changed,
@@ -206,6 +225,13 @@ class _Judge:
         )
         self._out.events.append(event)
         self._out.transitions.append(Transition(event, before.state if before else None, after, cause.id))
+
+    def _continued(self, part: UUID) -> Continued | None:
+        """Return where it goes on what was said of a requirement or patch of this asset; `None`: here."""
+        if self._continues_on is None:
+            return None
+        there = self._continues_on, part
+        return Continued(self._continues_on, self._out.decided.get(there), self._out.failing_now.get(there))
 
     def _tell(self, content: Event, *, part: UUID) -> None:
         cause = self._scope.cause((self._asset.asset_id, part))

@@ -1,12 +1,15 @@
 """The events in which changes of obligations are told. Pure."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
 
 from contracts.events.event import Method
 from contracts.events.obligation import (
     ObligationFailureRepeated,
     ObligationStateChanged,
     PatchCatalogued,
+    State,
     UncataloguedFailureChanged,
     Witness,
 )
@@ -17,10 +20,24 @@ from services.compliance.rules_uncatalogued import Failing, Present
 from services.compliance.rules_views import Saying
 
 
+@dataclass(frozen=True, slots=True)
+class Continued:
+    """Where evidence that left an asset goes on, and how it stands there, where that is known."""
+
+    asset_id: UUID
+    state: State | None = None
+    failing: bool | None = None
+
+
 def state_changed(
-    asset: Asset, before: Obligation | None, after: Obligation, witnesses: Sequence[Saying]
+    asset: Asset,
+    before: Obligation | None,
+    after: Obligation,
+    witnesses: Sequence[Saying],
+    *,
+    continued: Continued | None = None,
 ) -> ObligationStateChanged:
-    """Return the news that an obligation moved between states."""
+    """Return the news that an obligation moved between states, and if its evidence left, where it goes on."""
     return ObligationStateChanged(
         label=asset.label,
         requirement=str(after.requirement_id),
@@ -37,6 +54,8 @@ def state_changed(
         witnesses=tuple(
             Witness(source=each.source, method=Method(each.method), saw=each.saw, at=each.at) for each in witnesses
         ),
+        continues_on=str(continued.asset_id) if continued else None,
+        continues_as=continued.state if continued else None,
     )
 
 
@@ -54,7 +73,9 @@ def failure_repeated(asset: Asset, after: Obligation) -> ObligationFailureRepeat
     )
 
 
-def uncatalogued_changed(asset: Asset, failing: Failing, now: Present) -> UncataloguedFailureChanged:
+def uncatalogued_changed(
+    asset: Asset, failing: Failing, now: Present, *, continued: Continued | None = None
+) -> UncataloguedFailureChanged:
     """Return the news that a patch which no catalog knows fails, fails again, or fails no longer."""
     return UncataloguedFailureChanged(
         label=asset.label,
@@ -66,6 +87,8 @@ def uncatalogued_changed(asset: Asset, failing: Failing, now: Present) -> Uncata
         failing=failing.failing,
         failures=failing.failures,
         code=now.code,
+        continues_on=str(continued.asset_id) if continued else None,
+        continues_failing=continued.failing if continued else None,
     )
 
 

@@ -26,8 +26,11 @@ LOCK: Final[LiteralString] = """
 """
 
 
-async def lock_devices(tx: Connection, devices: Iterable[Device]) -> dict[UUID, Device]:
-    """Return the devices as they are kept, by id, made where they were not, locked until the transaction ends."""
+async def lock_devices(tx: Connection, devices: Iterable[Device], named: Iterable[UUID] = ()) -> dict[UUID, Device]:
+    """Return the devices as they are kept, by id, made where they were not, locked until the transaction ends.
+
+    Those that are only `named` by their ids are returned where they are kept.
+    """
     wanted = sorted({each.device_id: each for each in devices}.values(), key=lambda each: each.device_id)
     keys = [each.device_id for each in wanted]
     await tx.execute(
@@ -37,7 +40,17 @@ async def lock_devices(tx: Connection, devices: Iterable[Device]) -> dict[UUID, 
         [each.source for each in wanted],
         [each.device for each in wanted],
     )
-    return {row["device_id"]: _device(row) for row in await tx.fetch(LOCK, keys)}
+    return {row["device_id"]: _device(row) for row in await tx.fetch(LOCK, sorted({*keys, *named}))}
+
+
+ELSEWHERE: Final[LiteralString] = """
+    SELECT device_id, asset_id FROM device WHERE device_id = ANY($1::uuid[]) AND asset_id <> device_id
+"""
+
+
+async def elsewhere(tx: Connection, asset_ids: Sequence[UUID]) -> dict[UUID, UUID]:
+    """Return as which asset each of these goes on whose own device belongs to another: inventory merged it."""
+    return {row["device_id"]: row["asset_id"] for row in await tx.fetch(ELSEWHERE, asset_ids)}
 
 
 DEVICES_OF: Final[LiteralString] = """

@@ -12,6 +12,7 @@ from chassis.settings import Settings
 from contracts import topics
 from contracts.envelope import decode
 from services.inventory.handlers import Clients, DeviceEvents
+from services.inventory.joining import Joining
 
 GROUP = "inventory"
 
@@ -22,6 +23,10 @@ class InventorySettings(Settings):
     seen_quiet_seconds: float = Field(
         default=3600, ge=0, description="a device that was only seen again is published at most this often"
     )
+    merge_automatically: bool = Field(
+        default=False, description="join assets of one client by themselves that have one serial number"
+    )
+    merge_seconds: float = Field(default=20, gt=0, le=30, description="how often what is to be joined is looked for")
     batch_records: int = Field(default=1000, ge=1, le=10_000, description="records that share one transaction")
 
 
@@ -29,7 +34,9 @@ async def run(settings: InventorySettings) -> None:
     """Run inventory until it is told to stop."""
     async with platform(settings, "inventory") as on:
         relays = settings.lanes.served([on.relay], [])
-        await run_until_stopped([consumers(settings, on), [*relays, on.health]], drain_seconds=settings.drain_seconds)
+        joining = [Joining(on, seconds=settings.merge_seconds)] if settings.merge_automatically else []
+        parts = [*consumers(settings, on), *settings.lanes.served(joining, [])]
+        await run_until_stopped([parts, [*relays, on.health]], drain_seconds=settings.drain_seconds)
 
 
 def consumers(settings: InventorySettings, on: Platform) -> list[Part]:

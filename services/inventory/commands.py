@@ -1,13 +1,23 @@
-"""`patchline asset`: what inventory knows, for people and machines. Reads under row-level security, writes nothing."""
+"""`patchline asset`: what inventory knows, for people and machines. What is read here is read under row-level security.
 
+What is decided by hand, which assets are one machine, stands in `commands_merge`.
+"""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import Annotated, Final, LiteralString
+from uuid import UUID
 
 import asyncpg
 import typer
 
 from chassis import commands
 from chassis.postgres import Connection
+from contracts.events.asset import AssetMember
+from services.inventory import rules_merges, store, store_merges
+from services.inventory.rules import Asset
+from services.inventory.rules_labels import labels_of
 
 asset_app = typer.Typer(no_args_is_help=True, help="The machines that inventory knows.")
 
@@ -20,16 +30,14 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 
 @asset_app.command("list")
 def list_assets(*, client: Client = None, as_json: Json = False) -> None:
-    """List the assets that are not removed.
+    """List the assets that are not removed; those that are one machine once, as they are published.
 
     Example: patchline asset list --client "Northwind Dental" --json
     """
     rows = commands.run(_assets(client))
     if rows is None:
         commands.stop(f"there is no client called {client!r}; see: patchline client list", commands.NO)
-    shown = [dict(row) for row in rows]
-    if not as_json:
-        shown = [{name: row[name] for name in FOR_PEOPLE} for row in shown]
+    shown = rows if as_json else [{name: row[name] for name in FOR_PEOPLE} for row in rows]
     commands.show(shown, title="Assets", as_json=as_json)
 
 
@@ -94,8 +102,19 @@ FOR_PEOPLE: Final = (
 """The columns that fit a terminal; the rest is in the JSON."""
 
 SEE_ALL_TENANTS: Final[LiteralString] = """
-    SELECT set_config('patchline.tenants', array_to_string(gateway.all_tenants(), ','), true)
+    SELECT set_config('search_path', 'inventory', true),
+           set_config('patchline.tenants', array_to_string(gateway.all_tenants(), ','), true)
 """
+
+
+@asynccontextmanager
+async def operating() -> AsyncIterator[Connection]:
+    """Yield one transaction of the operator in inventory's schema, for all clients."""
+    async with commands.operator() as connection, connection.transaction():
+        await connection.execute(SEE_ALL_TENANTS)
+        yield connection
+
+
 IS_CLIENT: Final[LiteralString] = "SELECT EXISTS (SELECT FROM inventory.client WHERE name = $1)"
 ASSETS: Final[LiteralString] = """
     SELECT coalesce(client.name, asset.tenant_id::text) AS client, asset.hostname, asset.os_family,
@@ -110,22 +129,46 @@ ASSETS: Final[LiteralString] = """
 """
 
 
-async def _assets(client: str | None) -> list[asyncpg.Record] | None:
+async def _assets(client: str | None) -> list[dict[str, object]] | None:
     """Return the assets, of all clients or of one; `None`: there is no such client."""
-    async with commands.operator() as connection, connection.transaction():
-        return await _of_client(connection, client)
+    async with operating() as tx:
+        if client is not None and not await tx.fetchval(IS_CLIENT, client):
+            return None
+        rows = await tx.fetch(ASSETS, client)
+        memberships = await store_merges.every(tx)
+        kept = await store.look(tx, memberships)
+    merged = rules_merges.by_speaker(kept, memberships)
+    hidden = {str(each) for each in memberships} - {str(each) for each in merged}
+    one_each = [dict(row) for row in rows if row["asset"] not in hidden]
+    return [_as_one(row, merged.get(UUID(str(row["asset"])))) for row in one_each]
 
 
-async def _of_client(connection: Connection, client: str | None) -> list[asyncpg.Record] | None:
-    await connection.execute(SEE_ALL_TENANTS)
-    if client is not None and not await connection.fetchval(IS_CLIENT, client):
-        return None
-    return await connection.fetch(ASSETS, client)
+def _as_one(row: dict[str, object], one: tuple[Asset, tuple[AssetMember, ...]] | None) -> dict[str, object]:
+    """Return a row of the list; of several assets that are one machine the one of all."""
+    if one is None:
+        return {**row, "members": []}
+    asset, members = one
+    labels = labels_of(asset.said)
+    told = {name: word for name, word in asset.said.items() if name in row}
+    concluded = {
+        name: word
+        for name, label in (("tier", labels.tier), ("os_family", labels.os_family), ("ephi", labels.ephi))
+        for name, word in ((name, label.value), (f"{name}_from", label.basis))
+    }
+    seen = {"first_seen_at": asset.first_seen_at, "last_seen_at": asset.last_seen_at, "asset": str(asset.asset_id)}
+    return {**row, **told, **concluded, **seen, "members": [f"{each.source}/{each.device}" for each in members]}
 
 
 DEVICES: Final[LiteralString] = """
-    SELECT source, device FROM inventory.asset
-    WHERE hostname = $1 OR device = $1 OR asset_id::text = $1
+    WITH named AS (
+        SELECT asset_id FROM inventory.asset WHERE hostname = $1 OR device = $1 OR asset_id::text = $1
+    ), one AS (
+        SELECT other.asset_id
+        FROM inventory.asset_merge AS own JOIN inventory.asset_merge AS other USING (surviving_id)
+        WHERE own.asset_id IN (SELECT asset_id FROM named)
+    )
+    SELECT asset_id, source, device FROM inventory.asset
+    WHERE asset_id IN (SELECT asset_id FROM named UNION SELECT asset_id FROM one)
     ORDER BY source, device
 """
 WORDS: Final[LiteralString] = """
@@ -140,24 +183,21 @@ APPLICATIONS: Final[LiteralString] = """
            coalesce(application.added_at, listing.listed_at) AS listed_at, asset.source, asset.device
     FROM inventory.asset
     JOIN inventory.application USING (asset_id) JOIN inventory.application_listing AS listing USING (asset_id)
-    WHERE asset.hostname = $1 OR asset.device = $1 OR asset.asset_id::text = $1
+    WHERE asset.asset_id = ANY($1::uuid[])
     ORDER BY application.name, application.version, asset.source, asset.device, application.application_id
 """
 
 
 async def _applications(device: str) -> list[asyncpg.Record] | None:
-    """Return the applications on every device of that name; `None`: there is none."""
-    async with commands.operator() as connection, connection.transaction():
-        await connection.execute(SEE_ALL_TENANTS)
-        if not await connection.fetch(DEVICES, device):
-            return None
-        return await connection.fetch(APPLICATIONS, device)
+    """Return the applications on every device of that name, and of all that are one with it; `None`: there is none."""
+    async with operating() as tx:
+        devices = await tx.fetch(DEVICES, device)
+        return await tx.fetch(APPLICATIONS, [each["asset_id"] for each in devices]) if devices else None
 
 
 async def _words(device: str, as_of: datetime) -> list[asyncpg.Record] | None:
-    """Return the words on every device of that name; `None`: there is none."""
-    async with commands.operator() as connection, connection.transaction():
-        await connection.execute(SEE_ALL_TENANTS)
-        devices = await connection.fetch(DEVICES, device)
-        words = [await connection.fetch(WORDS, each["source"], each["device"], as_of) for each in devices]
+    """Return the words on every device of that name, and of all that are one with it; `None`: there is none."""
+    async with operating() as tx:
+        devices = await tx.fetch(DEVICES, device)
+        words = [await tx.fetch(WORDS, each["source"], each["device"], as_of) for each in devices]
         return [row for each in words for row in each] if devices else None

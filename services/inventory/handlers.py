@@ -1,5 +1,6 @@
 """What inventory does with a batch: load the assets, fold the facts in, save, remember, announce."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -9,7 +10,9 @@ from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
-from services.inventory import applications, rules, store
+from services.inventory import applications, merging, rules, store, store_merges
+from services.inventory.merging import Held
+from services.inventory.rules import Step
 from services.inventory.rules_facts import ABOUT_DEVICE, Fact, Unusable, by_asset, fact
 from services.inventory.rules_news import news
 
@@ -29,19 +32,31 @@ class DeviceEvents:
         """
         told = _told(batch)
         facts = by_asset(each for _, each in told)
-        kept = await store.load_for_update(tx, facts)
+        held = await merging.held(tx, facts.keys())
+        kept = held.kept
         steps = [rules.step(each, kept.get(each), theirs, quiet=self._quiet) for each, theirs in facts.items()]
         await store.save(tx, steps)
         await applications.keep(tx, steps, facts)
         about_devices = [(item, each) for item, each in told if type(each.event.data) in ABOUT_DEVICE]
         lines = [(each, (item.record.value or b"").decode()) for item, each in about_devices]
         new = await store.append_history(tx, lines, batch.recorded_at)
-        events = [news(step.after, step.why) for step in steps if step.why]
+        events = await _news(tx, steps, held)
         await outbox.enqueue_sequenced(tx, topics.ASSETS, [(event.subject, event) for event in events])
         late = {
             id(each) for asset, theirs in facts.items() for each in theirs if rules.is_superseded(each, kept.get(asset))
         }
         _count(batch, [item for item, each in told if id(each) in late], [item for item, _ in about_devices], new)
+
+
+async def _news(tx: Connection, steps: Sequence[Step], held: Held) -> list[Envelope]:
+    """Return what is told of the assets, once they are saved; those that are one machine are told of as one."""
+    memberships = held.memberships
+    if not memberships:
+        return [news(step.after, step.why) for step in steps if step.why]
+    if await merging.part_those_that_changed_hands(tx, steps, memberships):
+        memberships = await store_merges.memberships(tx, memberships)
+    alone = [news(step.after, step.why) for step in steps if step.why and step.after.asset_id not in memberships]
+    return alone + merging.records(steps, held.kept, memberships)
 
 
 def _count(

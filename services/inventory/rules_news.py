@@ -1,10 +1,12 @@
 """What inventory tells the others about an asset."""
 
+from datetime import datetime
 from typing import Final
+from uuid import UUID
 
 from contracts import ids
 from contracts.envelope import Envelope
-from contracts.events.asset import AssetChanged, AssetRemoved
+from contracts.events.asset import AssetChanged, AssetMember, AssetRemoved
 from services.inventory.rules import Asset
 from services.inventory.rules_facts import Fact
 from services.inventory.rules_labels import labels_of
@@ -13,10 +15,10 @@ SOURCE: Final = "patchline/inventory"
 """The CloudEvents source of what inventory publishes."""
 
 
-def news(asset: Asset, why: Fact) -> Envelope:
+def news(asset: Asset, why: Fact, members: tuple[AssetMember, ...] | None = None) -> Envelope:
     """Return the record of `asset`, whole, as an event of the time of its cause; a removed one's takes it away."""
     subject = str(asset.asset_id)
-    told = AssetRemoved() if asset.is_removed else _record(asset, subject)
+    told = _told(asset, subject, members)
     cause = why.event
     return Envelope(
         id=ids.fact_id(cause.id, told.TYPE, subject),
@@ -33,7 +35,34 @@ def news(asset: Asset, why: Fact) -> Envelope:
     )
 
 
-def _record(asset: Asset, subject: str) -> AssetChanged:
+def regrouped(asset: Asset, members: tuple[AssetMember, ...], at: datetime) -> Envelope:
+    """Return the record of `asset` as a merge or an unmerge at `at` makes it."""
+    subject = str(asset.asset_id)
+    return _of_decision(_told(asset, subject, members), subject, asset.said["tenant_id"], at)
+
+
+def merged_away(asset_id: UUID, into: UUID, tenant_id: UUID, at: datetime) -> Envelope:
+    """Return the news that an asset is another one from `at` on: its own record goes away."""
+    return _of_decision(AssetRemoved(merged_into=str(into)), str(asset_id), tenant_id, at)
+
+
+def _of_decision(told: AssetChanged | AssetRemoved, subject: str, tenant_id: UUID, at: datetime) -> Envelope:
+    return Envelope(
+        id=ids.event_id_of_fields(SOURCE, told.TYPE, at, subject),
+        source=SOURCE,
+        subject=subject,
+        time=at,
+        received=at,
+        tenant=tenant_id,
+        data=told,
+    )
+
+
+def _told(asset: Asset, subject: str, members: tuple[AssetMember, ...] | None) -> AssetChanged | AssetRemoved:
+    return AssetRemoved() if asset.is_removed else _record(asset, subject, members)
+
+
+def _record(asset: Asset, subject: str, members: tuple[AssetMember, ...] | None) -> AssetChanged:
     said = asset.said
     labels = labels_of(said)
     return AssetChanged(
@@ -55,4 +84,5 @@ def _record(asset: Asset, subject: str) -> AssetChanged:
         first_seen_at=asset.first_seen_at,
         last_seen_at=asset.last_seen_at,
         last_boot_at=said["last_boot_at"],
+        members=members,
     )

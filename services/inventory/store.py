@@ -45,6 +45,21 @@ def _number(asset_id: UUID) -> int:
     return asset_id.int
 
 
+LOOK: Final[LiteralString] = """
+    SELECT asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps,
+           tenant_id, hostname, CASE WHEN os_family_from = $2 THEN os_family END, os_name, os_version, os_build,
+           CASE WHEN tier_from = $2 THEN tier END, owner, location, serial, tags,
+           CASE WHEN ephi_from = $2 THEN ephi END, online, last_boot_at, removed_at
+    FROM asset
+    WHERE asset_id = ANY($1::uuid[])
+"""
+
+
+async def look(tx: Connection, asset_ids: Iterable[UUID]) -> dict[UUID, Asset]:
+    """Return those of the assets that there are, by id, as they are at this moment."""
+    return {row[0]: _kept(row).asset for row in await tx.fetch(LOOK, list(asset_ids), Basis.STATED)}
+
+
 def _kept(row: asyncpg.Record) -> Kept:
     asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps, *said = row
     by_field = dict(zip(FIELDS, said, strict=True))

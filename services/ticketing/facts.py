@@ -90,7 +90,22 @@ def _finding(
         label=_label(event.label),
         about=about,
         code=event.code,
+        continues_on=None if isinstance(event, ObligationFailureRepeated) else event.continues_on,
+        continues_as=_continued(event),
     )
+
+
+def _continued(
+    event: ObligationStateChanged | ObligationFailureRepeated | UncataloguedFailureChanged,
+) -> Verdict | None:
+    """Return what the state means that a failure has where it goes on; `None`: it goes on here, or nobody knows yet."""
+    match event:
+        case ObligationStateChanged(continues_as=State() as state):
+            return rules.VERDICTS[state]
+        case UncataloguedFailureChanged(continues_failing=bool(failing)):
+            return Verdict.FAILING if failing else Verdict.PROVEN
+        case _:
+            return None
 
 
 def _meaning(

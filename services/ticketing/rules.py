@@ -51,13 +51,20 @@ ENDS: Final = frozenset(
 MOVED: Final = "MOVED"
 """What takes a device off a ticket whose matter continues in another one."""
 
+ANOTHER_ASSET: Final = "ANOTHER_ASSET"
+"""What takes an asset off a ticket on which its machine goes on as another one: they were merged, or parted again."""
+
 FIRST_COUNTS_NOTED: Final = (3, 10)
 """A ticket tells that a device failed so often; then at ten times these, a hundred times, and so on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """What one event says of one device and one matter. `failures` counts every failure so far."""
+    """What one event says of one device and one matter. `failures` counts every failure so far.
+
+    `continues_on`: the asset with which what was said of this one goes on, and what that means for the ticket there;
+    `None`: that is not known yet.
+    """
 
     cause: Cause
     matter: MatterKey
@@ -69,6 +76,8 @@ class Finding:
     label: Label
     about: About
     code: str | None = None
+    continues_on: str | None = None
+    continues_as: Verdict | None = None
 
 
 class Move(StrEnum):
@@ -111,6 +120,12 @@ def is_undone(listing: Listing | None, finding: Finding) -> bool:
         and listing.release == finding.about.release
         and finding.verdict in {Verdict.FAILING, Verdict.UNPROVEN}
     )
+
+
+def is_handed_over(ticket: TicketState, listing: Listing | None, finding: Finding) -> bool:
+    """Return whether the machine that `listing` has on an open ticket goes on there as another asset."""
+    is_listed = ticket is TicketState.OPEN and listing is not None and listing.cleared_as is None
+    return is_listed and finding.verdict is not Verdict.FAILING
 
 
 def is_worth_a_note(noted: int, failures: int) -> bool:

@@ -105,6 +105,15 @@ class Clerk:
             self._count_failing(key, -1)
         self.desk.listings[key, asset] = replace(listing, cleared_as=cleared_as, release=release)
 
+    def hand_over(self, key: str, asset: str, other: str, *, cleared_as: str) -> None:
+        """Let `other` be listed in the place of `asset`; the ticket has told of it already."""
+        listing = self.desk.listings[key, asset]
+        self.take_off(key, asset, cleared_as=cleared_as, release=listing.release)
+        there = self.desk.listings.get((key, other))
+        if there is None or there.cleared_as is not None:
+            self._count_failing(key, 1)
+            self.desk.listings[key, other] = replace(listing, listed_at=self.now)
+
     def tell(self, key: str, cause: Cause, *, why: str = "", not_before: datetime | None = None) -> None:
         """Have the tracker looked at, and told what is new, not before a moment (`None`: now, or soon for bulk)."""
         due_at = not_before or (self.now if cause.lane is Lane.LIVE else self.now + BULK_PATIENCE)

@@ -8,7 +8,7 @@ from typing import Final, assert_never
 from contracts.events.obligation import State
 from services.ticketing import rules
 from services.ticketing.records import About, Cause, Listing, MatterKey, Standing, Ticket
-from services.ticketing.rules import Finding, Move
+from services.ticketing.rules import Finding, Move, Verdict
 from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Clerk, Desk
 
@@ -111,8 +111,29 @@ class _Fold:
         ticket = desk.newest_ticket(finding.matter)
         if ticket is None:
             self._without_ticket(finding)
+            return
+        listing = desk.listings.get((ticket.key, finding.asset))
+        if finding.continues_on is not None and rules.is_handed_over(ticket.state, listing, finding):
+            self._hand_over(ticket, finding, finding.continues_on)
         else:
-            self._with_ticket(ticket, desk.listings.get((ticket.key, finding.asset)), finding)
+            self._with_ticket(ticket, listing, finding)
+
+    def _hand_over(self, ticket: Ticket, finding: Finding, other: str) -> None:
+        """Let the machine go on as `other` on the same ticket, unless it is well there."""
+        if finding.continues_as in {Verdict.PROVEN, Verdict.GONE}:
+            release = finding.about.release
+            self.clerk.take_off(ticket.key, finding.asset, cleared_as=rules.ANOTHER_ASSET, release=release)
+        else:
+            self.clerk.hand_over(ticket.key, finding.asset, other, cleared_as=rules.ANOTHER_ASSET)
+        if self.clerk.desk.tickets[ticket.key].failing == 0:
+            self.clerk.resolve(ticket.key, finding.cause)
+
+    def _fails_at_home(self, ticket: Ticket, matter: MatterKey, asset: str) -> bool:
+        """Return whether the requirement that adopted the ticket says that the asset fails there."""
+        if ticket.home is None or ticket.home == matter:
+            return False
+        standing = self.clerk.desk.standings.get((ticket.home, asset))
+        return standing is not None and standing.state == State.FAILED
 
     def _without_ticket(self, finding: Finding) -> None:
         if rules.move(None, None, finding) is Move.OPEN:
@@ -157,10 +178,8 @@ class _Fold:
 
     def _clear(self, ticket: Ticket, finding: Finding) -> None:
         """Take a device off, unless the requirement that adopted the ticket says that it fails there."""
-        if ticket.home is not None and ticket.home != finding.matter:
-            standing = self.clerk.desk.standings.get((ticket.home, finding.asset))
-            if standing is not None and standing.state == State.FAILED:
-                return
+        if self._fails_at_home(ticket, finding.matter, finding.asset):
+            return
         self.clerk.take_off(ticket.key, finding.asset, cleared_as=finding.state, release=finding.about.release)
         if self.clerk.desk.tickets[ticket.key].failing == 0:
             self.clerk.resolve(ticket.key, finding.cause)

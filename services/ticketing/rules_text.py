@@ -29,6 +29,7 @@ CLEARED: Final = {
     "RETIRED": "retired",
     rules.NO_LONGER_FAILING: "no longer failing",
     rules.MOVED: "continues in another ticket",
+    rules.ANOTHER_ASSET: "goes on as another asset, the same machine",
 }
 
 TO_DO: Final = """What to do:

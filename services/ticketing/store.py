@@ -33,6 +33,7 @@ async def load_for_update(tx: Connection, facts: Sequence[Fact]) -> Desk:
     await _ensure_matters(tx, _must_exist(facts))
     links = [fact for fact in facts if isinstance(fact, Catalogued)]
     pairs = {(fact.matter, fact.asset) for fact in facts} | {(link.home, link.asset) for link in links}
+    pairs |= {(each.matter, each.continues_on) for each in facts if isinstance(each, Finding) and each.continues_on}
     matters = await _load_matters(tx, {matter for matter, _ in pairs})
     tickets = await load_tickets(tx, {each.ticket for each in matters.values() if each.ticket is not None})
     linked = {(key, fact.asset) for link in links for key in (link.matter, link.home) for fact in facts}

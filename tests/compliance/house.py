@@ -17,7 +17,7 @@ from chassis.postgres import Pool, prepare_connection, transaction
 from chassis.relay import Relay
 from contracts import ids
 from contracts.envelope import Envelope, decode
-from contracts.events.asset import AssetChanged, AssetRemoved
+from contracts.events.asset import AssetChanged, AssetMember, AssetRemoved
 from contracts.events.client import ClientChanged
 from contracts.events.event import Event, OsFamily, Tier
 from services.compliance import store_commands_catalog
@@ -51,6 +51,7 @@ def asset_changed(
     os_name: str | None = "Windows Server 2022 Standard",
     os_family: OsFamily = OsFamily.WINDOWS,
     os_version: str | None = None,
+    members: tuple[AssetMember, ...] | None = None,
 ) -> Envelope:
     """Return inventory's record of a device; ordinarily a server that the catalog knows."""
     asset = asset or str(ids.asset_id(source, device))
@@ -66,13 +67,23 @@ def asset_changed(
         tier=tier,
         first_seen_at=ENROLLED,
         last_seen_at=at,
+        members=members,
     )
     return event(record, subject=asset, at=at, source="patchline/inventory", tenant=tenant, sequence=sequence)
 
 
-def asset_removed(device: str = "dc01", *, sequence: int, at: datetime, source: str = A) -> Envelope:
+def asset_removed(
+    device: str = "dc01", *, sequence: int, at: datetime, source: str = A, merged_into: str | None = None
+) -> Envelope:
     asset = str(ids.asset_id(source, device))
-    return event(AssetRemoved(), subject=asset, at=at, source="patchline/inventory", tenant=ACME, sequence=sequence)
+    return event(
+        AssetRemoved(merged_into=merged_into),
+        subject=asset,
+        at=at,
+        source="patchline/inventory",
+        tenant=ACME,
+        sequence=sequence,
+    )
 
 
 def client_in(zone: str, *, sequence: int = 1, tenant: Any = ACME, name: str = "Acme Dental") -> Envelope:

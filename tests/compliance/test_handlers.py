@@ -204,7 +204,7 @@ async def test_a_device_that_belongs_to_another_asset_now_takes_its_evidence_alo
 
     await house.hear(asset_changed(asset=other, at=hour(5)))
 
-    assert await house.state() == "UNKNOWN"
+    assert await house.state() is None
     assert await house.states("merged") == {SERVER_2022.name: "VERIFIED"}
 
 

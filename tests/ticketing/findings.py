@@ -40,6 +40,8 @@ def state_changed(
     code: str | None = "0x80070643",
     tenant: UUID | None = ACME,
     at: datetime = NOON,
+    continues_on: str | None = None,
+    continues_as: State | None = None,
 ) -> Envelope:
     content = ObligationStateChanged(
         label=label(device),
@@ -52,6 +54,8 @@ def state_changed(
         why="for the test",
         failures=failures,
         code=code,
+        continues_on=continues_on and label(continues_on).asset,
+        continues_as=continues_as,
     )
     return event(content, subject=content.label.asset, tenant=tenant, sequence=sequence, at=at)
 
@@ -84,9 +88,18 @@ def uncatalogued(
     failures: int = 1,
     patch: str = "KB5099999",
     tenant: UUID = ACME,
+    continues_on: str | None = None,
+    continues_failing: bool | None = None,
 ) -> Envelope:
     content = UncataloguedFailureChanged(
-        label=label(device), patch=patch, kb="5099999", title="Preview update", failing=failing, failures=failures
+        label=label(device),
+        patch=patch,
+        kb="5099999",
+        title="Preview update",
+        failing=failing,
+        failures=failures,
+        continues_on=continues_on and label(continues_on).asset,
+        continues_failing=continues_failing,
     )
     return event(content, subject=content.label.asset, tenant=tenant, sequence=sequence)
 
