@@ -11,10 +11,10 @@ import pytest
 from hypothesis import settings
 
 from chassis.migrate import migrate, set_passwords
-from patchline.local import place
+from patchline.local import place, samba, slapd
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.topics import apply_declared
-from tests.parts import ROLE_PASSWORD, Database, named, running_kafka, running_postgres
+from tests.parts import ROLE_PASSWORD, Database, named, running, running_kafka, running_postgres
 
 # Machines are shared and noisy, so no example has a deadline; in CI the same tree always gets the same examples.
 settings.register_profile("patchline", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -49,6 +49,26 @@ async def kafka(kafka_broker: str) -> str:
 def postgres_server(parts_folder: Path) -> Iterator[str]:
     with running_postgres(parts_folder, _say) as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def domain(parts_folder: Path) -> Iterator[samba.Samba]:
+    """A real Active Directory: one domain, whose unit `People` our account may reset passwords in."""
+    if reason := samba.why_not():
+        pytest.skip(reason)
+    local = samba.Samba(parts_folder / "samba")
+    with running(local, _say):
+        yield local
+
+
+@pytest.fixture(scope="session")
+def openldap(parts_folder: Path) -> Iterator[slapd.Slapd]:
+    """A real OpenLDAP with password policies, empty but for our account."""
+    if reason := slapd.why_not():
+        pytest.skip(reason)
+    local = slapd.Slapd(parts_folder / "slapd")
+    with running(local, _say):
+        yield local
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 from patchline.local import place
 from patchline.local.kafka import Kafka
 from patchline.local.postgres import Postgres
+from patchline.local.samba import Samba
+from patchline.local.slapd import Slapd
 from patchline.schemas import LOGIN_ROLES
 
 ROLE_PASSWORD = "roles-of-the-tests"
@@ -60,6 +62,16 @@ def running_postgres(folder: Path, say: Callable[[str], None]) -> Iterator[str]:
             yield postgres.url
         finally:
             postgres.stop()
+
+
+@contextmanager
+def running(part: Samba | Slapd, say: Callable[[str], None]) -> Iterator[None]:
+    """Run a real directory for a while."""
+    part.start(say)
+    try:
+        yield
+    finally:
+        part.stop()
 
 
 @dataclass(frozen=True, slots=True)

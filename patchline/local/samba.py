@@ -79,14 +79,14 @@ class Samba:
         return self._certificate.authority
 
     @property
-    def base(self) -> str:
+    def suffix(self) -> str:
         """Return the domain's distinguished name."""
         return ",".join(f"DC={part}" for part in REALM.lower().split("."))
 
     @property
     def people(self) -> str:
         """Return the unit whose passwords our account may reset."""
-        return f"OU={UNIT},{self.base}"
+        return f"OU={UNIT},{self.suffix}"
 
     @property
     def administrator(self) -> Login:
