@@ -20,8 +20,9 @@ from patchline.capture import rules
 from patchline.capture.reading import Captured, Records
 from patchline.sealed_letter import gateway_settings
 from services.gateway.keys.safe import connected, opened_safe
+from services.gateway.registry import asked
 from services.gateway.registry.operating import Json
-from services.gateway.registry.source_commands import SourceName, Vendor, source_id_in
+from services.gateway.registry.source_commands import SourceName, Vendor
 from services.gateway.settings import GatewaySettings
 
 LAST: Final = 100
@@ -72,7 +73,7 @@ def capture(  # noqa: PLR0913 - one argument per option
 
     Example: patchline source capture datto merlot --out datto.jsonl --for 1h --redact token
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     if span is not None and last is not None:
         commands.stop("--for is for what comes, --last for what is kept: give one of them", commands.WRONG_USE)
     length = None if span is None else rules.span_of(span)

@@ -39,7 +39,21 @@ class GatewaySettings(Settings, SealingSettings):
     )
 
 
-class AcceptSettings(GatewaySettings):
+class RedactionSettings(BaseSettings):
+    """What takes the secrets out of exposures: doors and pollers need it where there are feeds."""
+
+    model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="ignore", frozen=True)
+
+    fingerprint_key_file: Path | None = Field(
+        default=None, description="file with the key of fingerprints of exposed secrets: 32 random bytes in base64"
+    )
+    exposure_fields: dict[str, dict[str, list[str]]] = Field(
+        default_factory=dict,
+        description='where a feed has what, as JSON, by feed and role: {"spycloud": {"login": ["user.mail"]}}',
+    )
+
+
+class AcceptSettings(GatewaySettings, RedactionSettings):
     """What the door needs."""
 
     accept_host: str = "127.0.0.1"
@@ -53,4 +67,10 @@ class AcceptSettings(GatewaySettings):
     accept_refresh_seconds: float = Field(default=2, gt=0, le=5, description="how often the sources are read")
     accept_snapshot_file: Path | None = Field(
         default=None, description="where the sources are kept, sealed, to start from while PostgreSQL is away"
+    )
+    quarantine_public_key_file: Path | None = Field(
+        default=None, description="file with the public half of the offline key for exposures that cannot be read"
+    )
+    approval_key_file: Path | None = Field(
+        default=None, description="file with the key of approval links: 32 random bytes in base64"
     )

@@ -16,10 +16,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from chassis.clock import Clock, moved_clock
 from chassis.health import Progress, serve
-from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK, Topic
+from contracts.topics import EXPOSURES_RAW, PSA_RAW, RMM_RAW, RMM_RAW_BULK, Topic
 from patchline.local import ports
 from services.gateway.door.accept import Door
 from services.gateway.door.durable import Durable
+from services.gateway.door.exposures import NO_KEYS, ExposureKeys
 from services.gateway.door.http_head import BoundedHead
 from services.gateway.door.known_sources import KnownSources
 from services.gateway.door.raw_writer import Limits, RawWriter
@@ -113,6 +114,7 @@ async def open_door(
     blobs: BlobStore | None = None,
     from_bytes: int = 2 * 1024 * 1024,
     rate: Rate | None = None,
+    exposure_keys: ExposureKeys = NO_KEYS,
 ) -> AsyncIterator[OpenDoor]:
     """Yield a door that believes `sources` and writes to the brokers at `kafka`, else to the spool at `spool_dsn`."""
     keys = CurrentKeys({}, FILE)
@@ -125,18 +127,21 @@ async def open_door(
         running_writer(kafka, limits=limits) as writer,
         running_writer(kafka, topic=RMM_RAW_BULK, limits=limits) as bulk_writer,
         running_writer(kafka, topic=PSA_RAW, limits=limits) as psa_writer,
+        running_writer(kafka, topic=EXPOSURES_RAW, limits=limits) as exposure_writer,
     ):
         breaker = breaker or Breaker()
-        live, bulk, psa = (
-            Durable(writer=each, spool=spool, breaker=breaker) for each in (writer, bulk_writer, psa_writer)
+        live, bulk, psa, exposures = (
+            Durable(writer=each, spool=spool, breaker=breaker)
+            for each in (writer, bulk_writer, psa_writer, exposure_writer)
         )
         door = Door(
             sources=known,
-            ways=Ways(live=live, bulk=bulk, psa=psa, rate=rate or Rate(10_000, 100_000)),
+            ways=Ways(live=live, bulk=bulk, psa=psa, exposures=exposures, rate=rate or Rate(10_000, 100_000)),
             large=LargeBodies(blobs or HeldBlobs(), from_bytes=from_bytes),
             clock=clock or moved_clock(0),
             trace_ratio=0.5,
             uploads=uploads or Uploads(),
+            exposure_keys=exposure_keys,
         )
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(serve(door, host=ports.LOOPBACK, port=port, stopping=stopping, protocol=Impatient))

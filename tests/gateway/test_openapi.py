@@ -49,7 +49,7 @@ async def door() -> Any:
         durable = Durable(writer=writer, spool=spool, breaker=Breaker())
         opened = Door(
             sources=known,
-            ways=Ways(live=durable, bulk=durable, psa=durable, rate=Rate(100, 100)),
+            ways=Ways(live=durable, bulk=durable, psa=durable, exposures=durable, rate=Rate(100, 100)),
             large=LargeBodies(HeldBlobs(), from_bytes=2**21),
             clock=moved_clock(0),
             trace_ratio=0,

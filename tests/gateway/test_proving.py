@@ -16,7 +16,7 @@ from services.gateway.registry.sources import StoredSource
 NOON = datetime(2026, 11, 10, 12, tzinfo=UTC)
 BODY = b'{"type": "device.online"}'
 ID = "rmm/somebody/main"
-OURS = sorted(set(Scheme) - schemes.KEYLESS)
+OURS = sorted(set(Scheme) - schemes.KEYLESS - {Scheme.CLIENT_STATE})
 
 
 @pytest.fixture
@@ -53,8 +53,13 @@ def test_the_same_body_at_the_same_second_is_a_repeat_to_the_receiver() -> None:
 
 @pytest.mark.parametrize(
     ("scheme", "secret"),
-    [(Scheme.CONNECTWISE_CALLBACK, "whatever"), (Scheme.STANDARD_WEBHOOKS, "no signing secret")],
-    ids=["the vendor's own key", "not a secret of the scheme"],
+    [
+        (Scheme.CONNECTWISE_CALLBACK, "whatever"),
+        (Scheme.CLIENT_STATE, "in the body"),
+        (Scheme.APPROVAL_LINK, "in the link"),
+        (Scheme.STANDARD_WEBHOOKS, "no signing secret"),
+    ],
+    ids=["the vendor's own key", "a secret in the body", "a secret in a link", "not a secret of the scheme"],
 )
 def test_what_nobody_here_can_prove_is_refused(scheme: Scheme, secret: str) -> None:
     with pytest.raises(CannotProve):

@@ -71,6 +71,11 @@ def test_names_of_sources(text: str, *, possible: bool) -> None:
         ("psa/roundup/main", "psa/roundup/main"),
         ("rmm/roundup/main", None),
         ("rmm/psa/roundup/main", None),
+        ("spycloud/main", "exposure/spycloud/main"),
+        ("exposure/patchline/own", "exposure/patchline/own"),
+        ("patchline/own", "rmm/patchline/own"),
+        ("exposure/ninjaone/main", None),
+        ("rmm/spycloud/main", None),
         ("", None),
     ],
 )

@@ -11,24 +11,25 @@ from typing import Final, assert_never
 from chassis.clock import Clock
 from chassis.health import Receive, Scope, Send
 from chassis.telemetry import METERS, Count
-from services.gateway.door import agents, answers, verification
+from services.gateway.door import agents, answers, approvals, verification
 from services.gateway.door.agents import Agents
 from services.gateway.door.answers import Answer
+from services.gateway.door.exposures import NO_KEYS, ExposureKeys, Exposures
 from services.gateway.door.keeping import Keeping
 from services.gateway.door.known_sources import KnownSources
 from services.gateway.door.uploads import WEBHOOKS, Arriving, Gone, Uploads
 from services.gateway.door.verification import BasicPassword, KeyWanted, Refused, Verified
 from services.gateway.door.ways import Ways
 from services.gateway.keys.large_bodies import LargeBodies
-from services.gateway.registry.sources import Source
+from services.gateway.registry.sources import Kind, Source
 
-_WEBHOOK_PATH: Final = re.compile(r"/webhooks/(?:rmm/[^/]+/[^/]+(?:/bulk)?|psa/[^/]+/[^/]+)")
+_WEBHOOK_PATH: Final = re.compile(r"/webhooks/(?:rmm/[^/]+/[^/]+(?:/bulk)?|(?:psa|exposure)/[^/]+/[^/]+)")
 
 
 class Door:
     """Accepts deliveries. An ASGI app; `count` tells the metrics what it answered."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a door stands on
         self,
         *,
         sources: KnownSources,
@@ -37,14 +38,21 @@ class Door:
         clock: Clock,
         trace_ratio: float,
         uploads: Uploads = WEBHOOKS,
+        exposure_keys: ExposureKeys = NO_KEYS,
     ) -> None:
-        """Believe `sources`, store through `ways`, bodies that fit into no record through `large` before."""
+        """Believe `sources`, store through `ways`, bodies that fit into no record through `large` before.
+
+        Exposures and approvals are taken as far as `exposure_keys` allow.
+        """
         self._sources = sources
         self._keeping = Keeping(ways=ways, large=large, trace_ratio=trace_ratio)
         self._clock = clock
         self._uploads = uploads
         self._arriving = Arriving()
         self._agents = Agents(keeping=self._keeping, arriving=self._arriving, clock=clock)
+        self._exposures = Exposures(
+            keeping=self._keeping, arriving=self._arriving, clock=clock, uploads=uploads, keys=exposure_keys
+        )
         self._answered: Counter[tuple[str, str]] = Counter()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -66,12 +74,18 @@ class Door:
         source = by_path.get(path) if by_path is not None else None
         if (source is None or source.scheme.__class__ is BasicPassword) and agents.PATH.fullmatch(path):
             return await self._of_agent(source, scope, receive)
+        if (source is not None and source.kind is Kind.EXPOSURE) or path.startswith(approvals.PATH):
+            told = await self._exposures.answer(source, path, scope, receive)
+            return told if isinstance(told, Gone) else self._counted(source, *told)
         if source is None and not _WEBHOOK_PATH.fullmatch(path):
             return answers.NOT_FOUND
         if scope["method"] != "POST":
             return answers.WRONG_METHOD
         if by_path is None:
             return self._counted(source, "not_ready", answers.NOT_READY)
+        return await self._of_webhook(source, scope, receive)
+
+    async def _of_webhook(self, source: Source | None, scope: Scope, receive: Receive) -> Answer | Gone:
         headers: Mapping[bytes, bytes] = dict(scope["headers"])
         message = await receive()
         first: bytes = message.get("body", b"")

@@ -9,9 +9,11 @@ from chassis.errors import WrongSetting
 from chassis.health import HealthServer, Progress, serve
 from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
-from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK
+from contracts.topics import EXPOSURES_RAW, PSA_RAW, RMM_RAW, RMM_RAW_BULK
+from services.gateway.door import approvals
 from services.gateway.door.accept import Door
 from services.gateway.door.durable import Durable
+from services.gateway.door.exposures import ExposureKeys
 from services.gateway.door.http_head import BoundedHead
 from services.gateway.door.known_sources import KnownSources
 from services.gateway.door.last_known import LastKnown
@@ -20,6 +22,10 @@ from services.gateway.door.rules_breaker import Breaker
 from services.gateway.door.snapshot_file import SnapshotFile
 from services.gateway.door.spool import Spool, SpoolLimits
 from services.gateway.door.ways import Ways
+from services.gateway.exposures.fingerprint import read_fingerprint_key, read_key
+from services.gateway.exposures.offline_key import read_public
+from services.gateway.exposures.quarantine import Quarantine
+from services.gateway.exposures.redaction import redaction_of
 from services.gateway.keys.safe import Safe, connected, opened_safe
 from services.gateway.keys.sealing import read_sealing_key
 from services.gateway.rules_lanes import live_rate
@@ -73,7 +79,7 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
     sealing_key = read_sealing_key(settings.sealing_key_file)
     waiting_bytes = settings.accept_waiting_mib * 1024 * 1024
     limits = Limits(settings.accept_budget_seconds, waiting_bytes)
-    raw_topics = (RMM_RAW, RMM_RAW_BULK, PSA_RAW)
+    raw_topics = (RMM_RAW, RMM_RAW_BULK, PSA_RAW, EXPOSURES_RAW)
     writers = [RawWriter(kafka=settings.kafka, topic=topic, progress=progress, limits=limits) for topic in raw_topics]
     spool = Spool(dsn=settings.dsn, progress=progress, limits=SpoolLimits(settings.accept_spool_seconds, waiting_bytes))
     snapshot = settings.accept_snapshot_file
@@ -85,13 +91,14 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
         refresh_seconds=settings.accept_refresh_seconds,
         progress=progress,
     )
-    live, bulk, psa = (Durable(writer=writer, spool=spool, breaker=Breaker()) for writer in writers)
+    live, bulk, psa, exposures = (Durable(writer=writer, spool=spool, breaker=Breaker()) for writer in writers)
     door = Door(
         sources=sources,
-        ways=Ways(live=live, bulk=bulk, psa=psa, rate=live_rate(settings.accept_live_rate)),
+        ways=Ways(live=live, bulk=bulk, psa=psa, exposures=exposures, rate=live_rate(settings.accept_live_rate)),
         large=safe.large,
         clock=moved_clock(settings.clock_offset_seconds),
         trace_ratio=settings.trace_ratio,
+        exposure_keys=_exposure_keys(settings),
     )
     listening = Listening(door, host=settings.accept_host, port=settings.accept_port)
     health = HealthServer(progress, settings.health_host, settings.health_port)
@@ -99,6 +106,25 @@ async def _accept(settings: AcceptSettings, safe: Safe) -> None:
         [[listening], [*writers], [spool, sources, sources.callback_keys], [health]],
         drain_seconds=settings.drain_seconds,
     )
+
+
+def _exposure_keys(settings: AcceptSettings) -> ExposureKeys:
+    """Return the keys that the settings name.
+
+    Raises:
+        WrongSetting: one of their files holds something else.
+    """
+    fingerprints, offline, links = (
+        settings.fingerprint_key_file,
+        settings.quarantine_public_key_file,
+        settings.approval_key_file,
+    )
+    quarantine = None
+    if fingerprints is not None and offline is not None:
+        digest_key = read_fingerprint_key(fingerprints)
+        quarantine = Quarantine(dsn=settings.dsn, key=read_public(offline), digest_key=digest_key)
+    approval = None if links is None else read_key(links, approvals.SETTING)
+    return ExposureKeys(redaction_of(fingerprints, settings.exposure_fields), quarantine, approval)
 
 
 def main() -> None:

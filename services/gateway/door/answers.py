@@ -32,7 +32,10 @@ def problem(status: int, title: str, detail: str, **headers: str) -> Answer:
 
 
 NOT_FOUND: Final = problem(
-    404, "Not Found", "Deliver to /webhooks/rmm/{vendor}/{source} or /webhooks/psa/{vendor}/{source}."
+    404,
+    "Not Found",
+    "Deliver to /webhooks/rmm/{vendor}/{source}, /webhooks/psa/{vendor}/{source} or "
+    "/webhooks/exposure/{vendor}/{source}.",
 )
 WRONG_METHOD: Final = problem(405, "Method Not Allowed", "Deliver with POST.", allow="POST")
 NOT_BELIEVED: Final = problem(

@@ -38,12 +38,18 @@ class Keeping:
         self._trace_ratio = trace_ratio
 
     async def keep(
-        self, source: Source, verified: Verified, headers: Mapping[bytes, bytes], received: datetime
+        self,
+        source: Source,
+        verified: Verified,
+        headers: Mapping[bytes, bytes],
+        received: datetime,
+        *,
+        raw_id: str | None = None,
     ) -> Kept:
-        """Make one delivery of `source` durable, under a new raw id."""
+        """Make one delivery of `source` durable, under `raw_id` or a new one."""
         if source.seal is None:
             return Kept(NO_KEY, None)
-        raw_id = new_raw_id_text()
+        raw_id = raw_id or new_raw_id_text()
         own = own_headers(raw_id, received, delivery=verified.delivery, traceparent=self._traceparent(headers))
         record = source.seal.record(own, verified.body)
         if len(record.value) > self._large.from_bytes:

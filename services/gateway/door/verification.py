@@ -16,10 +16,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final, NewType, assert_never
 
+from pydantic_core import from_json
+
 from services.gateway.door import connectwise_callbacks
 
 VerifiedBody = NewType("VerifiedBody", bytes)
-"""Webhook bytes whose signature or secret was checked; only `verdict` makes one."""
+"""Webhook bytes whose signature or secret was checked; only `verdict` makes one, and `feeds` what is left of one."""
 
 RequestHeaders = Mapping[bytes, bytes]
 """Header values by lower-case name."""
@@ -76,7 +78,17 @@ class SignedCallback:
     keys: Mapping[str, str]
 
 
-Scheme = StandardWebhooks | StaticHeader | BasicPassword | SignedBody | SignedCallback
+@dataclass(frozen=True, slots=True)
+class ClientState:
+    """A secret that every notification in the body repeats; only its SHA-256 is known here.
+
+    Source: Microsoft Graph, change notifications: `clientState`. Notifications of several tenants share one body.
+    """
+
+    digests: Pair
+
+
+Scheme = StandardWebhooks | StaticHeader | BasicPassword | SignedBody | SignedCallback | ClientState
 
 
 class Refused(StrEnum):
@@ -133,6 +145,8 @@ def verdict(
             return _signed_alone(keys, headers.get(header_name, b""), body)
         case SignedCallback(hosts, keys_by_address):
             return _called_back(hosts, keys_by_address, headers, body)
+        case ClientState(digests):
+            return _notified(digests, body)
         case _:
             assert_never(scheme)
 
@@ -170,6 +184,26 @@ def _called_back(
     if key is not None and connectwise_callbacks.is_signed(key, body, claimed):
         return Verified(VerifiedBody(body), None)
     return KeyWanted(address) if claimed else Refused.FORGED
+
+
+def _notified(digests: Pair, body: bytes) -> Verified | Refused:
+    """Believe a body if each notification in it has the secret: one that has not is another sender's."""
+    states = _client_states(body)
+    is_held = [_holds_secret(digests, each) for each in states or [b""]]
+    return Verified(VerifiedBody(body), None) if states and all(is_held) else Refused.FORGED
+
+
+def _client_states(body: bytes) -> list[bytes]:
+    try:
+        told = from_json(body, allow_inf_nan=False)
+    except ValueError:
+        return []
+    notifications = told.get("value") if isinstance(told, dict) else None
+    states = [
+        each.get("clientState") if isinstance(each, dict) else None
+        for each in (notifications if isinstance(notifications, list) else ())
+    ]
+    return [each.encode("utf-8", "surrogatepass") if isinstance(each, str) else b"" for each in states]
 
 
 def _signed(

@@ -10,20 +10,20 @@ from services.gateway.rules_lanes import Rate
 
 
 class Ways:
-    """The ways to durability, one per lane; what PSAs send has no lanes and a way of its own."""
+    """The ways to durability, one per lane; what PSAs and exposure feeds send has no lanes and ways of its own."""
 
-    def __init__(self, *, live: Durable, bulk: Durable, psa: Durable, rate: Rate) -> None:
+    def __init__(self, *, live: Durable, bulk: Durable, psa: Durable, exposures: Durable, rate: Rate) -> None:
         """Let each source deliver at `rate` to `live`, unless it has a rate of its own."""
         self._live = live
         self._bulk = bulk
-        self._psa = psa
+        self._without_lanes = {Kind.PSA: psa, Kind.EXPOSURE: exposures}
         self._rate = rate
         self._paid_at: dict[str, float] = {}
 
     def of(self, source: Source) -> Durable:
         """Return the way of the next delivery of `source`, and count it."""
-        if source.kind is Kind.PSA:
-            return self._psa
+        if source.kind is not Kind.RMM:
+            return self._without_lanes[source.kind]
         if source.lane is Lane.BULK:
             return self._bulk
         paid_at = self._paid_at.get(source.source_id, 0.0)

@@ -11,9 +11,9 @@ from services.gateway.keys import store_keys
 from services.gateway.keys.key_sealing import FILE, KeyUnavailable
 from services.gateway.keys.safe import key_sealers
 from services.gateway.keys.store_keys import Destruction
-from services.gateway.registry import store_sources
+from services.gateway.registry import asked, store_sources
 from services.gateway.registry.operating import Json, now, operating
-from services.gateway.registry.source_commands import SourceCommandSettings, SourceName, Vendor, existing, source_id_in
+from services.gateway.registry.source_commands import SourceCommandSettings, SourceName, Vendor, existing
 
 NEXT_READING: Final = "the next one is made when the sources are read again, within 5 seconds"
 
@@ -36,7 +36,7 @@ def rotate_key(vendor: Vendor, name: SourceName, *, as_json: Json = False) -> No
 
     Example: patchline source rotate-key ninjaone main
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     if not commands.run(_rotate(source_id)):
         commands.stop(f"{source_id} has no key that seals: {NEXT_READING}", commands.NO)
     row = {"source": source_id, "retired": True, "next": NEXT_READING}
@@ -63,7 +63,7 @@ def destroy_key(
 
     Example: patchline source destroy-key ninjaone northwind
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     past = commands.run(_clients_of(source_id))
     if not yes:
         _ask(source_id, past)

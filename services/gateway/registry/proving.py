@@ -29,6 +29,8 @@ def proof(scheme: Scheme, secret: str, body: bytes, *, source_id: str, header: s
             return {"authorization": f"Basic {b64encode(f'{agent_user(source_id)}:{secret}'.encode()).decode()}"}
         case Scheme.HMAC_SHA256:
             return {header or DEFAULT_HEADER: hmac.digest(secret.encode(), body, "sha256").hex()}
+        case Scheme.CLIENT_STATE | Scheme.APPROVAL_LINK:
+            raise CannotProve(f"{scheme}: what proves it stands in what is sent, not beside it")
         case Scheme.CONNECTWISE_CALLBACK:
             raise CannotProve("a callback is signed with the vendor's own key: nobody else can send one")
         case _:

@@ -24,6 +24,8 @@ class Scheme(StrEnum):
     BASIC = "basic"
     HMAC_SHA256 = "hmac-sha256"
     CONNECTWISE_CALLBACK = "connectwise-callback"
+    CLIENT_STATE = "client-state"
+    APPROVAL_LINK = "approval-link"
 
 
 AGENT_VENDORS: Final = frozenset({"glpi-agent"})
@@ -36,10 +38,15 @@ DEFAULT_SCHEME: Final[Mapping[str, Scheme]] = {
     "request-tracker": Scheme.HMAC_SHA256,
     "roundup": Scheme.HMAC_SHA256,
     "connectwise": Scheme.CONNECTWISE_CALLBACK,
+    "spycloud": Scheme.STATIC_HEADER,
+    "recorded-future": Scheme.STATIC_HEADER,
+    "graph": Scheme.CLIENT_STATE,
+    "approval": Scheme.APPROVAL_LINK,
 }
 """What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only, and templates of
 Datto RMM in public use show one; Request Tracker and Roundup send what their own administrator writes
-(docs/psa/webhooks.md); ConnectWise signs with a key of its own."""
+(docs/psa/webhooks.md); ConnectWise signs with a key of its own; Microsoft Graph repeats a subscription's `clientState`.
+How SpyCloud and Recorded Future prove a webhook is not documented: a header is the least that a sender can set."""
 
 DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
     "request-tracker": "x-rt-signature",
@@ -47,8 +54,8 @@ DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
 }
 """Where a vendor's proof stands, if not in `DEFAULT_HEADER`."""
 
-KEYLESS: Final = frozenset({Scheme.CONNECTWISE_CALLBACK})
-"""Schemes with no secret of ours: what proves a delivery is the vendor's."""
+KEYLESS: Final = frozenset({Scheme.CONNECTWISE_CALLBACK, Scheme.APPROVAL_LINK})
+"""Schemes without a secret per source: the key is the vendor's, or that of approval links."""
 
 IN_A_HEADER: Final = frozenset({Scheme.STATIC_HEADER, Scheme.HMAC_SHA256})
 """Schemes whose header can be chosen."""
@@ -60,6 +67,8 @@ SECRET_FORM: Final[Mapping[Scheme, str]] = {
     Scheme.BASIC: f"at least {_SHORTEST_STATIC} visible ASCII characters",
     Scheme.HMAC_SHA256: f"at least {_SHORTEST_STATIC} visible ASCII characters",
     Scheme.CONNECTWISE_CALLBACK: "none: the vendor's own key is fetched",
+    Scheme.CLIENT_STATE: f"at least {_SHORTEST_STATIC} visible ASCII characters",
+    Scheme.APPROVAL_LINK: "none: the key is in the file that PATCHLINE_APPROVAL_KEY_FILE names",
 }
 """What a secret that the sender chose must look like, for people."""
 
@@ -75,10 +84,10 @@ def new_secret(scheme: Scheme) -> str:
     match scheme:
         case Scheme.STANDARD_WEBHOOKS:
             return _SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
-        case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256:
+        case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256 | Scheme.CLIENT_STATE:
             return secrets.token_urlsafe(32)
-        case Scheme.CONNECTWISE_CALLBACK:
-            raise ValueError("a callback is signed with the vendor's own key")
+        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK:
+            raise ValueError(f"{scheme} has no secret of ours")
         case _:
             assert_never(scheme)
 
@@ -92,9 +101,9 @@ def is_secret(scheme: Scheme, secret: str) -> bool:
         case Scheme.STANDARD_WEBHOOKS:
             key = signing_key(secret)
             return key is not None and 24 <= len(key) <= 64
-        case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256:
+        case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256 | Scheme.CLIENT_STATE:
             return len(secret) >= _SHORTEST_STATIC and secret.isascii() and secret.isprintable()
-        case Scheme.CONNECTWISE_CALLBACK:
+        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK:
             return False
         case _:
             assert_never(scheme)
@@ -112,24 +121,27 @@ def material(scheme: Scheme, secret: str, *, source_id: str, sealing_key: Sealin
             if key is None:
                 raise ValueError("a signing secret is base64 after whsec_")
             return sealed(sealing_key, key, source_id=source_id, purpose=Purpose.WEBHOOK)
-        case Scheme.STATIC_HEADER:
+        case Scheme.STATIC_HEADER | Scheme.CLIENT_STATE:
             return hashlib.sha256(secret.encode()).digest()
         case Scheme.BASIC:
             return hashlib.sha256(f"{agent_user(source_id)}:{secret}".encode()).digest()
         case Scheme.HMAC_SHA256:
             return sealed(sealing_key, secret.encode(), source_id=source_id, purpose=Purpose.WEBHOOK)
-        case Scheme.CONNECTWISE_CALLBACK:
-            raise ValueError("a callback is signed with the vendor's own key")
+        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK:
+            raise ValueError(f"{scheme} has no secret of ours")
         case _:
             assert_never(scheme)
 
 
 def unfit(vendor: str, scheme: Scheme, *, has_key_hosts: bool) -> str | None:
     """Return why a source of `vendor` cannot prove itself so; `None`: it can."""
-    if has_key_hosts != (scheme in KEYLESS):
+    if has_key_hosts != (scheme is Scheme.CONNECTWISE_CALLBACK):
         return f"--key-host is for {Scheme.CONNECTWISE_CALLBACK}, which needs one at least"
     if (vendor in AGENT_VENDORS) != (scheme is Scheme.BASIC):
         return f"--scheme {Scheme.BASIC} is for agents, and all that they can: {', '.join(sorted(AGENT_VENDORS))}"
+    for only, of in ((Scheme.APPROVAL_LINK, "approval"), (Scheme.CLIENT_STATE, "graph")):
+        if (vendor == of) != (scheme is only):
+            return f"--scheme {only} is for {of}, and all that it can"
     return None
 
 

@@ -10,7 +10,7 @@ from chassis import commands
 from chassis.postgres import Connection
 from services.gateway import vendors
 from services.gateway.keys.sealing import Purpose, SealingKey, read_sealing_key, sealed
-from services.gateway.registry import regions, schemes, sources, store_sources
+from services.gateway.registry import asked, regions, schemes, sources, store_sources
 from services.gateway.registry.operating import Json, now, operating, read_secret, write_secret
 from services.gateway.registry.schemes import Scheme
 from services.gateway.registry.sources import NewSource, Polling
@@ -22,7 +22,12 @@ POLL_SECONDS: Final = 900
 FOR_PEOPLE: Final = ("source", "scheme", "header", "enabled", "live_secrets", "poll_seconds", "quarantined_at")
 """The columns that fit a terminal; the rest is in the JSON."""
 
-Vendor = Annotated[str, typer.Argument(help="The RMM or PSA, for example ninjaone, roundup or patchline.")]
+Vendor = Annotated[
+    str,
+    typer.Argument(
+        help="The RMM, PSA or feed, for example ninjaone, roundup, patchline, spycloud, exposure/patchline."
+    ),
+]
 SourceName = Annotated[str, typer.Argument(help="Your name for this account of it, for example main.")]
 Header = Annotated[
     str | None, typer.Option(help=f"Header of a static secret or a signature. [default: {schemes.DEFAULT_HEADER}]")
@@ -71,10 +76,9 @@ def add_source(  # noqa: PLR0913 - one argument per option
 
     Example: patchline source add ninjaone main --header x-patchline-secret
     """
-    scheme = scheme or schemes.DEFAULT_SCHEME.get(vendor, Scheme.STANDARD_WEBHOOKS)
-    source = _new_source(vendor, name, scheme, header, key_hosts=tuple(key_hosts or ()))
+    source = asked.new_source(vendor, name, scheme, header, key_hosts=tuple(key_hosts or ()))
     polling = _polling(source.source_id, api_url, client_id, client_secret_file, poll_seconds=poll_seconds)
-    secret = _secret(source.scheme, given_secret_file)
+    secret = asked.secret(source.scheme, given_secret_file)
     commands.run(_add(source, polling, secret, secret_file))
     _tell(source.source_id, secret, secret_file=secret_file, shows=given_secret_file is None, as_json=as_json)
 
@@ -112,7 +116,7 @@ def rotate_secret(
 
     Example: patchline source rotate ninjaone main
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     secret = commands.run(_rotate(source_id, given_secret_file, secret_file, at_once=at_once))
     _tell(source_id, secret, secret_file=secret_file, shows=given_secret_file is None, as_json=as_json)
 
@@ -120,7 +124,7 @@ def rotate_secret(
 async def _rotate(source_id: str, given: Path | None, secret_file: Path | None, *, at_once: bool) -> str:
     async with operating() as tx:
         scheme = await existing(tx, source_id)
-        secret = _secret(scheme, given)
+        secret = asked.secret(scheme, given)
         if scheme in schemes.KEYLESS:
             commands.stop(f"{source_id} has no secret of ours: its keys are the vendor's", commands.NO)
         plan = sources.rotation(await store_sources.live_secrets(tx, source_id), at_once=at_once)
@@ -150,7 +154,7 @@ def change_source(  # noqa: PLR0913 - one argument per option
 
     Example: patchline source change ninjaone main --disable
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     polling = _polling(source_id, api_url, client_id, client_secret_file, poll_seconds=poll_seconds)
     if (header, enabled, live_rate, polling) == (None, None, None, None):
         commands.stop("nothing to change; see: patchline source change --help", commands.WRONG_USE)
@@ -164,7 +168,7 @@ async def _change(
     async with operating() as tx:
         scheme = await existing(tx, source_id)
         if header is not None:
-            await store_sources.set_header(tx, source_id, _header(scheme, header))
+            await store_sources.set_header(tx, source_id, asked.header_of(scheme, header))
         if enabled is not None:
             await store_sources.set_enabled(tx, source_id, enabled=enabled)
         if live_rate is not None:
@@ -189,7 +193,7 @@ def list_sources(*, as_json: Json = False) -> None:
 async def _list() -> list[dict[str, object]]:
     async with operating() as tx:
         rows = await store_sources.every(tx)
-    return [{**row, "confirmed": vendors.told_confirmations(row["source"].split("/")[1])} for row in rows]
+    return [{**row, "confirmed": vendors.told_confirmations(row["source"])} for row in rows]
 
 
 @source_app.command("release")
@@ -198,7 +202,7 @@ def release_source(vendor: Vendor, name: SourceName, *, as_json: Json = False) -
 
     Example: patchline source release ninjaone main
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     if not commands.run(_release(source_id)):
         commands.stop(f"{source_id} is not quarantined", commands.NO)
     commands.show([{"source": source_id, "released": True}], title="Source", as_json=as_json)
@@ -216,46 +220,6 @@ async def existing(tx: Connection, source_id: str) -> Scheme:
     if scheme is None:
         commands.stop(f"there is no source {source_id}; see: patchline source list", commands.NO)
     return scheme
-
-
-def source_id_in(vendor: str, name: str) -> str:
-    """Return how the source is called everywhere; stop with a clear line where nothing can be called so."""
-    if not (sources.is_name(vendor) and sources.is_name(name)):
-        commands.stop("vendor and name are lower-case letters, digits and hyphens, at most 63", commands.WRONG_USE)
-    return sources.source_id_of(vendor, name)
-
-
-def _new_source(
-    vendor: str, name: str, scheme: Scheme, header: str | None, *, key_hosts: tuple[str, ...] = ()
-) -> NewSource:
-    source_id_in(vendor, name)
-    if (reason := schemes.unfit(vendor, scheme, has_key_hosts=bool(key_hosts))) is not None:
-        commands.stop(reason, commands.WRONG_USE)
-    usual = schemes.DEFAULT_HEADER_OF.get(vendor, schemes.DEFAULT_HEADER) if scheme in schemes.IN_A_HEADER else None
-    asked = header or usual
-    header_name = None if asked is None else _header(scheme, asked)
-    return NewSource(vendor=vendor, name=name, scheme=scheme, header_name=header_name, key_hosts=key_hosts)
-
-
-def _header(scheme: Scheme, header: str) -> str:
-    if scheme not in schemes.IN_A_HEADER:
-        commands.stop(f"--header is for {' and '.join(sorted(schemes.IN_A_HEADER))}", commands.WRONG_USE)
-    if not sources.is_header(header.lower()):
-        commands.stop(f"{header!r} is no header that a secret can travel in", commands.WRONG_USE)
-    return header.lower()
-
-
-def _secret(scheme: Scheme, given: Path | None) -> str:
-    if scheme in schemes.KEYLESS:
-        if given is not None:
-            commands.stop(f"{scheme} has no secret of ours: the vendor's own key is fetched", commands.WRONG_USE)
-        return ""
-    if given is None:
-        return schemes.new_secret(scheme)
-    secret = read_secret(given)
-    if not schemes.is_secret(scheme, secret):
-        commands.stop(f"{given}: no secret for {scheme}: {schemes.SECRET_FORM[scheme]}", commands.WRONG_USE)
-    return secret
 
 
 def _polling(

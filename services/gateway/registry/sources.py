@@ -26,14 +26,22 @@ _OTHER_USE: Final = frozenset({"connection", "content-length", "content-type", "
 
 
 class Kind(StrEnum):
-    """What delivers: a monitoring system, or a ticket system. It stands first in every source's id and path."""
+    """What delivers: a monitoring system, a ticket system, a feed of exposures. First in every id and path."""
 
     RMM = "rmm"
     PSA = "psa"
+    EXPOSURE = "exposure"
 
 
 PSA_VENDORS: Final = frozenset({"connectwise", "request-tracker", "roundup"})
-"""The ticket systems whose webhooks are understood. Every other vendor is an RMM."""
+"""The ticket systems whose webhooks are understood."""
+
+APPROVALS: Final = "approval"
+"""What brings the answers of people who follow an approval link, as if they were a feed."""
+
+EXPOSURE_VENDORS: Final = frozenset({"spycloud", "recorded-future", "graph", APPROVALS})
+"""Feeds of exposed credentials. Every vendor that is neither here nor a ticket system is an RMM; what comes of a feed
+in Patchline's own format is said to: `exposure/patchline`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,11 +71,13 @@ class NewSource:
     scheme: Scheme
     header_name: str | None
     key_hosts: tuple[str, ...] = ()
+    kind: Kind | None = None
+    """`None`: that of its vendor's product."""
 
     @property
     def source_id(self) -> str:
         """Return how it is called everywhere."""
-        return source_id_of(self.vendor, self.name)
+        return source_id_of(self.vendor, self.name, self.kind)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,19 +125,35 @@ class Source:
 SourceByPath = Mapping[str, Source]
 
 
-def source_id_of(vendor: str, name: str) -> str:
-    """Return how a source is called everywhere."""
-    return f"{kind_of(vendor)}/{vendor}/{name}"
+def source_id_of(vendor: str, name: str, kind: Kind | None = None) -> str:
+    """Return how a source is called everywhere; `vendor` may have its kind before it, as in `exposure/patchline`."""
+    return f"{vendor if '/' in vendor else f'{kind or kind_of(vendor)}/{vendor}'}/{name}"
 
 
 def kind_of(vendor: str) -> Kind:
     """Return what a vendor's product is."""
+    if vendor in EXPOSURE_VENDORS:
+        return Kind.EXPOSURE
     return Kind.PSA if vendor in PSA_VENDORS else Kind.RMM
+
+
+def vendor_in(text: str) -> tuple[Kind, str] | None:
+    """Return the kind and vendor that a person means by `vendor` or `kind/vendor`; `None`: there can be none such."""
+    before, slash, vendor = text.rpartition("/")
+    if not is_name(vendor) or vendor in set(Kind):
+        return None
+    if not slash:
+        return kind_of(vendor), vendor
+    is_own_feed = (before, vendor) == (Kind.EXPOSURE, "patchline")
+    return (Kind(before), vendor) if is_own_feed or before == kind_of(vendor) else None
 
 
 def path(source_id: str) -> str:
     """Return where a source delivers. Agents have a route of their own: nothing else believes their password."""
-    return f"/agents/{source_id.removeprefix('rmm/')}" if has_agents(source_id) else f"/webhooks/{source_id}"
+    kind, vendor, name = source_id.split("/")
+    if vendor in AGENT_VENDORS:
+        return f"/agents/{vendor}/{name}"
+    return "/approvals" if (kind, vendor) == (Kind.EXPOSURE, APPROVALS) else f"/webhooks/{source_id}"
 
 
 def has_agents(source_id: str) -> bool:
@@ -147,9 +173,9 @@ def bulk_path(source_id: str) -> str:
 
 def named_source(text: str) -> str | None:
     """Return the id of the source that a person means by `vendor/name` or its whole id; `None`: it is neither."""
-    vendor, slash, name = text.removeprefix("rmm/").removeprefix("psa/").partition("/")
-    source_id = source_id_of(vendor, name) if slash and is_name(vendor) and is_name(name) else None
-    return source_id if source_id is not None and text in {source_id, f"{vendor}/{name}"} else None
+    before, slash, name = text.rpartition("/")
+    found = vendor_in(before) if slash and is_name(name) else None
+    return None if found is None else source_id_of(found[1], name, found[0])
 
 
 def is_name(text: str) -> bool:
@@ -200,7 +226,7 @@ def known(
 def source(vendor: str, source_id: str, scheme: verification.Scheme, key: BodyKey | None) -> Source:
     """Return who delivers webhooks to the path of `source_id`, its bodies sealed with `key`."""
     seal = None if key is None else BodySeal(key, vendor=vendor, channel="webhook")
-    return Source(source_id, vendor, scheme, seal, kind=kind_of(vendor))
+    return Source(source_id, vendor, scheme, seal, kind=Kind(source_id.partition("/")[0]))
 
 
 def _scheme(stored: StoredSource, sealing_key: SealingKey, callback_keys: Mapping[str, str]) -> verification.Scheme:
@@ -216,6 +242,10 @@ def _scheme(stored: StoredSource, sealing_key: SealingKey, callback_keys: Mappin
             return verification.SignedBody(header_name, _opened_pair(stored, sealing_key))
         case Scheme.CONNECTWISE_CALLBACK:
             return verification.SignedCallback(frozenset(stored.key_hosts), callback_keys)
+        case Scheme.CLIENT_STATE:
+            return verification.ClientState(_pair(stored.materials))
+        case Scheme.APPROVAL_LINK:
+            return verification.NOBODY  # its token is looked at where it arrives: services.gateway.door.approvals
         case _:
             assert_never(stored.scheme)
 

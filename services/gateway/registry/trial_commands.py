@@ -11,11 +11,11 @@ import typer
 from chassis import commands
 from chassis.http import Unavailable
 from services.gateway import vendors
-from services.gateway.registry import examples, proving, sources, store_sources
+from services.gateway.registry import asked, examples, proving, sources, store_sources
 from services.gateway.registry.examples import Became, Example
 from services.gateway.registry.operating import Json, now, operating, read_secret
 from services.gateway.registry.schemes import Scheme
-from services.gateway.registry.source_commands import SourceCommandSettings, Vendor, source_id_in
+from services.gateway.registry.source_commands import SourceCommandSettings, Vendor
 from services.gateway.registry.trial import Answer, Trial, confirmations
 
 SEND_SECONDS: Final = 10.0
@@ -45,7 +45,7 @@ def try_source(
 
     Example: patchline source test ninjaone
     """
-    source_id = source_id_in(vendor, name)
+    source_id = asked.source_id_in(vendor, name)
     chosen = _chosen(vendor, captured)
     trials = [Trial(vendor, each, _became(vendor, name, each)) for each in chosen]
     if sends:
