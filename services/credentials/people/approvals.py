@@ -68,7 +68,7 @@ async def counted(tx: Connection, given: Sequence[Envelope], *, now: datetime) -
     unknown: list[tuple[UUID, str]] = []
     for envelope, data in events:
         link = links.get(data.token)
-        if link is None:
+        if link is None or str(link[2]) != data.case:
             unknown.append((envelope.id, "no link of ours, or one that was never mailed"))
             continue
         ballots.append(_ballot(envelope, data, link))
@@ -187,7 +187,7 @@ def _nonce() -> str:
     return secrets.token_urlsafe(18)
 
 
-def _ballot(envelope: Envelope, data: ApprovalGiven, link: tuple[UUID, UUID]) -> Ballot:
+def _ballot(envelope: Envelope, data: ApprovalGiven, link: tuple[UUID, UUID, UUID]) -> Ballot:
     return Ballot(
         event=envelope.id,
         request=link[0],

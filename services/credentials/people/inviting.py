@@ -80,7 +80,9 @@ class Inviting:
             requests = await store_requests.load_for_update(tx, [planned.request])
             approvers = await store_approvers.load(tx, [planned.approver])
             request, approver = requests[planned.request], approvers[planned.approver]
-            hindrance = rules_approvals.hindrance(approver, request, now)
+            votes = (await store_requests.load_votes(tx, [request.id])).get(request.id, {})
+            has_decided = rules_approvals.DECIDED_ALREADY if approver.id in votes else None
+            hindrance = has_decided or rules_approvals.hindrance(approver, request, now)
             if hindrance is not None:
                 await store_notices.settle(tx, planned, "dropped", at=now, reason=hindrance)
                 return

@@ -112,7 +112,8 @@ async def begin_link(tx: Connection, planned: PlannedLink, digest: str, now: dat
 
 
 SETTLE: Final[LiteralString] = """
-    UPDATE notice SET state = $3, due_at = $4, reason = $5, sent_at = CASE WHEN $3 = 'done' THEN $4 END
+    UPDATE notice SET state = $3::text, due_at = $4::timestamptz, reason = $5,
+                      sent_at = CASE WHEN $3::text = 'done' THEN $4::timestamptz END
     WHERE message_id = $1 AND attempts = $2 AND state = 'leased'
 """
 

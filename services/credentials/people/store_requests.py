@@ -152,14 +152,15 @@ async def count(tx: Connection, ballots: Sequence[Ballot], now: datetime) -> Non
 
 
 LINKS: Final[LiteralString] = """
-    SELECT digest, request_id, approver_id FROM link WHERE digest = ANY($1::text[])
+    SELECT digest, request_id, approver_id, case_id FROM link JOIN request USING (request_id)
+    WHERE digest = ANY($1::text[])
 """
 
 
-async def load_links(tx: Connection, digests: Collection[str]) -> dict[str, tuple[UUID, UUID]]:
-    """Return the question and the person of each of these links, by the digest of its token."""
+async def load_links(tx: Connection, digests: Collection[str]) -> dict[str, tuple[UUID, UUID, UUID]]:
+    """Return the question, the person and the case of each of these links, by the digest of its token."""
     rows = await tx.fetch(LINKS, sorted(digests))
-    return {row["digest"]: (row["request_id"], row["approver_id"]) for row in rows}
+    return {row["digest"]: (row["request_id"], row["approver_id"], row["case_id"]) for row in rows}
 
 
 def request_after(asking: Asking, before: Request | None, *, id_: UUID, nonce: str, now: datetime) -> Request:
