@@ -29,7 +29,7 @@ def test_every_exposed_login_has_one_fate_and_repeats_are_of_logins_that_were_to
     firsts = [each.login for each in AFTERNOON.exposures if not each.is_repeat]
     repeats = [each for each in AFTERNOON.exposures if each.is_repeat]
 
-    assert Counter(firsts) == Counter(AFTERNOON.fates)
+    assert Counter(firsts) == Counter(AFTERNOON.fates.keys())
     assert {each.login for each in repeats} <= set(AFTERNOON.of(Fate.RESET))
     assert all(each.feed != first.feed for each in repeats for first in AFTERNOON.exposures
                if first.login == each.login and not first.is_repeat)  # fmt: skip
