@@ -22,11 +22,12 @@ OWED: Final[Mapping[Decision, frozenset[Promise]]] = {
 """What each decision owes. Who waits for an approval waits on the clock of the reset: it was promised to the client."""
 
 KEPT_BY: Final[Mapping[CaseStep, Promise]] = {
+    CaseStep.TICKETED: Promise.TICKET,
     CaseStep.INVALIDATED: Promise.RESET,
     CaseStep.NOTIFIED: Promise.NOTICE,
     CaseStep.VERIFIED: Promise.VERIFIED,
 }
-"""The step whose end keeps a promise. A ticket's is kept by the ticket itself: its step may pass without one."""
+"""The step whose end keeps a promise. A case that goes on without its ticket has not done that step yet."""
 
 
 def owed(decision: Decision, *, dry_run: bool, foreign: bool) -> frozenset[Promise]:

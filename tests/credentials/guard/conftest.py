@@ -2,12 +2,13 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid5
 
 import asyncpg
 import pytest
+from typer.testing import CliRunner, Result
 
 from chassis import outbox
 from chassis.health import HealthServer, Progress
@@ -24,6 +25,7 @@ from services.credentials.guard.records import Act, Arrival, Guarding, Held, Per
 from services.credentials.guard.watch import Watch
 from services.credentials.records import Cause, Fact
 from tests.builders import ACME, BIRCH, MINUTE, NOON
+from tests.credentials.guard.typed import APP, Typed
 from tests.parts import Database
 
 CAUSE = Cause(id=ids.event_id_of_vendor("exposure/spycloud/main", "1"), received_at=NOON)
@@ -198,3 +200,15 @@ async def room(database: Database, pool: Pool) -> Room:
     )
     await admin.close()
     return Room(pool=pool, dsn=database.writer("credentials"))
+
+
+@pytest.fixture
+def typed(database: Database, room: Room) -> Typed:
+    """Run a command at the moment of the room."""
+
+    def run(*arguments: str) -> Result:
+        offset = (room.now - datetime.now(UTC)).total_seconds()
+        environment = {"PATCHLINE_OPERATOR_URL": database.operator, "PATCHLINE_CLOCK_OFFSET_SECONDS": str(offset)}
+        return CliRunner(env=environment).invoke(APP, list(arguments))
+
+    return run

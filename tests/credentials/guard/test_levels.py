@@ -89,6 +89,7 @@ class TestFollowing:
         await room.tell(opened("ada"))
 
         await room.tell(
+            done("ada", CaseStep.TICKETED, minutes=2),
             done("ada", CaseStep.INVALIDATED, minutes=3),
             done("ada", CaseStep.REVOKED, minutes=4),
             done("ada", CaseStep.NOTIFIED, minutes=6),
@@ -98,6 +99,7 @@ class TestFollowing:
 
         rows = await room.pool.fetch("SELECT promise, kept_at FROM promise WHERE kept_at IS NOT NULL ORDER BY kept_at")
         assert [(row["promise"], row["kept_at"] - NOON) for row in rows] == [
+            ("ticket", 2 * MINUTE),
             ("reset", 3 * MINUTE),
             ("notice", 6 * MINUTE),
         ]
