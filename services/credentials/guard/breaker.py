@@ -20,7 +20,7 @@ Trips = Mapping[UUID, tuple[Trip, Cause]]
 """Why breakers trip, by client."""
 
 
-async def may_act(tx: Connection, act: Act, *, now: datetime) -> Permit | Held:
+async def may_act(tx: Connection, act: Act, now: datetime) -> Permit | Held:
     """Return whether `act` may begin, and count its account towards the caps of the hour.
 
     Ask in a transaction of its own right before the act, and commit it whatever the answer: what would be too much
@@ -43,7 +43,7 @@ async def may_act(tx: Connection, act: Act, *, now: datetime) -> Permit | Held:
     return Permit(now + PERMIT)
 
 
-async def ended(tx: Connection, act: Act, *, succeeded: bool, now: datetime) -> None:
+async def ended(tx: Connection, act: Act, now: datetime, *, succeeded: bool) -> None:
     """Note how `act` ended: `succeeded` is false for one that a person must look at, not for a retry.
 
     Too many that failed trip the client's breaker, or that of all. Saying the same again changes nothing.

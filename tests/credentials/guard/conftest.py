@@ -69,7 +69,7 @@ class Room:
         """Ask whether a step may begin."""
         act = Act(tenant=tenant, case=case(name), step=step, privileged=privileged, cause=CAUSE)
         async with transaction(self.pool) as tx:
-            return await breaker.may_act(tx, act, now=self.now)
+            return await breaker.may_act(tx, act, self.now)
 
     async def allowed(self, *names: str, **about: Any) -> list[str]:
         """Ask for one case after the other and return those that may begin."""
@@ -79,7 +79,7 @@ class Room:
         """Say how a reset ended."""
         act = Act(tenant=tenant, case=case(name), step=CaseStep.INVALIDATED, privileged=False, cause=CAUSE)
         async with transaction(self.pool) as tx:
-            await breaker.ended(tx, act, succeeded=succeeded, now=self.now)
+            await breaker.ended(tx, act, self.now, succeeded=succeeded)
 
     async def arrive(
         self,
