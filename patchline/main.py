@@ -17,6 +17,8 @@ from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
 from services.compliance.commands import catalog_app, figures_app, obligation_app
+from services.credentials.guard.commands import guard_app
+from services.credentials.guard.commands_breaker import breaker_app
 from services.gateway.commands import client_app, source_app
 from services.inventory.commands_merge import asset_app
 from services.ticketing.commands import ticket_app
@@ -53,6 +55,8 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(obligation_app, name="obligation")
 app.add_typer(figures_app, name="figures")
 app.add_typer(ticket_app, name="ticket")
+app.add_typer(guard_app, name="guard")
+app.add_typer(breaker_app, name="breaker")
 
 
 def main() -> None:
