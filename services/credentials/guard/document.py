@@ -10,7 +10,8 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from chassis.errors import NeverWorks
-from services.credentials.guard.policy import GlobalPolicy, GuardPolicy
+from services.credentials.guard.policy import GlobalPolicy, GuardPolicy, Owner
+from services.credentials.people.rules_notice import WORDS_BY_LANGUAGE, template_faults
 
 MAX_BYTES: Final = 65_536
 P = TypeVar("P", GuardPolicy, GlobalPolicy)
@@ -68,9 +69,21 @@ def policy_of(content: bytes, kind: type[P]) -> P:
     if not isinstance(said, dict):
         raise PolicyRefused("the file is a mapping of fields, such as `mode: dry_run`")
     try:
-        return kind.model_validate_json(json.dumps(said), strict=True)
+        policy = kind.model_validate_json(json.dumps(said), strict=True)
     except ValidationError as error:
         raise PolicyRefused(_described(error, kind)) from error
+    if isinstance(policy, GuardPolicy) and (faults := _faults(policy.owner)):
+        raise PolicyRefused("; ".join(faults))
+    return policy
+
+
+def _faults(owner: Owner) -> list[str]:
+    """Return what is wrong with how a client's owner is told."""
+    faults = [f"owner.{fault}" for fault in template_faults(owner.templates)]
+    if owner.language not in {*owner.templates, *WORDS_BY_LANGUAGE}:
+        known = ", ".join(sorted(WORDS_BY_LANGUAGE))
+        faults.append(f"owner.language: no template of owner.templates is {owner.language}, and ours are {known}")
+    return faults
 
 
 def _read(content: bytes) -> Any:

@@ -84,8 +84,34 @@ def test_deeply_nested_text_is_refused_rather_than_followed() -> None:
         policy_of(b"[" * 20_000, GuardPolicy)
 
 
+NORWEGIAN = b"""
+owner:
+  language: no
+  templates:
+    no: |
+      {happened}
+      {done}
+      {next}
+"""
+
+
 def test_norwegian_is_a_language() -> None:
-    assert policy_of(b"owner: {language: no}", GuardPolicy).owner.language == "no"
+    assert policy_of(NORWEGIAN, GuardPolicy).owner.language == "no"
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "told"),
+    [
+        pytest.param(b"{done}", b"{password}", "owner.templates.no: {password} is no placeholder", id="no such place"),
+        pytest.param(b"{next}", b"", "owner.templates.no: {next} is missing", id="something is not told"),
+        pytest.param(b"language: no", b"language: fr", "owner.language: no template", id="a language without words"),
+    ],
+)
+def test_a_clients_template_is_checked_before_it_holds(before: bytes, after: bytes, told: str) -> None:
+    with pytest.raises(PolicyRefused) as refused:
+        policy_of(NORWEGIAN.replace(before, after), GuardPolicy)
+
+    assert told in str(refused.value)
 
 
 def test_what_is_shown_can_be_set_again() -> None:
