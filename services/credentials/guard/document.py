@@ -72,7 +72,8 @@ def policy_of(content: bytes, kind: type[P]) -> P:
         policy = kind.model_validate_json(json.dumps(said), strict=True)
     except ValidationError as error:
         raise PolicyRefused(_described(error, kind)) from error
-    if isinstance(policy, GuardPolicy) and (faults := _faults(policy.owner)):
+    faults = _faults(policy.owner) if isinstance(policy, GuardPolicy) else []
+    if faults:
         raise PolicyRefused("; ".join(faults))
     return policy
 
