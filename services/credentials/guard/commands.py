@@ -12,7 +12,7 @@ import yaml
 
 from chassis import commands
 from services.credentials.guard import store_commands
-from services.credentials.guard.document import policy_of
+from services.credentials.guard.document import global_policy_of, guard_policy_of
 from services.credentials.guard.options import Client, Global, Json, Reason, chosen, said, stop_without_client
 from services.credentials.guard.policy import STRICT, GlobalPolicy, GuardPolicy
 
@@ -43,7 +43,7 @@ def set_policy(
 
 
 async def _set(content: bytes, client: str | None, reason: str) -> dict[str, object] | None:
-    policy = policy_of(content, GlobalPolicy) if client is None else policy_of(content, GuardPolicy)
+    policy = global_policy_of(content) if client is None else guard_policy_of(content)
     document = _document(policy)
     async with store_commands.operating() as tx:
         tenant = await store_commands.tenant_of(tx, client)
@@ -90,7 +90,7 @@ def show_policy(*, client: Client = None, everyone: Global = False, as_json: Jso
 
 
 def written(document: Mapping[str, Any]) -> str:
-    """Return a document as YAML that `policy_of` reads."""
+    """Return a document as YAML that `guard set` reads."""
     return yaml.safe_dump(dict(document), sort_keys=False, allow_unicode=True, default_flow_style=None, width=100)
 
 

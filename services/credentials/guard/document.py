@@ -55,12 +55,28 @@ _Strict.add_implicit_resolver(
 _Strict.add_implicit_resolver("tag:yaml.org,2002:null", re.compile(r"^(?:null|~|)$"), ["n", "~", ""])
 
 
-def policy_of(content: bytes, kind: type[P]) -> P:
-    """Return the policy that a file describes; what it leaves out has its default.
+def guard_policy_of(content: bytes) -> GuardPolicy:
+    """Return the policy of one client that a file describes; what it leaves out has its default.
 
     Raises:
         PolicyRefused: it is too large, no YAML, or has a field that is unknown or wrong.
     """
+    policy = _validated(content, GuardPolicy)
+    if faults := _faults(policy.owner):
+        raise PolicyRefused("; ".join(faults))
+    return policy
+
+
+def global_policy_of(content: bytes) -> GlobalPolicy:
+    """Return the policy for all clients together that a file describes; what it leaves out has its default.
+
+    Raises:
+        PolicyRefused: as above.
+    """
+    return _validated(content, GlobalPolicy)
+
+
+def _validated(content: bytes, kind: type[P]) -> P:
     if len(content) > MAX_BYTES:
         raise PolicyRefused(f"the file has {len(content)} bytes; at most {MAX_BYTES} are read")
     said = _read(content)
@@ -69,13 +85,9 @@ def policy_of(content: bytes, kind: type[P]) -> P:
     if not isinstance(said, dict):
         raise PolicyRefused("the file is a mapping of fields, such as `mode: dry_run`")
     try:
-        policy = kind.model_validate_json(json.dumps(said), strict=True)
+        return kind.model_validate_json(json.dumps(said), strict=True)
     except ValidationError as error:
         raise PolicyRefused(_described(error, kind)) from error
-    faults = _faults(policy.owner) if isinstance(policy, GuardPolicy) else []
-    if faults:
-        raise PolicyRefused("; ".join(faults))
-    return policy
 
 
 def _faults(owner: Owner) -> list[str]:

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from services.credentials.guard.commands import changed, written
-from services.credentials.guard.document import MAX_BYTES, PolicyRefused, policy_of
-from services.credentials.guard.policy import STRICT, GlobalPolicy, GuardPolicy
+from services.credentials.guard.document import MAX_BYTES, PolicyRefused, global_policy_of, guard_policy_of
+from services.credentials.guard.policy import STRICT, GlobalPolicy
 
 LIVE = b"""
 # Agreed with the owner.
@@ -27,7 +27,7 @@ levels: {ticket: 10, reset: 30}
 
 
 def test_a_file_says_what_differs_and_the_rest_has_its_default() -> None:
-    policy = policy_of(LIVE, GuardPolicy)
+    policy = guard_policy_of(LIVE)
 
     assert (policy.mode, policy.caps.per_hour, policy.caps.share) == ("live", 5, 0.1)
     assert policy.live_feeds == {"exposure/spycloud/main"}
@@ -36,8 +36,8 @@ def test_a_file_says_what_differs_and_the_rest_has_its_default() -> None:
 
 
 def test_an_empty_file_allows_nothing() -> None:
-    assert policy_of(b"", GuardPolicy) == STRICT
-    assert policy_of(b"# nothing yet\n", GlobalPolicy) == GlobalPolicy()
+    assert guard_policy_of(b"") == STRICT
+    assert global_policy_of(b"# nothing yet\n") == GlobalPolicy()
 
 
 @pytest.mark.parametrize(
@@ -67,21 +67,21 @@ def test_an_empty_file_allows_nothing() -> None:
 )
 def test_a_file_with_an_error_is_refused_and_the_field_named(text: str, told: str) -> None:
     with pytest.raises(PolicyRefused) as refused:
-        policy_of(text.encode(), GuardPolicy)
+        guard_policy_of(text.encode())
 
     assert told in str(refused.value)
 
 
 def test_bytes_that_are_no_text_or_too_many_are_refused() -> None:
     with pytest.raises(PolicyRefused, match="not UTF-8"):
-        policy_of(b"\xff\xfe", GuardPolicy)
+        guard_policy_of(b"\xff\xfe")
     with pytest.raises(PolicyRefused, match="at most"):
-        policy_of(b" " * (MAX_BYTES + 1), GuardPolicy)
+        guard_policy_of(b" " * (MAX_BYTES + 1))
 
 
 def test_deeply_nested_text_is_refused_rather_than_followed() -> None:
     with pytest.raises(PolicyRefused):
-        policy_of(b"[" * 20_000, GuardPolicy)
+        guard_policy_of(b"[" * 20_000)
 
 
 NORWEGIAN = b"""
@@ -96,7 +96,7 @@ owner:
 
 
 def test_norwegian_is_a_language() -> None:
-    assert policy_of(NORWEGIAN, GuardPolicy).owner.language == "no"
+    assert guard_policy_of(NORWEGIAN).owner.language == "no"
 
 
 @pytest.mark.parametrize(
@@ -109,15 +109,15 @@ def test_norwegian_is_a_language() -> None:
 )
 def test_a_clients_template_is_checked_before_it_holds(before: bytes, after: bytes, told: str) -> None:
     with pytest.raises(PolicyRefused) as refused:
-        policy_of(NORWEGIAN.replace(before, after), GuardPolicy)
+        guard_policy_of(NORWEGIAN.replace(before, after))
 
     assert told in str(refused.value)
 
 
 def test_what_is_shown_can_be_set_again() -> None:
-    policy = policy_of(LIVE, GuardPolicy)
+    policy = guard_policy_of(LIVE)
 
-    again = policy_of(written(json.loads(policy.model_dump_json())).encode(), GuardPolicy)
+    again = guard_policy_of(written(json.loads(policy.model_dump_json())).encode())
 
     assert again == policy
 
