@@ -44,8 +44,9 @@ async def call_of(scope: Scope, receive: Receive) -> Call:
 
 async def give(answer: Answer, send: Send) -> None:
     """Send one answer as JSON."""
-    written = json.dumps(answer.body, separators=(",", ":")).encode()
+    written = b"" if answer.status == 204 else json.dumps(answer.body, separators=(",", ":")).encode()
     head = [(b"content-type", b"application/json"), (b"content-length", str(len(written)).encode())]
+    head = head if written else []  # RFC 9110 section 8.6: no length where there is no content
     head += [(name.encode(), value.encode()) for name, value in answer.headers.items()]
     await send({"type": "http.response.start", "status": answer.status, "headers": head})
     await send({"type": "http.response.body", "body": written})
