@@ -147,6 +147,16 @@ async def keep_exposures(
         await tx.execute(KEEP_EXPOSURES, *zip(*rows, strict=True), recorded_at)
 
 
+EXPOSURES: Final[LiteralString] = """
+    SELECT found FROM exposure WHERE case_id = $1 ORDER BY recorded_at, event_id
+"""
+
+
+async def load_exposures(tx: Connection, case: UUID) -> list[ExposureFound]:
+    """Return what feeds said that belongs to a case, in the order in which it arrived."""
+    return [_FOUND.validate_python(row["found"]) for row in await tx.fetch(EXPOSURES, case)]
+
+
 OUT_OF_REACH: Final[LiteralString] = """
     SELECT DISTINCT c.directory, c.object_id
     FROM exposure_case AS c

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 from uuid import UUID
 
 from chassis.postgres import Connection
@@ -50,10 +50,17 @@ async def save_clients(tx: Connection, clients: Sequence[tuple[UUID, ClientChang
     return {row["tenant_id"] for row in rows}
 
 
-CLIENT_NAME: Final[LiteralString] = "SELECT name FROM client WHERE tenant_id = $1"
+CLIENT: Final[LiteralString] = "SELECT name, owner_contact FROM client WHERE tenant_id = $1"
 
 
-async def client_name(tx: Connection, tenant: UUID) -> str | None:
-    """Return how people call a client; `None`: its record has not come yet."""
-    name: str | None = await tx.fetchval(CLIENT_NAME, tenant)
-    return name
+class Client(NamedTuple):
+    """How people call a client, and whom the client named to be told."""
+
+    name: str
+    owner_contact: str | None
+
+
+async def client(tx: Connection, tenant: UUID) -> Client | None:
+    """Return a client; `None`: its record has not come yet."""
+    row = await tx.fetchrow(CLIENT, tenant)
+    return None if row is None else Client(row["name"], row["owner_contact"])

@@ -78,15 +78,17 @@ def shows_reset(before: datetime | None, account: Account) -> bool | None:
     return before is None or account.password_changed_at > before
 
 
-def shows_change(case: Case, account: Account) -> bool:
-    """Return whether the directory shows that a person has changed the exposed password, and ended exposed sessions.
+def shown_change(case: Case, account: Account) -> datetime | None:
+    """Return when a person changed the exposed password, exposed sessions ended too; `None`: nothing shows that.
 
     Where a directory does not tell since when sessions are valid, the changed password is what can be seen.
     """
     changed_at, sessions_at = account.password_changed_at, account.sessions_valid_from
     if changed_at is None or changed_at <= case.evidence.at:
-        return False
-    return not case.evidence.session or sessions_at is None or sessions_at > case.evidence.at
+        return None
+    if case.evidence.session and sessions_at is not None and sessions_at <= case.evidence.at:
+        return None
+    return changed_at
 
 
 def let_through(verified: int, batches: Sequence[int]) -> int | None:

@@ -41,6 +41,7 @@ class Row:
     state: StepState
     acted_at: datetime | None
     done_at: datetime | None
+    proof: str | None = None
 
 
 DUE: Final[LiteralString] = """
@@ -103,7 +104,7 @@ async def lease(place: Place, due: Sequence[Due], *, now: datetime, until: datet
 
 
 LOAD: Final[LiteralString] = """
-    SELECT case_id, step, state, acted_at, done_at FROM case_step
+    SELECT case_id, step, state, acted_at, done_at, proof FROM case_step
     WHERE case_id = ANY($1::uuid[]) ORDER BY case_id, step FOR UPDATE
 """
 
@@ -112,7 +113,8 @@ async def load_for_update(tx: Connection, cases: Collection[UUID]) -> dict[UUID,
     """Return by case its steps, locked. Lock the cases first."""
     found: dict[UUID, dict[CaseStep, Row]] = {case: {} for case in cases}
     for row in await tx.fetch(LOAD, sorted(set(cases))):
-        kept = Row(state=StepState(row["state"]), acted_at=row["acted_at"], done_at=row["done_at"])
+        state, proof = StepState(row["state"]), row["proof"]
+        kept = Row(state=state, acted_at=row["acted_at"], done_at=row["done_at"], proof=proof)
         found[row["case_id"]][CaseStep(row["step"])] = kept
     return found
 
@@ -184,13 +186,13 @@ FORGET: Final[LiteralString] = """
 """
 
 
-async def forget_act(place: Place, turn: Turn) -> None:
-    """Note that the act certainly did not happen; one of an earlier lease may have.
+async def forget_act(place: Place, turn: Turn, *, before: datetime | None = None) -> None:
+    """Note that the act certainly did not happen; one of an earlier lease may have, at `before`.
 
     Raises:
         LostLease: someone else has the step.
     """
-    await _fenced(place, FORGET, turn, turn.acted_at)
+    await _fenced(place, FORGET, turn, before)
 
 
 POSTPONE: Final[LiteralString] = """
