@@ -17,6 +17,9 @@ from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
 from services.compliance.commands import catalog_app, figures_app, obligation_app
+from services.credentials.directory.commands import directory_app
+from services.credentials.directory.commands_identity import identity_app
+from services.credentials.directory.commands_offboarding import offboarding_app
 from services.credentials.guard.commands import guard_app
 from services.credentials.guard.commands_breaker import breaker_app
 from services.gateway.commands import client_app, source_app
@@ -55,6 +58,9 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(obligation_app, name="obligation")
 app.add_typer(figures_app, name="figures")
 app.add_typer(ticket_app, name="ticket")
+app.add_typer(directory_app, name="directory")
+app.add_typer(identity_app, name="identity")
+app.add_typer(offboarding_app, name="offboarding")
 app.add_typer(guard_app, name="guard")
 app.add_typer(breaker_app, name="breaker")
 

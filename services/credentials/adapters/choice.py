@@ -10,7 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from chassis.settings import read
 from services.credentials.adapters import active_directory, entra, google, okta, openldap
 from services.credentials.adapters.directory import Directory
-from services.credentials.adapters.link import Kind, Link, Secrets
+from services.credentials.adapters.link import Kind, Link, Options, Secrets
 
 
 class DirectorySettings(BaseSettings):
@@ -40,3 +40,12 @@ CONNECT: Final[Mapping[Kind, Connect]] = {
     Kind.OKTA: okta.connect,
     Kind.GOOGLE: google.connect,
 }
+
+OPTIONS: Final[Mapping[Kind, type[Options]]] = {
+    Kind.ACTIVE_DIRECTORY: active_directory.ActiveDirectoryOptions,
+    Kind.OPENLDAP: openldap.OpenLdapOptions,
+    Kind.ENTRA: entra.EntraOptions,
+    Kind.OKTA: okta.OktaOptions,
+    Kind.GOOGLE: google.GoogleOptions,
+}
+"""What an operator may say of a directory of each kind."""

@@ -98,14 +98,15 @@ async def succeed(tx: Connection, due: Due, *, next_at: datetime, began_at: date
 
 FAIL: Final[LiteralString] = """
     UPDATE directory
-    SET lease = NULL, leased_until = NULL, next_at = $3, failed_at = $4, failures = failures + 1, last_error = $5
+    SET lease = NULL, leased_until = NULL, next_at = CASE WHEN next_at > $6 THEN next_at ELSE $3 END,
+        failed_at = $4, failures = failures + 1, last_error = $5
     WHERE name = $1 AND lease = $2
 """
 
 
-async def fail(tx: Connection, due: Due, *, next_at: datetime, at: datetime, reason: str) -> None:
+async def fail(tx: Connection, due: Due, *, next_at: datetime, began_at: datetime, at: datetime, reason: str) -> None:
     """Say that a reading failed: what was fresh before grows older."""
-    await tx.execute(FAIL, due.link.directory, due.lease, next_at, at, reason)
+    await tx.execute(FAIL, due.link.directory, due.lease, next_at, at, reason, began_at)
 
 
 LINKS: Final[LiteralString] = """

@@ -119,7 +119,7 @@ class Sync:
             points.reached("directory read")
             accounts = await self._finish(due, began_at)
         except (NeverWorks, *TRANSIENT) as error:
-            await self._failed(due, error)
+            await self._failed(due, error, began_at)
             return
         METERS.add(Count.POLLS, vendor=due.link.kind, outcome="ok")
         log.info("directory read", extra={"directory": due.link.directory, "accounts": accounts})
@@ -164,7 +164,7 @@ class Sync:
                 raise LeaseLost(f"{name}: the lease ended before the reading did")
         return seen
 
-    async def _failed(self, due: Due, error: Exception) -> None:
+    async def _failed(self, due: Due, error: Exception, began_at: datetime) -> None:
         now, failures, name = self._on.clock(), due.failures + 1, due.link.directory
         next_at = rules_sync.after_failure(
             now,
@@ -177,7 +177,7 @@ class Sync:
         log.warning("directory not read", extra={"directory": name, "failures": failures, "reason": _reason(error)})
         try:
             async with transaction(self._on.pool) as tx:
-                await store_directory.fail(tx, due, next_at=next_at, at=now, reason=_reason(error))
+                await store_directory.fail(tx, due, next_at=next_at, began_at=began_at, at=now, reason=_reason(error))
         except TRANSIENT as again:
             log.warning("cannot note a failed reading", extra={"directory": name, "reason": _reason(again)})
 

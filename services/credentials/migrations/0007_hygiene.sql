@@ -60,6 +60,6 @@ GRANT INSERT (offboarding_id, tenant_id, login, directories, object_ids, leaves_
 GRANT INSERT (offboarding_id, number, tenant_id, item), UPDATE (done_at, done_by, note)
     ON offboarding_item TO patchline_operator;
 CREATE POLICY operator_calls_off ON offboarding AS RESTRICTIVE FOR UPDATE TO patchline_operator
-    USING (called_off_at IS NULL);
+    USING (called_off_at IS NULL) WITH CHECK (called_off_at IS NOT NULL);
 CREATE POLICY operator_completes ON offboarding_item AS RESTRICTIVE FOR UPDATE TO patchline_operator
-    USING (done_at IS NULL);
+    USING (done_at IS NULL) WITH CHECK (done_at IS NOT NULL);
