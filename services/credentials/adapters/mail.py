@@ -140,10 +140,10 @@ def written(letter: Letter, sender: str) -> EmailMessage:
     except ValueError as error:
         raise MailRefused("a header of the letter has more than one line") from error
     message["Date"] = format_datetime(letter.at)
-    message["Content-Language"] = letter.language
     message["Auto-Submitted"] = "auto-generated"
     message["X-Auto-Response-Suppress"] = "All"
     message.set_content(letter.text, cte="base64")
+    message["Content-Language"] = letter.language
     return message
 
 
