@@ -34,7 +34,7 @@ HIBP = "exposure/hibp/main"
 
 EMPTY = (
     "TRUNCATE guard_document, breaker, breaker_move, guard_act, guard_arrival, promise, outbox, aggregate_sequence, "
-    "directory, identity"
+    "directory, identity, exposure_case, case_step, exposure, history"
 )
 """The audit stays: nobody may empty it."""
 
