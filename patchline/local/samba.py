@@ -108,7 +108,7 @@ class Samba:
             say("samba: making a domain (once)")
             self._make()
         say(f"samba: starting on {self.url}")
-        settings = str(self._domain / "etc" / "smb.conf")
+        settings = str(self.database / "etc" / "smb.conf")
         argv = (str(_SERVER), "-i", "-M", "single", "-s", settings, "--debug-stdout")
         self.child = Child(Command(name="samba", argv=argv, log_path=self._place / "samba.log"))
         self.child.start()
@@ -121,7 +121,8 @@ class Samba:
             self.child.stop()
 
     @property
-    def _domain(self) -> Path:
+    def database(self) -> Path:
+        """Return the folder with the domain, for Samba's own tools."""
         return self._place / "domain"
 
     @property
@@ -138,7 +139,7 @@ class Samba:
             if not path.exists():
                 place.write_private(path, f"Aa1-{secrets.token_urlsafe(18)}")  # of all classes that a domain asks for
         wanted = {
-            "place": str(self._domain),
+            "place": str(self.database),
             "address": self.address,
             "realm": REALM,
             "netbios": NETBIOS,

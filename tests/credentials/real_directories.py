@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+import subprocess
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
@@ -15,7 +16,7 @@ from patchline.local.samba import Samba
 from patchline.local.slapd import GROUPS, PEOPLE, SUFFIX, Slapd
 from services.credentials.adapters.active_directory import ActiveDirectory
 from services.credentials.adapters.ldap import Ldap
-from services.credentials.adapters.ldap_wire import Server
+from services.credentials.adapters.ldap_wire import Changes, Server
 from services.credentials.adapters.openldap import OpenLdap, OpenLdapOptions
 from services.credentials.adapters.rules_ldap import sid_of
 from services.credentials.records import Account
@@ -107,6 +108,13 @@ class DomainAdmin(Admin):
     def sid_of(self, dn: str) -> str:
         return sid_of(self.read(dn, "objectSid")["objectSid"][0])
 
+    def deny_reading(self, dn: str, attribute: str, sid: str) -> None:
+        """Take the right to read one attribute of one entry from somebody."""
+        place = self.local.database
+        files = ("-H", f"{place}/private/sam.ldb", "-s", f"{place}/etc/smb.conf")
+        rule = ("--objectdn", dn, "--sddl", f"(OD;;RP;{attribute};;{sid})")
+        subprocess.run(["samba-tool", "dsacl", "set", *files, *rule], check=True, capture_output=True, timeout=30)
+
     def changed(self, dn: str) -> int:
         return int(self.read(dn, "pwdLastSet")["pwdLastSet"][0])
 
@@ -141,18 +149,30 @@ def connection(local: Samba | Slapd, user: str, password: str) -> ldap3.Connecti
     )
 
 
-def active_directory(local: Samba, *, password: str = "", base: str = "", **limits: Any) -> ActiveDirectory:
+class Deaf(Ldap):
+    """A server that says yes to every write and does nothing."""
+
+    async def replace(self, dn: str, changes: Changes) -> None:
+        """Say yes."""
+
+    async def set_password(self, dn: str, password: str) -> None:
+        """Say yes."""
+
+
+def active_directory(
+    local: Samba, *, password: str = "", base: str = "", kind: type[Ldap] = Ldap, **limits: Any
+) -> ActiveDirectory:
     """Return the adapter on a real domain, as our own account."""
     login = local.connector
-    ldap = Ldap(server_of(local, **limits), login.user, SecretStr(password or login.password))
+    ldap = kind(server_of(local, **limits), login.user, SecretStr(password or login.password))
     return ActiveDirectory(ldap, base=base, domains=frozenset({"corp.example.com"}))
 
 
-def open_ldap(local: Slapd, *, password: str = "", **limits: Any) -> OpenLdap:
+def open_ldap(local: Slapd, *, password: str = "", kind: type[Ldap] = Ldap, **limits: Any) -> OpenLdap:
     """Return the adapter on a real OpenLDAP, as our own account."""
     login = local.connector
     options = OpenLdapOptions(url=local.url, user=login.user, ca="ca", base=SUFFIX, domains="corp.example.com")
-    return OpenLdap(Ldap(server_of(local, **limits), login.user, SecretStr(password or login.password)), options)
+    return OpenLdap(kind(server_of(local, **limits), login.user, SecretStr(password or login.password)), options)
 
 
 async def all_accounts(directory: ActiveDirectory | OpenLdap) -> dict[str, Account]:

@@ -8,17 +8,20 @@ import pytest
 
 from patchline.local.samba import Samba
 from services.credentials.adapters.active_directory import ActiveDirectory
-from services.credentials.adapters.directory import NoSuchAccount, NotAllowed
+from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten
 from services.credentials.records import Authority, Mark
 from tests.credentials.real_directories import (
     NEVER_EXPIRES,
     NORMAL,
     PASSWORD,
+    Deaf,
     DomainAdmin,
     active_directory,
     all_accounts,
     connection,
 )
+
+PWD_LAST_SET = "bf967a0a-0de6-11d0-a285-00aa003049e2"
 
 
 @pytest.fixture
@@ -143,6 +146,29 @@ async def test_our_account_can_write_nothing_but_passwords(
 
     assert ours.result["result"] == 50
     ours.unbind()
+
+
+async def test_nothing_is_written_where_nobody_could_read_back(
+    domain: Samba, admin: DomainAdmin, directory: ActiveDirectory
+) -> None:
+    kim = admin.person("kim")
+    ours = admin.sid_of(f"CN=svc-patchline,CN=Users,{domain.suffix}")
+    admin.deny_reading(admin.dn("kim"), PWD_LAST_SET, ours)
+
+    with pytest.raises(NotAllowed, match="pwdLastSet"):
+        await directory.invalidate(kim)
+
+    assert admin.binds("kim")
+
+
+async def test_a_write_that_was_accepted_and_does_not_show_is_for_a_person(domain: Samba, admin: DomainAdmin) -> None:
+    lou = admin.person("lou")
+    directory = active_directory(domain, kind=Deaf)
+
+    with pytest.raises(NotAsWritten):
+        await directory.invalidate(lou)
+
+    await directory.close()
 
 
 async def test_accounts_that_no_machine_resets_are_refused_before_anything_is_sent(

@@ -13,7 +13,7 @@ from pydantic import Field
 
 from services.credentials.adapters import rules_active_directory as rules
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten
-from services.credentials.adapters.ldap import Ldap, LdapRefused
+from services.credentials.adapters.ldap import Ldap, LdapRefused, after_a_write
 from services.credentials.adapters.ldap_wire import Server
 from services.credentials.adapters.link import Link, Options, Secrets, options_of
 from services.credentials.adapters.random_password import random_password
@@ -107,10 +107,11 @@ class ActiveDirectory:
         although the directory shows a change, so a lost answer is answered by doing it again.
         """
         before = await self._changeable(object_id)
-        for _ in range(TIMES):
-            quoted = f'"{random_password().get_secret_value()}"'.encode("utf-16-le")
-            await self._ldap.replace(before.dn, {"unicodePwd": [quoted]})
-        after = await self._entry(object_id, ["pwdLastSet"])
+        await self._write(before.dn)
+        with after_a_write():
+            for _ in range(TIMES - 1):
+                await self._write(before.dn)
+            after = await self._entry(object_id, ["pwdLastSet"])
         if after is None:
             raise NoSuchAccount("the account went away while its password was changed")
         if after.number("pwdLastSet") <= before.number("pwdLastSet"):
@@ -125,6 +126,10 @@ class ActiveDirectory:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._ldap.close()
+
+    async def _write(self, dn: str) -> None:
+        quoted = f'"{random_password().get_secret_value()}"'.encode("utf-16-le")
+        await self._ldap.replace(dn, {"unicodePwd": [quoted]})
 
     async def _changeable(self, object_id: str) -> Entry:
         """Return the entry, if a machine may set its password at all."""

@@ -6,7 +6,8 @@ is followed: only the server that was named is ever spoken to. Why ldap3: ADR 00
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Final
 
 import ldap3
@@ -18,7 +19,7 @@ from chassis.http import Breaker, OutOfTime, Unavailable
 from chassis.telemetry import METERS, Count, Duration
 from chassis.turns import Turns, caller, uptime
 from services.credentials.adapters import ldap_wire
-from services.credentials.adapters.directory import NoSuchAccount, NotAllowed
+from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten
 from services.credentials.adapters.ldap_wire import Changes, Result, Scope, Server
 from services.credentials.adapters.rules_ldap import Entry, Meaning, meaning
 
@@ -233,6 +234,22 @@ class Ldap:
             self._breaker.succeeded()
         METERS.add(Count.OUTBOUND, host=self.host, outcome=outcome)
         METERS.record(Duration.OUTBOUND, time.monotonic() - started, host=self.host)
+
+
+@contextmanager
+def after_a_write() -> Iterator[None]:
+    """Tell of whatever goes wrong from here on that something was written already.
+
+    Raises:
+        Unavailable: always `ambiguous`.
+        NotAsWritten: what follows will never work; a person must look at what the first write left.
+    """
+    try:
+        yield
+    except Unavailable as error:
+        raise Unavailable(str(error), retry_after_seconds=error.retry_after_seconds, ambiguous=True) from error
+    except (NotAllowed, LdapRefused) as error:
+        raise NotAsWritten(f"the password was written, and then: {error}") from error
 
 
 def _check_time() -> None:

@@ -24,9 +24,10 @@ _DISTRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "doesn't match any name")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Where a directory is. `name` is what its certificate must be made out to; `ca_file` the only one that is trusted.
+    """Where a directory is, and what is trusted there: the authority of `ca_file` alone.
 
-    Rates in operations, time-outs in seconds; whole ones, as sockets want them.
+    Its certificate is made out to the host of `url`, or to `name`. Rates in operations; time-outs in whole seconds, as
+    sockets want them.
     """
 
     url: str
@@ -181,4 +182,6 @@ def _result(connection: ldap3.Connection, *, said: str = "") -> Result:
 
 
 def _entry(shown: Mapping[str, Any]) -> Entry:
-    return Entry(shown["dn"], {name.lower(): tuple(values) for name, values in shown["raw_attributes"].items()})
+    """Return an entry; ldap3 shows what was asked for and is not there as an attribute without values."""
+    values = {name.lower(): tuple(each) for name, each in shown["raw_attributes"].items() if each}
+    return Entry(shown["dn"], values)

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from services.credentials.adapters import rules_openldap as rules
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten
-from services.credentials.adapters.ldap import Ldap
+from services.credentials.adapters.ldap import Ldap, after_a_write
 from services.credentials.adapters.ldap_wire import Server
 from services.credentials.adapters.link import Link, Options, Secrets, options_of
 from services.credentials.adapters.random_password import random_password
@@ -78,7 +78,8 @@ class OpenLdap:
         """Give the account a random password, and read back that the server changed it. May be repeated."""
         before = await self._changeable(object_id)
         await self._ldap.set_password(before.dn, random_password().get_secret_value())
-        after = await self._entry(object_id)
+        with after_a_write():
+            after = await self._entry(object_id)
         if after is None:
             raise NoSuchAccount("the account went away while its password was changed")
         if not rules.has_changed(before, after):
