@@ -32,7 +32,7 @@ CAUSES_OF_TICKET: Final[LiteralString] = """
 """What the acts of a ticket were caused by; no raw id where that is no delivery's event but a record of the asset."""
 
 FACTS_OF_ASSETS: Final[LiteralString] = """
-    SELECT f.event_id, f.device_id, d.asset_id::text AS asset, t.raw_id, f.type LIKE '%failed%' AS is_failure
+    SELECT f.event_id, f.device_id, d.asset_id, t.raw_id, f.type LIKE '%failed%' AS is_failure
     FROM compliance.device AS d
     JOIN compliance.patch_fact AS f USING (device_id)
     JOIN gateway.translated AS t ON t.event_id = f.event_id
@@ -54,8 +54,9 @@ INVENTORY: Final[LiteralString] = """
     FROM inventory.device_fact WHERE event_id = ANY($1::uuid[])
 """
 COMPLIANCE: Final[LiteralString] = """
-    SELECT event_id, type, device, device_id, occurred_at, recorded_at
-    FROM compliance.patch_fact WHERE event_id = ANY($1::uuid[])
+    SELECT f.event_id, f.type, f.device, f.device_id, d.asset_id, f.occurred_at, f.recorded_at
+    FROM compliance.patch_fact AS f LEFT JOIN compliance.device AS d USING (device_id)
+    WHERE f.event_id = ANY($1::uuid[])
 """
 CHANGES: Final[LiteralString] = """
     WITH own AS (SELECT * FROM unnest($1::uuid[], $2::uuid[]) AS own (fact, cause))
@@ -134,14 +135,18 @@ async def deliveries_of_ticket(tx: Connection, asked: str, most: int) -> list[UU
     found += [
         row["raw_id"]
         for row in reversed(facts)
-        if row["is_failure"] or asset_change(row["event_id"], row["device_id"]) in derived
+        if row["is_failure"] or derived.intersection(asset_changes(dict(row)))
     ]
     return list(dict.fromkeys(found))[:most]
 
 
-def asset_change(event: UUID, asset: UUID) -> UUID:
-    """Return the id that the record of an asset has which this event made or changed."""
-    return ids.fact_id(event, AssetChanged.TYPE, str(asset))
+def asset_changes(fact: Row) -> list[UUID]:
+    """Return the ids that a record has which this fact made or changed: its device's own, and that of its machine.
+
+    They are two where inventory merged the device with others.
+    """
+    assets = {fact["device_id"], fact["asset_id"]} - {None}
+    return sorted(ids.fact_id(fact["event_id"], AssetChanged.TYPE, str(each)) for each in assets)
 
 
 async def tables(tx: Connection, raw_id: UUID) -> Tables:
@@ -149,7 +154,7 @@ async def tables(tx: Connection, raw_id: UUID) -> Tables:
     translated = await _rows(tx, TRANSLATED, raw_id)
     events = [row["event_id"] for row in translated]
     compliance = await _rows(tx, COMPLIANCE, events)
-    records = [(row["event_id"], asset_change(row["event_id"], row["device_id"])) for row in compliance]
+    records = [(row["event_id"], record) for row in compliance for record in asset_changes(row)]
     own = [*((event, event) for event in events), *records]
     facts, origins = [fact for fact, _ in own], [cause for _, cause in own]
     changes = await _rows(tx, CHANGES, facts, origins)

@@ -1,6 +1,7 @@
 """Inventory's records, as compliance has heard them: where a rebuild of compliance takes its assets from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final, LiteralString
 from uuid import UUID
 
@@ -12,12 +13,20 @@ from contracts.topics import Topic
 from patchline.rebuild import gateway
 from patchline.rebuild.logs import Logs, Span, header
 from patchline.rebuild.sessions import Sessions
+from services.inventory import store, store_merges
+from services.inventory.rules import Asset
+from services.inventory.rules_labels import labels_of
+from services.inventory.rules_merges import Memberships, groups, survivor_of
+from services.inventory.rules_merges import merged as one_of
 
 RECORDS: Final[LiteralString] = """
     SELECT asset_id, tenant_id, source, device, hostname, os_family, os_name, os_version, os_build, tier,
            first_seen_at, removed_at, sequence
     FROM asset JOIN aggregate_sequence ON aggregate = $1 || '/' || asset_id::text
     ORDER BY asset_id
+"""
+MERGED: Final[LiteralString] = """
+    SELECT asset_id FROM asset_merge
 """
 COLUMNS: Final = (
     "asset_id",
@@ -33,8 +42,8 @@ COLUMNS: Final = (
     "first_seen_at",
     "removed_at",
     "sequence",
-    "device_id",
 )
+LINK_COLUMNS: Final = ("device_id", "tenant_id", "source", "device", "asset_id", "linked_at")
 PAGE: Final = 5000
 STANDING: Final[LiteralString] = "SELECT partition, next_offset FROM compliance.watermark WHERE topic = $1"
 
@@ -48,10 +57,16 @@ async def install(sessions: Sessions, logs: Logs, topic: Topic) -> None:
     async with gateway.snapshot(sessions.inventory) as tx:
         under_way = await gateway.unsent(tx, [topic.name], "ce_subject")
         under_way |= await _unheard(sessions, logs, topic)
+        merged = await _merged(tx)
         async with transaction(sessions.shadow) as shadow:
             async for page in _pages(tx, topic):
-                rows = [_row(row) for row in page if row["asset_id"] not in under_way]
-                await shadow.copy_records_to_table("rebuild_asset", columns=COLUMNS, records=rows)
+                known = [merged.row(row) for row in page]
+                rows = [each for each in known if each["asset_id"] not in under_way]
+                await shadow.copy_records_to_table("rebuild_asset", columns=COLUMNS, records=_columns(rows, COLUMNS))
+                links = [merged.link(row) for row in page if not under_way & merged.one_with(row["asset_id"])]
+                await shadow.copy_records_to_table(
+                    "rebuild_link", columns=LINK_COLUMNS, records=_columns(links, LINK_COLUMNS)
+                )
     async with transaction(sessions.shadow) as shadow:
         for statement in (LIVE_ASSETS, NEWEST, MISSING, REMOVED, MISSING_DEVICES, LINKS):
             await shadow.execute(statement)
@@ -63,8 +78,59 @@ async def _pages(tx: Connection, topic: Topic) -> Any:
         yield page
 
 
-def _row(row: Mapping[str, Any]) -> tuple[object, ...]:
-    return *(row[name] for name in COLUMNS[:-1]), ids.asset_id(row["source"], row["device"])
+def _columns(rows: Iterable[Mapping[str, Any]], names: Iterable[str]) -> list[tuple[object, ...]]:
+    wanted = tuple(names)
+    return [tuple(row[name] for name in wanted) for row in rows]
+
+
+@dataclass(frozen=True, slots=True)
+class _Merged:
+    """The assets that were ever merged, and the one record of each group of them."""
+
+    memberships: Memberships
+    records: Mapping[UUID, Asset]
+
+    def row(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what inventory told last of an asset: the record of all that are one with it, or that it is gone."""
+        told = dict(row)
+        membership = self.memberships.get(told["asset_id"])
+        if membership is None:
+            return told
+        if membership.surviving_id != membership.asset_id:
+            return told | {"removed_at": membership.since_at}
+        one = self.records[membership.asset_id]
+        labels = labels_of(one.said)
+        words = {name: one.said[name] for name in ("hostname", "os_name", "os_version", "os_build", "removed_at")}
+        concluded = {"os_family": labels.os_family.value, "tier": labels.tier.value}
+        return told | words | concluded | {
+            "source": one.source, "device": one.device, "first_seen_at": one.first_seen_at
+        }  # fmt: skip
+
+    def link(self, row: Mapping[str, Any]) -> dict[str, Any]:
+        """Return which asset an asset's own device belongs to, and since when it was so."""
+        membership = self.memberships.get(row["asset_id"])
+        return {
+            "device_id": ids.asset_id(row["source"], row["device"]),
+            "tenant_id": row["tenant_id"],
+            "source": row["source"],
+            "device": row["device"],
+            "asset_id": row["asset_id"] if membership is None else membership.surviving_id,
+            "linked_at": row["first_seen_at"] if membership is None else membership.since_at,
+        }
+
+    def one_with(self, asset_id: UUID) -> set[UUID]:
+        """Return the assets whose records say whose its device is."""
+        return {asset_id, survivor_of(asset_id, self.memberships)}
+
+
+async def _merged(tx: Connection) -> _Merged:
+    merged = [row["asset_id"] for row in await tx.fetch(MERGED)]
+    memberships = await store_merges.memberships(tx, merged)
+    assets = await store.look(tx, memberships)
+    records = {
+        survivor: one_of([assets[each.asset_id] for each in theirs]) for survivor, theirs in groups(memberships).items()
+    }
+    return _Merged(memberships, records)
 
 
 async def _unheard(sessions: Sessions, logs: Logs, topic: Topic) -> set[UUID]:
@@ -106,7 +172,7 @@ MISSING_DEVICES: Final[LiteralString] = """
     INSERT INTO device (device_id, tenant_id, source, device, registers)
     SELECT coalesce(told.device_id, live.device_id), coalesce(told.tenant_id, live.tenant_id),
            coalesce(told.source, live.source), coalesce(told.device, live.device), '{}'
-    FROM rebuild_asset AS told
+    FROM rebuild_link AS told
     FULL JOIN (SELECT * FROM compliance.device WHERE asset_id IS NOT NULL) AS live USING (device_id)
     ON CONFLICT (device_id) DO NOTHING
 """
@@ -120,9 +186,9 @@ LINKS: Final[LiteralString] = """
                coalesce(told.tenant_id, live.tenant_id) AS tenant_id,
                CASE WHEN told.asset_id IS NULL OR live.registers -> 'asset' ->> 3 = told.asset_id::text
                     THEN live.registers -> 'asset'
-                    ELSE jsonb_build_array(told.first_seen_at, '00000000-0000-0000-0000-000000000000', 'inventory',
+                    ELSE jsonb_build_array(told.linked_at, '00000000-0000-0000-0000-000000000000', 'inventory',
                                            told.asset_id) END AS register
-        FROM rebuild_asset AS told FULL JOIN compliance.device AS live USING (device_id)
+        FROM rebuild_link AS told FULL JOIN compliance.device AS live USING (device_id)
     ) AS linked
     WHERE device.device_id = linked.device_id AND linked.asset_id IS NOT NULL
 """

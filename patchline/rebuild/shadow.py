@@ -69,9 +69,12 @@ WORKPLACE: Final[LiteralString] = """
     CREATE TABLE rebuild_deferred (event_id uuid, raw_id uuid, headers text NOT NULL, event text NOT NULL,
                                    PRIMARY KEY (event_id, raw_id));
     CREATE TABLE rebuild_asset (
-        asset_id uuid PRIMARY KEY, device_id uuid NOT NULL, tenant_id uuid NOT NULL, source text NOT NULL,
-        device text NOT NULL, hostname text, os_family text NOT NULL, os_name text, os_version text, os_build text,
-        tier text NOT NULL, first_seen_at timestamptz NOT NULL, removed_at timestamptz, sequence bigint NOT NULL);
+        asset_id uuid PRIMARY KEY, tenant_id uuid NOT NULL, source text NOT NULL, device text NOT NULL, hostname text,
+        os_family text NOT NULL, os_name text, os_version text, os_build text, tier text NOT NULL,
+        first_seen_at timestamptz NOT NULL, removed_at timestamptz, sequence bigint NOT NULL);
+    CREATE TABLE rebuild_link (
+        device_id uuid PRIMARY KEY, tenant_id uuid NOT NULL, source text NOT NULL, device text NOT NULL,
+        asset_id uuid NOT NULL, linked_at timestamptz NOT NULL);
 """
 WORK_PATH: Final[LiteralString] = "SELECT set_config('search_path', $1, false)"
 

@@ -2,13 +2,17 @@
 
 import json
 from datetime import timedelta
+from uuid import UUID
 
 import asyncpg
 import pytest
 
+from chassis.postgres import open_pool, transaction
 from contracts import ids
 from patchline.rebuild import logs
 from patchline.rebuild.replay import Chosen, Replayed, replay
+from services.inventory import merging
+from services.inventory.merging import Decision
 from simulators.fleet import CLIENTS, NINJAONE_MAIN, PATCHLINE_SCRIPTS
 from simulators.script import EVENING
 from tests.rebuild.product import Product
@@ -38,6 +42,44 @@ async def test_a_day_is_rebuilt_to_the_same_rows_and_nothing_is_published(produc
     assert report.is_swapped
     assert all(each.live == each.rebuilt > 0 for each in report.compared if each.table != "uncatalogued_failure")
     assert await outside(product) == before
+
+
+PAIRS = """
+    SELECT one.asset_id AS one, other.asset_id AS other
+    FROM compliance.obligation AS owed
+    JOIN inventory.asset AS one USING (asset_id)
+    JOIN inventory.asset AS other ON other.tenant_id = one.tenant_id AND other.asset_id <> one.asset_id
+    WHERE owed.state = 'FAILED' AND one.asset_id <> ALL ($1::uuid[])
+      AND one.removed_at IS NULL AND other.removed_at IS NULL
+    ORDER BY 1, 2 LIMIT 1
+"""
+
+
+async def test_machines_that_were_merged_and_parted_by_hand_are_so_after_a_rebuild(product: Product) -> None:
+    pool = await open_pool(product.database.writer("inventory"), application="test")
+    by_hand = Decision(who="test", why="one machine", at=product.now, by_hand=True)
+    [first] = await product.rows(PAIRS, [])
+    async with transaction(pool) as tx:
+        assert isinstance(await merging.merge(tx, list(first.values()), by_hand), UUID)
+    await product.settle()
+    async with transaction(pool) as tx:
+        assert isinstance(await merging.unmerge(tx, first["one"], by_hand), UUID)
+    [second] = await product.rows(PAIRS, list(first.values()))
+    async with transaction(pool) as tx:
+        merged = await merging.merge(tx, list(second.values()), by_hand)
+    await pool.close()
+    await product.settle()
+    known = await product.rows("SELECT * FROM inventory.asset_merge ORDER BY 1")
+
+    reports = [await product.rebuild(service) for service in ("inventory", "compliance")]
+
+    assert [each.listed for each in reports] == [[], []]
+    assert all(each.is_swapped for each in reports)
+    assert await product.rows("SELECT * FROM inventory.asset_merge ORDER BY 1") == known
+    gone = max(second.values())
+    [linked] = await product.rows("SELECT asset_id FROM compliance.device WHERE device_id = $1", gone)
+    assert linked["asset_id"] == merged
+    assert await product.rows("SELECT FROM compliance.obligation WHERE asset_id = $1", gone) == []
 
 
 async def differing(product: Product, service: str) -> set[tuple[str, str, tuple[str, ...]]]:
