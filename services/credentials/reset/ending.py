@@ -68,7 +68,7 @@ class Endings:
             await self._onward(tx, case, now)
             await telling.tell(tx, told)
             if succeeded is not None:
-                await breaker.ended(tx, act_of(turn, case), succeeded=succeeded, now=now)
+                await breaker.ended(tx, act_of(turn, case), now, succeeded=succeeded)
         points.reached(f"step recorded {turn.step}")
         self._relay.wake()
         METERS.add(Count.EFFECTS, kind=turn.step, outcome="done")
@@ -98,7 +98,7 @@ class Endings:
             await store_steps.park(tx, turn, reason)
             await telling.tell(tx, [facts.parked(case, turn.step, reason, at=now)])
             if turn.step in {CaseStep.REVOKED, CaseStep.READ_BACK}:
-                await breaker.ended(tx, act_of(turn, case), succeeded=False, now=now)
+                await breaker.ended(tx, act_of(turn, case), now, succeeded=False)
         self._relay.wake()
         METERS.add(Count.EFFECTS, kind=turn.step, outcome="parked")
 

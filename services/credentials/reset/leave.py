@@ -79,7 +79,7 @@ class Leave:
             raise NotYet(f"waits until earlier resets are verified: {verified} of {begun}", seconds=BATCH_PAUSE_SECONDS)
         identity = situation.whose.identity
         privileged = identity is not None and identity.privileged
-        answer = await breaker.may_act(tx, replace(act_of(turn, case), privileged=privileged), now=now)
+        answer = await breaker.may_act(tx, replace(act_of(turn, case), privileged=privileged), now)
         return answer if isinstance(answer, Permit) else None
 
     async def answered(self, turn: Turn) -> None:
@@ -111,7 +111,7 @@ class Leave:
             told = [facts.parked(case, turn.step, reason, at=now)]
             told += await _otherwise(tx, turn, case, await _situation(tx, case, now, ()), now=now)
             await telling.tell(tx, told)
-            await breaker.ended(tx, act_of(turn, case), succeeded=False, now=now)
+            await breaker.ended(tx, act_of(turn, case), now, succeeded=False)
         self._relay.wake()
 
     async def to_write(self, turn: Turn, case: Case) -> None:
@@ -122,7 +122,7 @@ class Leave:
         """
         now = self._clock()
         async with transaction(self._pool) as tx:
-            answer = await breaker.may_act(tx, act_of(turn, case), now=now)
+            answer = await breaker.may_act(tx, act_of(turn, case), now)
         if not isinstance(answer, Permit):
             raise NotYet(answer.why, seconds=HELD_PAUSE_SECONDS)
 

@@ -1,0 +1,1 @@
+"""Resets: what comes next, and the worker on a real database with a directory in memory."""
