@@ -50,6 +50,7 @@ STRICTEST_FIRST: Final = (
     AccountKind.UNKNOWN,
     AccountKind.PERSON,
 )
+DECIDED_HERE: Final = frozenset({Authority.CLOUD, Authority.ON_PREM})
 SIGNED_IN_BY_PEOPLE: Final = frozenset({AccountKind.PERSON, AccountKind.BREAK_GLASS})
 
 
@@ -106,7 +107,7 @@ def authoritative(identities: Sequence[Identity]) -> Identity | None:
     An account that is copied from another directory counts there. `None`: nobody has the login, or more than one place
     decides about it, so that nobody can say which password was exposed.
     """
-    here = [each for each in identities if each.account.authority in {Authority.CLOUD, Authority.ON_PREM}]
+    here = [each for each in identities if each.account.authority in DECIDED_HERE]
     counting = here or list(identities)
     if len(counting) != 1:
         return None
@@ -122,9 +123,14 @@ def authoritative(identities: Sequence[Identity]) -> Identity | None:
 def admin_paths(identities: Iterable[Identity]) -> frozenset[Key]:
     """Return the accounts through which people can still administer: enabled, used by people, full of power.
 
-    In a directory where nobody has full power by name, whoever has any counts.
+    An account that is copied from another directory is no way in of its own: it falls with the other's password. In a
+    directory where nobody has full power by name, whoever has any counts.
     """
-    usable = [each for each in identities if each.account.enabled and each.kind in SIGNED_IN_BY_PEOPLE]
+    usable = [
+        each
+        for each in identities
+        if each.account.enabled and each.kind in SIGNED_IN_BY_PEOPLE and each.account.authority in DECIDED_HERE
+    ]
     full = {_key(each) for each in usable if _has_full_power(each)}
     with_full = {directory for directory, _ in full}
     some = {_key(each) for each in usable if each.privileged and each.directory not in with_full}
@@ -134,15 +140,21 @@ def admin_paths(identities: Iterable[Identity]) -> frozenset[Key]:
 def is_last_path(
     identity: Identity, identities: Iterable[Identity], out_of_reach: Collection[Key] = frozenset()
 ) -> bool:
-    """Return whether nobody in the same directory could administer any more if `identity` could not sign in.
+    """Return whether nobody could administer a directory any more if `identity` and its copies could not sign in.
 
-    `identities` are the directory's, freshly read. `out_of_reach` are those that were reset and have not been seen to
-    come back: they let nobody in.
+    `identities` are the client's that have power, freshly read. `out_of_reach` are those that were reset and have not
+    been seen to come back: they let nobody in. Every directory counts in which `identity` has a copy with power.
     """
     if not identity.privileged:
         return False
-    others = admin_paths(each for each in identities if each.directory == identity.directory)
-    return not (others - {_key(identity)} - frozenset(out_of_reach))
+    everyone = list(identities)
+    logins = _logins(identity)
+    own = {_key(identity)} | {_key(each) for each in everyone if each.privileged and logins & _logins(each)}
+    away = own | frozenset(out_of_reach)
+    return any(
+        not admin_paths(each for each in everyone if each.directory == directory) - away
+        for directory in {directory for directory, _ in own}
+    )
 
 
 def _kind(account: Account, policy: GuardPolicy, own_id: str | None) -> tuple[AccountKind, str]:
@@ -216,6 +228,10 @@ def _has_power(account: Account, policy: GuardPolicy) -> bool:
 def _has_full_power(identity: Identity) -> bool:
     account = identity.account
     return any(group_name(each) in FULL_POWER for each in (*account.privileges, *account.eligible))
+
+
+def _logins(identity: Identity) -> frozenset[str]:
+    return frozenset(map(login_of, identity.account.logins))
 
 
 def _key(identity: Identity) -> Key:

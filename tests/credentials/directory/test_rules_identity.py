@@ -187,6 +187,22 @@ def test_the_last_that_could_let_the_others_in(
     assert rules_identity.is_last_path(ANN, [ANN, *others], out_of_reach) is last
 
 
+def test_who_is_the_last_way_into_the_cloud_through_a_copy_is_the_last_admin() -> None:
+    """Ann's password is decided on premises, where others have power too; in the cloud only her copy has any."""
+    copy = admin("cloud-ann", directory="acme-entra", authority=Authority.SYNCED)
+    copy = replace(copy, account=replace(copy.account, logins=ANN.account.logins))
+    glass = admin("glass", directory="acme-entra", authority=Authority.CLOUD, kind=GLASS)
+
+    assert rules_identity.is_last_path(ANN, [ANN, BOB, copy])
+    assert not rules_identity.is_last_path(ANN, [ANN, BOB, copy, glass])
+
+
+def test_a_copy_is_no_way_in_of_its_own() -> None:
+    copies = [admin(name, directory="acme-entra", authority=Authority.SYNCED) for name in ("ann", "bob")]
+
+    assert rules_identity.admin_paths(copies) == set()
+
+
 def test_who_has_no_power_is_never_the_last_admin() -> None:
     assert not rules_identity.is_last_path(identity(account("kim")), [])
 
