@@ -13,10 +13,12 @@ from chassis.errors import BROKEN_DATA, TRANSIENT
 from chassis.platform import Platform
 from chassis.postgres import Pool, transaction
 from contracts.envelope import Envelope
-from contracts.topics import RMM_EVENTS_BY_LANE, Lane
+from contracts.events.exposure import ExposureFound
+from contracts.topics import EXPOSURES, RMM_EVENTS_BY_LANE, Topic
 from services.gateway.rules_lanes import lane_of_released
 from services.gateway.translation import rules_translate as rules
 from services.gateway.translation import store_parked, store_translate
+from services.gateway.translation.rules_exposures import exposure_key
 
 log = logging.getLogger(__name__)
 
@@ -85,12 +87,19 @@ async def _release_page(pool: Pool, after: int, before: int) -> tuple[int, int |
             tenant = rules.tenant_of(mappings, each.seat.site, each.effective_at)
             if isinstance(tenant, UUID):
                 owned.append((each, tenant))
-        by_lane: dict[Lane, list[tuple[str, Envelope]]] = {lane: [] for lane in Lane}
+        by_topic: dict[Topic, list[tuple[str, Envelope]]] = {}
         for number, (each, tenant) in enumerate(owned, start=before):
-            lane = lane_of_released(each.envelope.lane, number)
-            key = f"{each.envelope.source}/{each.envelope.subject}"
-            by_lane[lane].append((key, replace(each.envelope, tenant=tenant, lane=lane)))
-        for lane, keyed in by_lane.items():
-            await outbox.enqueue_keyed(tx, RMM_EVENTS_BY_LANE[lane], keyed)
+            topic, key, envelope = _released(replace(each.envelope, tenant=tenant), tenant, number)
+            by_topic.setdefault(topic, []).append((key, envelope))
+        for topic, keyed in by_topic.items():
+            await outbox.enqueue_keyed(tx, topic, keyed)
         await store_parked.forget(tx, [each for each, _ in owned])
     return len(owned), page[-1].position
+
+
+def _released(envelope: Envelope, tenant: UUID, number: int) -> tuple[Topic, str, Envelope]:
+    """Return where the `number`-th released event goes, and under which key."""
+    if isinstance(envelope.data, ExposureFound):
+        return EXPOSURES, exposure_key(tenant, envelope.data), envelope
+    lane = lane_of_released(envelope.lane, number)
+    return RMM_EVENTS_BY_LANE[lane], f"{envelope.source}/{envelope.subject}", replace(envelope, lane=lane)

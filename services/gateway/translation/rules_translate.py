@@ -14,7 +14,7 @@ from contracts.ids import EventId
 from contracts.order import effective_at
 from contracts.raw import RawDelivery
 from contracts.topics import Lane
-from services.gateway.vendors.translation import Said, SaidOfTicket, Translation, Unsaid
+from services.gateway.vendors.translation import Content, Hinted, Said, Translation, Unsaid
 
 WINDOW: Final = 200
 MOST_BAD: Final = 100
@@ -127,16 +127,18 @@ class Item:
     number: int
     index: int
     delivery: RawDelivery
-    content: Said | SaidOfTicket | Unsaid
+    content: Content
 
     @property
     def stands_for(self) -> str:
         """Return what its id stands for: an event, or a code of which no event is made."""
         match self.content:
-            case Said() | SaidOfTicket():
+            case Unsaid(is_known=False):
+                return "unknown"
+            case Unsaid() | Hinted():
+                return "ignored"
+            case _:
                 return "event"
-            case Unsaid(is_known=is_known):
-                return "ignored" if is_known else "unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +157,7 @@ def items(reads: Sequence[Read]) -> list[Item]:
     for index, each in enumerate(reads):
         if each.translation is not None:
             made = each.translation
-            contents: list[Said | SaidOfTicket | Unsaid] = [*made.said, *made.tickets, *made.unsaid]
+            contents: list[Content] = [*made.said, *made.tickets, *made.exposures, *made.hints, *made.unsaid]
             result += [Item(len(result) + place, index, each.delivery, one) for place, one in enumerate(contents)]
     return result
 

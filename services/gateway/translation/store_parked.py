@@ -24,23 +24,44 @@ PARK: Final[LiteralString] = """
 """
 
 
+@dataclass(frozen=True, slots=True)
+class Unclaimed:
+    """An event that no one client owns, and what a mapping to come is asked for."""
+
+    envelope: Envelope
+    about: str
+    organisation: str | None
+    site: str | None
+    effective_at: datetime
+    reason: Unowned
+
+
 async def park(tx: Connection, unowned: Sequence[tuple[Told, Unowned]], recorded_at: datetime, lane: Lane) -> None:
-    """Keep events that no one client owns, in their order, each with the lane that it came by."""
-    if not unowned:
+    """Keep events of devices that no one client owns, in their order, each with the lane that it came by."""
+    told = [(each, each.said.event, reason) for each, reason in unowned]
+    waiting = [
+        Unclaimed(envelope(each, None, lane), event.device, event.organisation, event.site, each.effective_at, reason)
+        for each, event, reason in told
+    ]
+    await park_all(tx, waiting, recorded_at)
+
+
+async def park_all(tx: Connection, waiting: Sequence[Unclaimed], recorded_at: datetime) -> None:
+    """Keep events that no one client owns, in their order."""
+    if not waiting:
         return
-    messages = [encode(envelope(each, None, lane)) for each, _ in unowned]
-    events = [each.said.event for each, _ in unowned]
+    messages = [encode(each.envelope) for each in waiting]
     await tx.execute(
         PARK,
-        [each.said.id for each, _ in unowned],
-        [each.delivery.source for each, _ in unowned],
-        [event.device for event in events],
-        [event.organisation for event in events],
-        [event.site for event in events],
-        [each.effective_at for each, _ in unowned],
-        [each.delivery.received for each, _ in unowned],
-        [str(reason) for _, reason in unowned],
-        [event.TYPE for event in events],
+        [each.envelope.id for each in waiting],
+        [each.envelope.source for each in waiting],
+        [each.about for each in waiting],
+        [each.organisation for each in waiting],
+        [each.site for each in waiting],
+        [each.effective_at for each in waiting],
+        [each.envelope.received for each in waiting],
+        [str(each.reason) for each in waiting],
+        [each.envelope.data.TYPE for each in waiting],
         [outbox.written(message.headers) for message in messages],
         [(message.value or b"").decode() for message in messages],
         recorded_at,

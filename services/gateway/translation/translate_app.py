@@ -13,7 +13,7 @@ from chassis.platform import Platform, platform
 from chassis.running import Part, run_to_the_end, run_until_stopped
 from chassis.settings import read
 from contracts.raw import RawDelivery, delivery_of
-from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK, Lane
+from contracts.topics import EXPOSURES_RAW, PSA_RAW, RMM_RAW, RMM_RAW_BULK, Lane
 from services.gateway import vendors
 from services.gateway.door.drain import DrainSpool
 from services.gateway.keys.safe import Safe, opened_safe
@@ -21,7 +21,9 @@ from services.gateway.settings import GatewaySettings
 from services.gateway.translation.opening import Opening
 from services.gateway.translation.parked import ReleaseParked
 from services.gateway.translation.translate import Translate
+from services.gateway.translation.translate_exposures import TranslateExposures
 from services.gateway.translation.translate_psa import TranslatePsa
+from services.gateway.vendors import exposure_feeds
 from services.gateway.vendors.datto_words import Words
 from services.gateway.vendors.ninjaone_places import PatchFinder, PatchPlaces
 from services.gateway.vendors.translation import Translation
@@ -31,6 +33,10 @@ GROUP: Final = "gateway"
 
 PSA_GROUP: Final = "gateway-psa"
 """The one of what PSAs deliver: a flood of theirs delays nothing that an RMM tells."""
+
+EXPOSURES_GROUP: Final = "gateway-exposures"
+EXPOSURE_RECORDS: Final = 50
+"""So many deliveries of feeds in one transaction: one of them may name ten thousand accounts."""
 
 
 class TranslateSettings(GatewaySettings):
@@ -102,7 +108,17 @@ def consumers(settings: TranslateSettings, on: Platform, safe: Safe) -> list[Par
         on=on,
         prepare=psa_bodies.prepare,
     )
-    return settings.lanes.served([live, psa], [bulk])
+    exposed_bodies = Opening(safe.bodies(), exposure_feeds.translated)
+    exposed = BatchConsumer(
+        group=EXPOSURES_GROUP,
+        topics=[EXPOSURES_RAW],
+        decode=delivery_of,
+        handler=TranslateExposures(exposed_bodies.translated),
+        on=on,
+        max_records=EXPOSURE_RECORDS,
+        prepare=exposed_bodies.prepare,
+    )
+    return settings.lanes.served([live, psa, exposed], [bulk])
 
 
 def main() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.events.exposure import ApprovalGiven, ExposureFound
 from contracts.events.psa import TicketTold
 from contracts.events.rmm import RmmEvent
 from contracts.ids import EventId
@@ -30,12 +31,35 @@ class SaidOfTicket:
 
 
 @dataclass(frozen=True, slots=True)
+class SaidOfExposure:
+    """One event about an exposed credential, as a feed told it, or a person who followed a link."""
+
+    id: EventId
+    time: datetime
+    event: ExposureFound | ApprovalGiven
+
+
+@dataclass(frozen=True, slots=True)
+class Hinted:
+    """A vendor says that something of a client's tenant, which is its `organisation`, changed: to be read again."""
+
+    id: EventId
+    organisation: str
+    resource: str
+    change: str
+
+
+@dataclass(frozen=True, slots=True)
 class Unsaid:
     """Something of which we make no event: its code verbatim, and whether we know it and let it be."""
 
     id: EventId
     code: str
     is_known: bool
+
+
+Content = Said | SaidOfTicket | SaidOfExposure | Hinted | Unsaid
+"""What a delivery can say."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +74,8 @@ class Translation:
     problems: Sequence[str] = ()
     is_senders_fault: bool = True
     tickets: Sequence[SaidOfTicket] = ()
+    exposures: Sequence[SaidOfExposure] = ()
+    hints: Sequence[Hinted] = ()
 
 
 Translate = Callable[[RawDelivery], Translation]
