@@ -156,11 +156,13 @@ async def _still_approved(tx: Connection, case: Case, now: datetime) -> Case:
 
 
 async def _situation(tx: Connection, case: Case, now: datetime, powerful: Collection[Identity]) -> Situation:
-    """Return what the table looks at; `powerful` are accounts that were read just now, and are believed alone."""
+    """Return what the table looks at; `powerful` were read just now, and of their directory are believed alone."""
     wanted = {(case.tenant, name) for name in (case.login, case.object_id) if name}
     known = await ground.load(tx, wanted, now=now)
     if powerful:
-        known = replace(known, powerful={case.tenant: list(powerful)})
+        read = {each.directory for each in powerful}
+        elsewhere = [each for each in known.powerful[case.tenant] if each.directory not in read]
+        known = replace(known, powerful={case.tenant: [*powerful, *elsewhere]})
     whose = known.whose(case.tenant, case.login, case.object_id)
     return known.situation(case.tenant, whose, case.evidence, case)
 
