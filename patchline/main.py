@@ -17,11 +17,13 @@ from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
 from services.compliance.commands import catalog_app, figures_app, obligation_app
+from services.credentials.audit.commands import export, verify_audit
 from services.credentials.directory.commands import directory_app
 from services.credentials.directory.commands_identity import identity_app
 from services.credentials.directory.commands_offboarding import offboarding_app
 from services.credentials.guard.commands import guard_app
 from services.credentials.guard.commands_breaker import breaker_app
+from services.credentials.people.commands import approver_app
 from services.gateway.commands import client_app, source_app
 from services.inventory.commands_merge import asset_app
 from services.ticketing.commands import ticket_app
@@ -48,6 +50,8 @@ app.command("replay")(rebuilding.replay_command)
 app.add_typer(topics.app, name="topics")
 app.add_typer(dlq.app, name="dlq")
 app.add_typer(watermark.app, name="watermark")
+audit_app.command("export")(export)
+audit_app.command("verify")(verify_audit)
 app.add_typer(audit_app, name="audit")
 app.add_typer(contract_app, name="contract")
 app.add_typer(client_app, name="client")
@@ -63,6 +67,7 @@ app.add_typer(identity_app, name="identity")
 app.add_typer(offboarding_app, name="offboarding")
 app.add_typer(guard_app, name="guard")
 app.add_typer(breaker_app, name="breaker")
+app.add_typer(approver_app, name="approver")
 
 
 def main() -> None:
