@@ -20,7 +20,10 @@ from patchline.audit.store import OUTCOMES
 from patchline.logs import opened
 from patchline.schemas import SCHEMAS
 
-app = typer.Typer(no_args_is_help=True, help="The standing audit: is everything that came in accounted for?")
+app = typer.Typer(
+    no_args_is_help=True,
+    help="The standing audit: is everything accounted for? And what was done about credentials: does its chain stand?",
+)
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Source = Annotated[str | None, typer.Option(help="Only this source, for example rmm/ninjaone/main.")]
