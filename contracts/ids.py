@@ -23,6 +23,9 @@ RequirementId = NewType("RequirementId", UUID)
 NAMESPACE: Final = UUID("8c1d1f0e-6b1c-5f58-9f3f-6a3f0d0f5a11")
 """Root of every derived id. Never change it."""
 
+EVERYONE: Final = TenantId(UUID(int=0))
+"""Stands where a client's id would, for what holds for all clients together. No client ever has it."""
+
 SUBJECT_CHARACTERS: Final = 512
 """The most that a name in an event takes."""
 

@@ -8,6 +8,7 @@ from chassis.platform import Platform, platform
 from chassis.running import Part, Stages, run_until_stopped
 from contracts import topics
 from contracts.envelope import decode
+from services.ticketing import store_save
 from services.ticketing.adapters.choice import connected
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.effects import Effects
@@ -33,6 +34,7 @@ async def run(settings: TicketingSettings) -> None:
     async with platform(settings, GROUP) as on:
         tracker = connected(settings)
         try:
+            await store_save.know_everyone(on.pool)
             worker = worker_on(on, tracker, settings)
             on.relay.also_wake(worker.wake)
             consumer = BatchConsumer(

@@ -41,7 +41,8 @@ FOR_PEOPLE: Final = ("client", "number", "title", "state", "failing", "failures"
 """The columns that fit a terminal; the rest is in the JSON."""
 
 SEE_ALL_TENANTS: Final[LiteralString] = """
-    SELECT set_config('patchline.tenants', array_to_string(gateway.all_tenants(), ','), true)
+    SELECT set_config('patchline.tenants', array_to_string(
+        gateway.all_tenants() || '00000000-0000-0000-0000-000000000000'::uuid, ','), true)  -- what is about all of them
 """
 TICKETS: Final[LiteralString] = """
     SELECT coalesce(c.name, t.tenant_id::text) AS client, t.external AS number, t.title, t.state, t.kind, t.subject,

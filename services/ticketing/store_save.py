@@ -6,7 +6,8 @@ from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
-from chassis.postgres import Connection
+from chassis.postgres import Connection, Pool, transaction
+from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
 from services.ticketing.records import MatterKey, Standing, Waiting
@@ -50,6 +51,12 @@ async def save_clients(tx: Connection, clients: Sequence[tuple[UUID, ClientChang
     }
     rows = await tx.fetch(SAVE_CLIENTS, *columns([newest[tenant] for tenant in sorted(newest)], 4))
     return {row["tenant_id"] for row in rows}
+
+
+async def know_everyone(pool: Pool) -> None:
+    """Let what is about all clients together have tickets too: nobody ever tells of it as of a client."""
+    async with transaction(pool) as tx:
+        await save_clients(tx, [(ids.EVERYONE, ClientChanged(name="All clients", zone="UTC"), 0)])
 
 
 async def save(tx: Connection, before: Desk, after: Desk, *, now: datetime) -> None:

@@ -5,11 +5,12 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
+from contracts import ids
 from contracts.events.credential import BreakerState, CaseStep
 from services.credentials.guard.policy import GlobalPolicy, GuardPolicy
 from services.credentials.records import Cause
 
-EVERYONE: Final = UUID(int=0)
+EVERYONE: Final[UUID] = ids.EVERYONE
 """Stands where a client's id would, for what holds for all clients together."""
 
 
