@@ -51,7 +51,7 @@ class Login:
             case "refresh_token":
                 login, at = self._refresh.get(form.get("refresh_token", ""), ("", _NEVER))
                 whose = self._provider.by_login(login)
-                if whose is None or at < whose.sessions_from:
+                if whose is None or at <= whose.sessions_from:
                     return _no("invalid_grant", "AADSTS50173: The provided grant has expired due to it being revoked.")
             case _:
                 whose = self._provider.signed_in(form.get("username", ""), form.get("password", ""))

@@ -123,7 +123,7 @@ class Okta(Provider):
             return self._error(400, "E0000001", "Api validation failed: password")
         whose.where = "cloud"  # whoever calls this for a federated user has moved them to Okta
         self.set_password(whose, password, must_change=False)
-        return Answer(200, self._row(self.seen(identity) or whose))
+        return Answer(200, self._row(whose))
 
     def end(self, call: Call, identity: str) -> Answer:
         """End a user's sessions, and their tokens where that is asked for."""

@@ -45,6 +45,15 @@ class AnswerNotUnderstood(NeverWorks):
     """An answer does not have the shape that the vendor documents."""
 
 
+class RefusedByCode(Refused):
+    """The other side said no; of its words only the code is kept."""
+
+    def __init__(self, status: int, code: str) -> None:
+        """Keep status and code."""
+        super().__init__(status, code)
+        self.code = code
+
+
 class Row(BaseModel):
     """Something that a vendor returns: its own names in camel case, more fields than we read."""
 
@@ -153,13 +162,13 @@ class Cloud:
         """Write once what must never be shown: no error that comes of it quotes the vendor's answer.
 
         Raises:
-            Refused: with the vendor's error code alone.
+            RefusedByCode: with the vendor's error code alone.
             Unavailable: see `chassis.http`.
         """
         try:
             return await self._call(method, path, json=json)
         except Refused as error:
-            raise Refused(error.status, code_of(error)) from None
+            raise RefusedByCode(error.status, code_of(error)) from None
         except (BreakerOpen, OutOfTime):
             raise
         except Unavailable as error:
@@ -229,6 +238,8 @@ class Cloud:
 
 def code_of(error: Refused) -> str:
     """Return the vendor's own code of a refusal, or `no code`: all that may be shown of an answer to a secret."""
+    if isinstance(error, RefusedByCode):
+        return error.code
     found = _CODE.search(str(error))
     return found[1] if found else "no code"
 

@@ -15,7 +15,17 @@ import httpx
 from pydantic import Field, SecretStr
 
 from chassis.http import Outbound, Policy, Refused
-from services.credentials.adapters.cloud import Cloud, Names, Params, Patience, Sleep, code_of, decoded, row_of
+from services.credentials.adapters.cloud import (
+    Cloud,
+    Names,
+    Params,
+    Patience,
+    RefusedByCode,
+    Sleep,
+    code_of,
+    decoded,
+    row_of,
+)
 from services.credentials.adapters.cloud_tokens import GrantedTokens, is_pem, signer, thumbprint
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten, NotHere
 from services.credentials.adapters.entra_powers import PowerReading, pages, rows
@@ -286,4 +296,4 @@ def _judged(error: Refused, what: str) -> Exception:
         case 404:
             return NoSuchAccount("Entra ID has no such user any more")
         case _:
-            return Refused(error.status, code)
+            return RefusedByCode(error.status, code)

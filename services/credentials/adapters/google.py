@@ -23,6 +23,7 @@ from services.credentials.adapters.cloud import (
     Names,
     Params,
     Patience,
+    RefusedByCode,
     Sleep,
     code_of,
     decoded,
@@ -278,4 +279,4 @@ def _judged(error: Refused, what: str) -> Exception:
         case 404:
             return NoSuchAccount("Google Workspace has no such user any more")
         case _:
-            return Refused(error.status, code_of(error))
+            return RefusedByCode(error.status, code_of(error))

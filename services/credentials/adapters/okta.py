@@ -22,6 +22,7 @@ from services.credentials.adapters.cloud import (
     InHttpsWords,
     Names,
     Patience,
+    RefusedByCode,
     Sleep,
     Tokens,
     code_of,
@@ -248,4 +249,4 @@ def _judged(error: Refused, what: str) -> Exception:
         return NotAllowed(f"Okta does not let us {what} for this account ({code})")
     if error.status == 404:
         return NoSuchAccount("Okta has no such user any more")
-    return Refused(error.status, code)
+    return RefusedByCode(error.status, code)
