@@ -14,6 +14,7 @@ from samba.param import LoadParm
 from samba.samdb import SamDB
 
 RESET_PASSWORD = "00299570-246d-11d0-a768-00aa006e0529"  # noqa: S105 - the right's identifier
+PWD_LAST_SET = "bf967a0a-0de6-11d0-a285-00aa003049e2"  # noqa: S105 - an attribute's
 USER_CLASS = "bf967aba-0de6-11d0-a285-00aa003049e2"
 
 
@@ -58,8 +59,10 @@ def fill(wanted: dict[str, str]) -> None:
     unit = f"OU={wanted['unit']},{samdb.domain_dn()}"
     samdb.create_ou(unit)
     samdb.newuser(wanted["connector"], wanted["connector_password"])
-    right = f"(OA;CIIO;CR;{RESET_PASSWORD};{USER_CLASS};{sid_of(samdb, wanted['connector'])})"
-    tool("dsacl", "set", "-H", sam, "-s", settings, "--objectdn", unit, "--sddl", right)
+    sid = sid_of(samdb, wanted["connector"])
+    for right in (f"CR;{RESET_PASSWORD}", f"RPWP;{PWD_LAST_SET}"):
+        rule = f"(OA;CIIO;{right};{USER_CLASS};{sid})"
+        tool("dsacl", "set", "-H", sam, "-s", settings, "--objectdn", unit, "--sddl", rule)
 
 
 def sid_of(samdb: SamDB, name: str) -> str:

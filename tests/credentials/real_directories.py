@@ -87,9 +87,12 @@ class DomainAdmin(Admin):
         dn = f"CN={name},{unit or self.local.people}"
         names = {"sAMAccountName": name, "userPrincipalName": f"{name}@corp.test", "mail": f"{name}@corp.test"}
         self.add(dn, ["top", "person", "organizationalPerson", "user"], names | more)
-        self.change(dn, unicodePwd=[f'"{PASSWORD}"'.encode("utf-16-le")])
+        self.set_password(dn)
         self.change(dn, userAccountControl=[flags])
         return self.id_of(dn)
+
+    def set_password(self, dn: str, password: str = PASSWORD) -> None:
+        self.change(dn, unicodePwd=[f'"{password}"'.encode("utf-16-le")])
 
     def group(self, name: str, *members: str) -> str:
         dn = f"CN={name},CN=Users,{self.local.suffix}"

@@ -44,17 +44,18 @@ async def test_a_connection_to_a_domain_may_break_anywhere_and_what_is_repeated_
 ) -> None:
     ann, unsure = admin.person("ann"), 0
     for portions in range(1, ENOUGH):
+        admin.set_password(admin.dn("ann"))
         before = admin.changed(admin.dn("ann"))
         async with Wire.to(domain, cut_after=portions) as wire:
             broken = await _broken(active_directory(domain, url=wire.url, timeout_seconds=2), ann)
+        after = admin.changed(admin.dn("ann"))
+        assert after in {0, before} or not admin.binds("ann"), "a shown change is a password that works no more"
         if broken is None:
             break
         unsure += broken.ambiguous
-        assert broken.ambiguous or admin.changed(admin.dn("ann")) == before, (
-            "who is told that nothing was sent, trusts it"
-        )
+        assert broken.ambiguous or after == before, "nothing was sent"
 
-    assert unsure >= adapter.TIMES, "each write lost its answer once"
+    assert unsure >= 2, "each write lost its answer once"
     assert not admin.binds("ann")
 
 
@@ -172,7 +173,7 @@ async def test_nothing_is_written_after_the_moment_until_which_the_caller_may_ac
 async def test_no_password_is_left_in_what_people_or_programs_are_shown(
     domain: Samba, admin: DomainAdmin, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cleo, drawn = admin.person("cleo"), [random_password() for _ in range(adapter.TIMES)]
+    cleo, drawn = admin.person("cleo"), [random_password() for _ in range(2)]
     waiting = list(drawn)
     monkeypatch.setattr(adapter, "random_password", waiting.pop)
     directory = active_directory(domain)

@@ -1,7 +1,8 @@
 """Active Directory over LDAPS: who is there, whose password it is, and how an exposed one is made invalid.
 
 Sources: Microsoft Open Specifications MS-ADTS 3.1.1.3.1.5 (`unicodePwd`), 3.1.1.1.8 (`<GUID=...>` names); Microsoft
-Learn, "Revoke user access" (reset twice), "NTLM user authentication" (the previous password stays valid for an hour).
+Learn, "Revoke user access" (reset twice), "NTLM user authentication" (the password before the last one stays valid for
+an hour, so that one change alone leaves the exposed one working).
 Shown in the tests against a real domain controller.
 """
 
@@ -19,9 +20,6 @@ from services.credentials.adapters.link import Link, Options, Secrets, options_o
 from services.credentials.adapters.random_password import random_password
 from services.credentials.adapters.rules_ldap import Entry, domain_of, escaped, guid_of, is_uuid, sid_of, words_of
 from services.credentials.records import Account
-
-TIMES: Final = 2
-"""A domain accepts the password before the last one for another hour: after one change the exposed one still works."""
 
 TAIL: Final = (
     "Kerberos tickets that were given out stay valid until they end (10 hours unless the domain says otherwise), and "
@@ -103,14 +101,13 @@ class ActiveDirectory:
     async def invalidate(self, object_id: str) -> None:
         """Give the account two random passwords, one after the other, and read back that the domain changed them.
 
-        May be repeated: nobody was told any of them. One lost half-way leaves the exposed password working for an hour,
-        although the directory shows a change, so a lost answer is answered by doing it again.
+        May be repeated. The first write also takes away the time of the last change: an account that was left half-way,
+        where the exposed password works for another hour, shows no change at all instead of a new one.
         """
         before = await self._changeable(object_id)
-        await self._write(before.dn)
+        await self._ldap.replace(before.dn, {"unicodePwd": [_drawn()], "pwdLastSet": [b"0"]})
         with after_a_write():
-            for _ in range(TIMES - 1):
-                await self._write(before.dn)
+            await self._ldap.replace(before.dn, {"unicodePwd": [_drawn()]})
             after = await self._entry(object_id, ["pwdLastSet"])
         if after is None:
             raise NoSuchAccount("the account went away while its password was changed")
@@ -126,10 +123,6 @@ class ActiveDirectory:
     async def close(self) -> None:
         """Let go of the connection."""
         await self._ldap.close()
-
-    async def _write(self, dn: str) -> None:
-        quoted = f'"{random_password().get_secret_value()}"'.encode("utf-16-le")
-        await self._ldap.replace(dn, {"unicodePwd": [quoted]})
 
     async def _changeable(self, object_id: str) -> Entry:
         """Return the entry, if a machine may set its password at all."""
@@ -185,6 +178,11 @@ class ActiveDirectory:
 
     def _account(self, entry: Entry, sids: Sequence[str], groups: rules.Groups, domain: Domain) -> Account | None:
         return rules.account_of(entry, sids, groups, domain=domain.name, netbios=domain.netbios)
+
+
+def _drawn() -> bytes:
+    """Return a random password as `unicodePwd` wants it: in quotes, UTF-16."""
+    return f'"{random_password().get_secret_value()}"'.encode("utf-16-le")
 
 
 def connect(link: Link, secrets: Secrets) -> ActiveDirectory:
