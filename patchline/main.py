@@ -18,6 +18,7 @@ from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
 from services.compliance.commands import catalog_app, figures_app, obligation_app
 from services.credentials.audit.commands import export, verify_audit
+from services.credentials.cases.commands import case_app
 from services.credentials.directory.commands import directory_app
 from services.credentials.directory.commands_identity import identity_app
 from services.credentials.directory.commands_offboarding import offboarding_app
@@ -62,6 +63,7 @@ app.add_typer(catalog_app, name="catalog")
 app.add_typer(obligation_app, name="obligation")
 app.add_typer(figures_app, name="figures")
 app.add_typer(ticket_app, name="ticket")
+app.add_typer(case_app, name="case")
 app.add_typer(directory_app, name="directory")
 app.add_typer(identity_app, name="identity")
 app.add_typer(offboarding_app, name="offboarding")

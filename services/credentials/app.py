@@ -15,6 +15,7 @@ from services.credentials.adapters.choice import connected
 from services.credentials.adapters.mail import Mail
 from services.credentials.cases import answers
 from services.credentials.cases.handlers import CredentialsHandler
+from services.credentials.cases.releasing import Releasing
 from services.credentials.directory.hygiene import HygieneRounds
 from services.credentials.directory.sync import Sync
 from services.credentials.guard.watch import Watch
@@ -50,7 +51,8 @@ async def run(settings: CredentialsSettings) -> None:
                 on=on,
             )
             deciding = people.parts_on(on, settings, mail, decided=decided_on(on))
-            outside: list[Part] = [worker, Sync(on, connected), HygieneRounds(on), Watch(on), *deciding]
+            reading: list[Part] = [Sync(on, connected), HygieneRounds(on)]
+            outside: list[Part] = [worker, Releasing(on), Watch(on), *reading, *deciding]
             stages: Stages = [[consumer], outside, [on.relay, on.health]]
             await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
         finally:
