@@ -8,10 +8,15 @@ from chassis.postgres import Connection
 from services.credentials.audit.chain import Head
 
 SEE_ALL_TENANTS: Final[LiteralString] = """
-    SELECT set_config('patchline.tenants', array_to_string(gateway.all_tenants(), ','), true)
+    SELECT set_config('patchline.tenants', array_to_string(
+        gateway.all_tenants() || '00000000-0000-0000-0000-000000000000'::uuid, ','), true)
 """
 TENANTS: Final[LiteralString] = """
-    SELECT c.name, c.tenant_id FROM gateway.client AS c
+    SELECT c.name, c.tenant_id
+    FROM (SELECT name, tenant_id FROM gateway.client
+          UNION ALL  -- what was done about all clients together has a chain of its own
+          SELECT 'All clients', tenant_id FROM credentials.audit_head
+          WHERE tenant_id = '00000000-0000-0000-0000-000000000000') AS c
     WHERE $1::text IS NULL OR c.name = $1 OR c.tenant_id::text = $1
     ORDER BY c.name
 """
