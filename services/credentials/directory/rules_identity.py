@@ -131,7 +131,7 @@ def admin_paths(identities: Iterable[Identity]) -> frozenset[Key]:
         for each in identities
         if each.account.enabled and each.kind in SIGNED_IN_BY_PEOPLE and each.account.authority in DECIDED_HERE
     ]
-    full = {_key(each) for each in usable if _has_full_power(each)}
+    full = {_key(each) for each in usable if _has_full_power(each.account)}
     with_full = {directory for directory, _ in full}
     some = {_key(each) for each in usable if each.privileged and each.directory not in with_full}
     return frozenset(full | some)
@@ -166,6 +166,8 @@ def _kind(account: Account, policy: GuardPolicy, own_id: str | None) -> tuple[Ac
         return AccountKind.SERVICE, "the client lists it as a service account"
     if is_named(account, policy.shared):
         return AccountKind.SHARED, "the client lists it as shared"
+    if Mark.BUILT_IN in account.marks and _has_full_power(account):
+        return AccountKind.BREAK_GLASS, "it is the administrator that the directory came with"
     return next(_by_marks(account), None) or next(_by_names(account), None) or _by_habits(account)
 
 
@@ -225,8 +227,7 @@ def _has_power(account: Account, policy: GuardPolicy) -> bool:
     return bool(powers(account, policy)) or bool(account.marks & {Mark.ADMIN_COUNT, Mark.PROTECTED_USERS})
 
 
-def _has_full_power(identity: Identity) -> bool:
-    account = identity.account
+def _has_full_power(account: Account) -> bool:
     return any(group_name(each) in FULL_POWER for each in (*account.privileges, *account.eligible))
 
 

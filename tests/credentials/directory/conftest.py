@@ -22,7 +22,6 @@ from services.credentials.directory.sync import Sync
 from services.credentials.guard.policy import GuardPolicy
 from services.credentials.records import Identity
 from tests.builders import ACME, NOON
-from tests.credentials.directories import KeptDirectory
 from tests.parts import Database
 
 EMPTY = """
@@ -38,7 +37,7 @@ class Room:
     pool: Pool
     dsn: str
     now: datetime = NOON
-    there: dict[str, KeptDirectory] = field(default_factory=dict)
+    there: dict[str, Directory] = field(default_factory=dict)
 
     @property
     def on(self) -> Platform:
@@ -59,7 +58,7 @@ class Room:
     def connected(self, link: Link) -> Directory:
         return self.there[link.directory]
 
-    async def add(self, name: str, directory: KeptDirectory, *, tenant: UUID = ACME, every_seconds: int = 900) -> None:
+    async def add(self, name: str, directory: Directory, *, tenant: UUID = ACME, every_seconds: int = 900) -> None:
         self.there[name] = directory
         await self.pool.execute(
             "INSERT INTO directory (name, tenant_id, kind, options, secret, every_seconds, added_at, next_at) "

@@ -53,6 +53,11 @@ def marked(*marks: Mark) -> Account:
         pytest.param(account("s", "MSOL_0a1b2c"), AccountKind.SYNC, id="the older name of a synchronisation"),
         pytest.param(marked(Mark.SYNC), AccountKind.SYNC, id="marked as synchronisation"),
         pytest.param(marked(Mark.BUILT_IN), SERVICE, id="built in"),
+        pytest.param(
+            account("a", "administrator@acme.example", marks=frozenset({Mark.BUILT_IN}), privileges=("Domain Admins",)),
+            GLASS,
+            id="the administrator that the directory came with",
+        ),
         pytest.param(marked(Mark.MANAGED_SERVICE), SERVICE, id="a managed service account"),
         pytest.param(marked(Mark.SERVICE_NAME), SERVICE, id="a service principal name"),
         pytest.param(marked(Mark.SHARED_MAILBOX), AccountKind.SHARED, id="a shared mailbox"),

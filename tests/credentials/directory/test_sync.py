@@ -7,6 +7,7 @@ from uuid import uuid4
 from chassis.errors import WrongSetting
 from chassis.http import Unavailable
 from contracts.events.credential import AccountKind
+from services.credentials.adapters.directory import Directory
 from services.credentials.adapters.link import Link
 from services.credentials.guard.policy import GuardPolicy
 from services.credentials.records import Account
@@ -189,7 +190,7 @@ async def test_a_directory_that_cannot_even_be_asked_is_noted_and_the_others_are
     await room.add("acme-ad", KeptDirectory.of(KIM))
     await room.add("acme-okta", KeptDirectory.of(LEE))
 
-    def connect(link: Link) -> KeptDirectory:
+    def connect(link: Link) -> Directory:
         if link.directory == "acme-okta":
             raise WrongSetting("acme-okta: there is no such file")
         return room.there[link.directory]
