@@ -57,6 +57,21 @@ async def test_logins_are_all_addresses_in_small_letters(tenant: Given) -> None:
     assert (await everybody(tenant))["jane.doe"].logins == ("jane.doe@acme.example", "jane@acme.example")
 
 
+async def test_accounts_that_are_read_one_after_the_other_share_the_list_of_roles_for_seconds_only(
+    tenant: Given, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("jane.doe", "otto.admin"):
+        await tenant.directory.account(tenant.others[name].id)
+    assert len([call for call in tenant.idp.calls if call.path.endswith("/roleAssignments")]) == 1
+    monkeypatch.setattr("services.credentials.adapters.cloud_memory.SECONDS", -1.0)
+    tenant.jane.roles = {"User Administrator"}
+
+    found = await tenant.directory.account(tenant.jane.id)
+
+    assert found is not None
+    assert found.privileges == ("User Administrator",)
+
+
 async def test_what_is_registered_is_read_with_the_listing_and_alone(tenant: Given) -> None:
     tenant.jane.second_factor, tenant.jane.recovery = False, True
 

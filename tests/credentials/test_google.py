@@ -15,7 +15,7 @@ from services.credentials.adapters.directory import NotAllowed, TooEarly
 from services.credentials.adapters.google_reading import said_as_429
 from services.credentials.records import Account, Authority
 from simulators.google_rows import SUPER_ADMIN
-from tests.credentials.clouds import Given, given_google
+from tests.credentials.clouds import EXPOSED, Given, given_google
 
 
 @pytest.fixture
@@ -93,6 +93,16 @@ async def test_what_we_changed_is_known_once_the_log_shows_it(customer: Given) -
     later = customer.idp.clock() + timedelta(minutes=11)
     customer.idp.clock = lambda: later
     assert (await alone(customer)).password_changed_at == customer.idp.people[customer.jane.id].changed_at
+
+
+async def test_an_own_older_choice_is_not_taken_for_what_an_administrator_set(customer: Given) -> None:
+    customer.idp.person_changes_password(customer.jane.id, EXPOSED)
+    customer.idp.log_delay = timedelta(minutes=10)
+
+    await customer.directory.invalidate(customer.jane.id)
+
+    assert (await alone(customer)).password_changed_at is None
+    assert (await everybody(customer))["jane.doe"].password_changed_at is None
 
 
 async def test_without_the_logs_it_is_not_known_when_a_password_was_changed() -> None:

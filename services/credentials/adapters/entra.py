@@ -26,6 +26,7 @@ from services.credentials.adapters.cloud import (
     decoded,
     row_of,
 )
+from services.credentials.adapters.cloud_memory import Briefly
 from services.credentials.adapters.cloud_tokens import GrantedTokens, is_pem, signer, thumbprint
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten, NotHere
 from services.credentials.adapters.entra_powers import PowerReading, pages, rows
@@ -134,6 +135,8 @@ class Entra:
         """Call `graph`."""
         self._graph = graph
         self._options = options
+        self._powers = Briefly(lambda: PowerReading(graph, (), Patience()).read())
+        self._domains = Briefly(lambda: rows(graph, Domain, "/v1.0/domains", patience=Patience()))
 
     async def close(self) -> None:
         """Close the connections."""
@@ -143,7 +146,7 @@ class Entra:
         """Yield all users in pages; who has power and what is registered is read before."""
         patience = Patience()
         powers = await PowerReading(self._graph, self._options.groups, patience).read()
-        federated = await self._federated(patience)
+        federated = await self._federated()
         registered = await self._registrations(patience)
         asked = {**self._asked(), "$top": PAGE_USERS}
         async for page in pages(self._graph, User, USERS, asked, patience=patience):
@@ -158,7 +161,7 @@ class Entra:
         if user is None:
             return None
         patience = Patience()
-        powers = await PowerReading(self._graph, (), patience).read()
+        powers = await self._powers.value()
         path = f"{USERS}/{object_id}/transitiveMemberOf"
         groups = await rows(self._graph, Named, path, {"$select": "id,displayName"}, patience=patience)
         names = tuple(sorted(each.display_name for each in groups if each.display_name))
@@ -166,7 +169,7 @@ class Entra:
             user,
             Seen(
                 powers=Powers(powers.has, powers.can_take, {object_id: names}),
-                federated=await self._federated(patience),
+                federated=await self._federated(),
                 registration=await self._registration(object_id),
                 mfa=await self._has_second_factor(object_id, patience),
                 purpose=await self._purpose(object_id),
@@ -175,7 +178,7 @@ class Entra:
 
     async def domains(self) -> frozenset[str]:
         """Return the tenant's verified domains."""
-        return frozenset(each.id.lower() for each in await self._domains(Patience()) if each.is_verified)
+        return frozenset(each.id.lower() for each in await self._domains.value() if each.is_verified)
 
     async def own_id(self) -> str | None:
         """Return `None`: we act as an application, which is no user."""
@@ -215,7 +218,7 @@ class Entra:
         user = await self._user(object_id)
         if user is None:
             raise NoSuchAccount("Entra ID has no such user any more")
-        match authority(user, await self._federated(Patience())):
+        match authority(user, await self._federated()):
             case Authority.SYNCED:
                 raise NotHere("the account is synchronised: its password is changed in Active Directory")
             case Authority.FEDERATED:
@@ -252,11 +255,8 @@ class Entra:
         activity = ",signInActivity" if self._options.sign_in_activity else ""
         return {"$select": FIELDS + activity, "$expand": "manager($select=id)"}
 
-    async def _domains(self, patience: Patience) -> list[Domain]:
-        return await rows(self._graph, Domain, "/v1.0/domains", patience=patience)
-
-    async def _federated(self, patience: Patience) -> frozenset[str]:
-        found = await self._domains(patience)
+    async def _federated(self) -> frozenset[str]:
+        found = await self._domains.value()
         return frozenset(each.id.lower() for each in found if each.authentication_type == "Federated")
 
     async def _registrations(self, patience: Patience) -> dict[str, Registration]:

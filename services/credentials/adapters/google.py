@@ -10,6 +10,7 @@ import asyncio
 import json
 import re
 from collections.abc import AsyncIterator, Mapping, Sequence
+from datetime import datetime
 from typing import Final
 
 import httpx
@@ -29,18 +30,21 @@ from services.credentials.adapters.cloud import (
     decoded,
     row_of,
 )
+from services.credentials.adapters.cloud_memory import Briefly
 from services.credentials.adapters.cloud_tokens import GrantedTokens, signer
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten, NotHere
 from services.credentials.adapters.google_reading import DIRECTORY, Workspace, said_as_429
 from services.credentials.adapters.google_rows import (
     ApplicationPassword,
     Beyond,
+    Changes,
     Elsewhere,
     GoogleDomain,
     GoogleUser,
     Granted,
     account_of,
     authority,
+    changed_at,
 )
 from services.credentials.adapters.link import Link, Options, Secrets, options_of
 from services.credentials.adapters.random_password import random_password
@@ -146,6 +150,7 @@ class Google:
         """Call `api`."""
         self._api = api
         self._options = options
+        self._roles = Briefly(lambda: self._reading().roles())
         self._elsewhere = Elsewhere(federated=options.federated_units, synced=options.synced_units)
 
     async def close(self) -> None:
@@ -157,7 +162,7 @@ class Google:
         reading = self._reading()
         roles = await reading.roles()
         groups = await reading.in_groups(self._options.groups)
-        changes = await reading.changes() if self._options.password_events else {}
+        changes: Mapping[str, Changes] = await reading.changes() if self._options.password_events else {}
         asked: Params = {"customer": self._options.customer, "maxResults": PAGE_USERS, "projection": "full"}
         async for page in reading.pages(GoogleUser, USERS, "users", asked):
             yield [
@@ -166,10 +171,7 @@ class Google:
                     Beyond(
                         roles=roles.get(each.id, ()),
                         groups=groups.get(each.id, ()),
-                        password_changed_at=max(
-                            (changes[key] for key in (each.id, each.primary_email.lower()) if key in changes),
-                            default=None,
-                        ),
+                        password_changed_at=_changed_at(each, changes),
                     ),
                     self._elsewhere,
                 )
@@ -182,10 +184,11 @@ class Google:
         if user is None:
             return None
         reading = self._reading()
+        changes = await reading.changes_of(user) if self._options.password_events else {}
         beyond = Beyond(
-            roles=(await reading.roles()).get(object_id, ()),
+            roles=(await self._roles.value()).get(object_id, ()),
             groups=await reading.groups_of(object_id),
-            password_changed_at=await reading.change_of(user) if self._options.password_events else None,
+            password_changed_at=_changed_at(user, changes),
         )
         return account_of(user, beyond, self._elsewhere)
 
@@ -269,6 +272,10 @@ class Google:
 
     def _reading(self) -> Workspace:
         return Workspace(self._api, self._options.customer, Patience())
+
+
+def _changed_at(user: GoogleUser, changes: Mapping[str, Changes]) -> datetime | None:
+    return changed_at(user, [changes[key] for key in (user.id, user.primary_email.lower()) if key in changes])
 
 
 def _judged(error: Refused, what: str) -> Exception:

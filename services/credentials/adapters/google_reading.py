@@ -3,7 +3,6 @@
 from collections import defaultdict
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final, TypeVar
 
 import httpx
@@ -21,12 +20,13 @@ from services.credentials.adapters.cloud import (
 )
 from services.credentials.adapters.google_rows import (
     Activity,
+    Changes,
     GoogleGroup,
     GoogleRole,
     GoogleUser,
     Member,
     RoleAssignment,
-    changed_at,
+    changes_in,
 )
 
 Form = TypeVar("Form", bound=Row)
@@ -127,25 +127,22 @@ class Workspace:
         groups = await self.rows(GoogleGroup, f"{DIRECTORY}/groups", "groups", asked)
         return [name for each in groups for name in (each.email, each.name) if name]
 
-    async def changes(self) -> Mapping[str, datetime]:
-        """Return when passwords were changed last, by id or address."""
+    async def changes(self) -> Mapping[str, Changes]:
+        """Return the last changes of passwords, by id or address."""
         found: list[Activity] = []
         for application, event in CHANGES:
             path = f"{ACTIVITY}/all/applications/{application}"
             found += await self.rows(Activity, path, "items", {"eventName": event, "maxResults": PAGE_EVENTS})
-        return changed_at(found)
+        return changes_in(found)
 
-    async def change_of(self, user: GoogleUser) -> datetime | None:
-        """Return when one user's password was changed last; `None`: the logs do not tell."""
+    async def changes_of(self, user: GoogleUser) -> Mapping[str, Changes]:
+        """Return the last changes of one user's password."""
         mine: Params = {"eventName": "password_edit", "maxResults": 1}
-        by_admin: Params = {
-            "eventName": "CHANGE_PASSWORD",
-            "filters": f"USER_EMAIL=={user.primary_email}",
-            "maxResults": 1,
-        }
-        newest: list[datetime] = []
+        filters = f"USER_EMAIL=={user.primary_email}"
+        by_admin: Params = {"eventName": "CHANGE_PASSWORD", "filters": filters, "maxResults": 1}
+        newest: list[Activity] = []
         for path, asked in ((f"{user.id}/applications/user_accounts", mine), ("all/applications/admin", by_admin)):
             async for page in self.pages(Activity, f"{ACTIVITY}/{path}", "items", asked):
-                newest += [each.id.time for each in page]
+                newest += page
                 break  # the newest stands first
-        return max(newest, default=None)
+        return changes_in(newest)

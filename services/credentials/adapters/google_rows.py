@@ -146,6 +146,18 @@ class Activity(Row):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """When a password was changed last, by whom it belongs to and by an administrator, as far as the logs tell."""
+
+    by_person: datetime | None = None
+    by_admin: datetime | None = None
+
+    def later(self, *, by_person: datetime | None = None, by_admin: datetime | None = None) -> "Changes":
+        """Return these with newer ones, if they are newer."""
+        return Changes(by_person=_later(self.by_person, by_person), by_admin=_later(self.by_admin, by_admin))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Beyond:
     """What else was read of one user."""
 
@@ -196,25 +208,40 @@ def authority(user: GoogleUser, elsewhere: Elsewhere) -> Authority:
     return Authority.CLOUD
 
 
-def changed_at(activities: Iterable[Activity]) -> dict[str, datetime]:
-    """Return when passwords were last changed, by id or mail address, lower case, of whose they are.
+def changes_in(activities: Iterable[Activity]) -> dict[str, Changes]:
+    """Return the last changes of passwords, by id or mail address, lower case, of whose they are.
 
     What a person changes names them as the actor, what an administrator changes names them as `USER_EMAIL`.
     """
-    newest: dict[str, datetime] = {}
+    found: dict[str, Changes] = {}
     for activity in activities:
+        at = activity.id.time
         for event in activity.events:
-            for whose in _whose(activity, event):
-                newest[whose] = max(newest.get(whose, activity.id.time), activity.id.time)
-    return newest
+            person = [activity.actor.profile_id, activity.actor.email] if activity.actor is not None else []
+            if event.name == "CHANGE_PASSWORD":
+                for each in event.parameters:
+                    if each.name == "USER_EMAIL" and each.value:
+                        found[each.value.lower()] = found.get(each.value.lower(), Changes()).later(by_admin=at)
+            elif event.name == "password_edit":
+                for whose in (each.lower() for each in person if each):
+                    found[whose] = found.get(whose, Changes()).later(by_person=at)
+    return found
 
 
-def _whose(activity: Activity, event: Event) -> list[str]:
-    if event.name == "CHANGE_PASSWORD":
-        return [each.value.lower() for each in event.parameters if each.name == "USER_EMAIL" and each.value]
-    if event.name == "password_edit" and activity.actor is not None:
-        return [each.lower() for each in (activity.actor.profile_id, activity.actor.email) if each]
-    return []
+def changed_at(user: GoogleUser, changes: Iterable[Changes]) -> datetime | None:
+    """Return when a user's password was changed last; `None`: the logs do not tell, or not yet.
+
+    Who has to choose a new password has one that an administrator set. As long as the logs show only an older choice of
+    their own, that change is still on its way into them.
+    """
+    whole = Changes()
+    for each in changes:
+        whole = whole.later(by_person=each.by_person, by_admin=each.by_admin)
+    by_person, by_admin = whole.by_person, whole.by_admin
+    is_late = by_admin is None or (by_person is not None and by_person > by_admin)
+    if user.change_password_at_next_login and is_late:
+        return None
+    return _later(by_person, by_admin)
 
 
 def _privileges(user: GoogleUser, roles: Collection[str]) -> tuple[str, ...]:
@@ -224,3 +251,7 @@ def _privileges(user: GoogleUser, roles: Collection[str]) -> tuple[str, ...]:
 
 def _lies_in(path: str, units: tuple[str, ...]) -> bool:
     return any(unit in {"/", path} or path.startswith(unit.rstrip("/") + "/") for unit in units)
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((each for each in (one, other) if each is not None), default=None)
