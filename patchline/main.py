@@ -25,7 +25,7 @@ from services.credentials.directory.commands_offboarding import offboarding_app
 from services.credentials.guard.commands import guard_app
 from services.credentials.guard.commands_breaker import breaker_app
 from services.credentials.people.commands import approver_app
-from services.gateway.commands import client_app, source_app
+from services.gateway.commands import client_app, exposure_app, source_app
 from services.inventory.commands_merge import asset_app
 from services.ticketing.commands import ticket_app
 
@@ -58,6 +58,7 @@ app.add_typer(contract_app, name="contract")
 app.add_typer(client_app, name="client")
 source_app.command("capture")(capture)
 app.add_typer(source_app, name="source")
+app.add_typer(exposure_app, name="exposure")
 app.add_typer(asset_app, name="asset")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(obligation_app, name="obligation")

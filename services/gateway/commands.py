@@ -1,5 +1,6 @@
-"""The gateway's part of the command line: `patchline source` and `patchline client`."""
+"""The gateway's part of the command line: `patchline source`, `patchline client` and `patchline exposure`."""
 
+from services.gateway.exposures.commands import exposure_app
 from services.gateway.keys import key_commands
 from services.gateway.registry.client_commands import client_app
 from services.gateway.registry.source_commands import source_app
@@ -10,4 +11,4 @@ source_app.command("rotate-key")(key_commands.rotate_key)
 source_app.command("destroy-key")(key_commands.destroy_key)
 source_app.command("test")(try_source)
 
-__all__ = ["client_app", "source_app"]
+__all__ = ["client_app", "exposure_app", "source_app"]

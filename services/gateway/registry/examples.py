@@ -37,13 +37,18 @@ class Became:
 
 def vendors() -> tuple[str, ...]:
     """Return the vendors of which there are examples."""
-    return tuple(sorted(file.stem for file in FOLDER.glob("*.json")))
+    return vendors_in(FOLDER)
 
 
-def examples_of(vendor: str) -> list[Example]:
+def vendors_in(folder: Path) -> tuple[str, ...]:
+    """Return the vendors of which there are examples in `folder`."""
+    return tuple(sorted(file.stem for file in folder.glob("*.json")))
+
+
+def examples_of(vendor: str, folder: Path = FOLDER) -> list[Example]:
     """Return the examples of a vendor; none where there are none."""
-    file = FOLDER / f"{vendor}.json"
-    if vendor not in vendors():
+    file = folder / f"{vendor}.json"
+    if vendor not in vendors_in(folder):
         return []
     return [
         Example(each["name"], each["channel"], _body(each), tuple(each["becomes"]))
@@ -83,8 +88,11 @@ def delivery_of(vendor: str, name: str, example: Example, received: datetime) ->
 def became(delivery: RawDelivery, translate: Callable[[RawDelivery], Translation]) -> Became:
     """Return what an adapter makes of one delivery: events first, then what is none, then problems."""
     translation = translate(delivery)
-    said, tickets = (each.event for each in translation.said), (each.event for each in translation.tickets)
-    events: tuple[Event, ...] = (*said, *tickets)
+    events: tuple[Event, ...] = (
+        *(each.event for each in translation.said),
+        *(each.event for each in translation.tickets),
+        *(each.event for each in translation.exposures),
+    )
     return Became(events, (*(each.TYPE for each in events), *_beside_events(translation)))
 
 
@@ -99,6 +107,7 @@ def is_expected(example: Example, actual: Became) -> bool | None:
 
 
 def _beside_events(translation: Translation) -> Iterator[str]:
+    yield from (f"hint: {each.change}" for each in translation.hints)
     yield from (f"{'ignored' if each.is_known else 'unknown'}: {each.code}" for each in translation.unsaid)
     yield from (f"problem: {each}" for each in translation.problems)
 

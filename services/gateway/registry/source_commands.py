@@ -1,5 +1,6 @@
 """`patchline source`: who may deliver, how each proves it, and how its API is polled."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -8,9 +9,8 @@ from pydantic import Field
 
 from chassis import commands
 from chassis.postgres import Connection
-from services.gateway import vendors
 from services.gateway.keys.sealing import Purpose, SealingKey, read_sealing_key, sealed
-from services.gateway.registry import asked, regions, schemes, sources, store_sources
+from services.gateway.registry import asked, regions, schemes, sources, store_sources, trying
 from services.gateway.registry.operating import Json, now, operating, read_secret, write_secret
 from services.gateway.registry.schemes import Scheme
 from services.gateway.registry.sources import NewSource, Polling
@@ -193,7 +193,11 @@ def list_sources(*, as_json: Json = False) -> None:
 async def _list() -> list[dict[str, object]]:
     async with operating() as tx:
         rows = await store_sources.every(tx)
-    return [{**row, "confirmed": vendors.told_confirmations(row["source"])} for row in rows]
+    return [{**row, "confirmed": _told_confirmations(row["source"])} for row in rows]
+
+
+def _told_confirmations(source_id: str) -> dict[str, dict[str, object]]:
+    return {channel: asdict(each) for channel, each in trying.of(source_id).confirmed.items()}
 
 
 @source_app.command("release")

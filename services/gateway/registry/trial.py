@@ -7,7 +7,6 @@ from typing import Final
 from rich.markup import escape
 
 from contracts.events.event import Event
-from services.gateway import vendors
 from services.gateway.registry import examples
 from services.gateway.registry.examples import Became, Example
 from services.gateway.vendors.confirmation import Confirmed
@@ -30,9 +29,9 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """An example of `vendor` and what came of it. `answer` is there if it was sent."""
+    """An example and what came of it; how the adapter that read it was `confirmed`. `answer`: it was sent."""
 
-    vendor: str
+    confirmed: Confirmed | None
     example: Example
     became: Became
     answer: Answer | None = None
@@ -46,11 +45,6 @@ class Trial:
     def is_good(self) -> bool:
         """Return whether nothing is wrong with it."""
         return self.is_expected is not False and (self.answer is None or self.answer.is_accepted)
-
-    @property
-    def confirmed(self) -> Confirmed | None:
-        """Return how the adapter that read it was confirmed."""
-        return vendors.confirmations(self.vendor).get(self.example.channel)
 
     def for_machines(self) -> dict[str, object]:
         """Return all of it."""
@@ -97,5 +91,10 @@ def confirmations(trials: Sequence[Trial]) -> list[str]:
 def _about(event: Event) -> str:
     told = event.model_dump(mode="json", exclude_none=True)
     patch = told.get("patch")
-    named = (told.get("device"), told.get("number"), patch.get("patch") if isinstance(patch, dict) else None)
+    named = (
+        told.get("login"),
+        told.get("device"),
+        told.get("number"),
+        patch.get("patch") if isinstance(patch, dict) else None,
+    )
     return " ".join(str(each) for each in (*named, told.get("kind"), told.get("code")) if each is not None)

@@ -1,7 +1,6 @@
 """`patchline source test`: what a vendor's examples, or captured bodies, become, offline or through the door."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,13 +9,13 @@ import typer
 
 from chassis import commands
 from chassis.http import Unavailable
-from services.gateway import vendors
-from services.gateway.registry import asked, examples, proving, sources, store_sources
-from services.gateway.registry.examples import Became, Example
+from services.gateway.registry import asked, examples, proving, sources, store_sources, trying
+from services.gateway.registry.examples import Example
 from services.gateway.registry.operating import Json, now, operating, read_secret
 from services.gateway.registry.schemes import Scheme
 from services.gateway.registry.source_commands import SourceCommandSettings, Vendor
 from services.gateway.registry.trial import Answer, Trial, confirmations
+from services.gateway.registry.trying import Tried
 
 SEND_SECONDS: Final = 10.0
 NOBODY: Final = "test"
@@ -46,12 +45,14 @@ def try_source(
     Example: patchline source test ninjaone
     """
     source_id = asked.source_id_in(vendor, name)
-    chosen = _chosen(vendor, captured)
-    trials = [Trial(vendor, each, _became(vendor, name, each)) for each in chosen]
+    tried = trying.of(source_id)
+    chosen = _chosen(tried, vendor, captured)
+    trials = [Trial(tried.confirmed.get(each.channel), each, tried.became(each)) for each in chosen]
     if sends:
         answers = commands.run(_sent(source_id, chosen, _secret(secret_file)))
         trials = [
-            Trial(vendor, each.example, each.became, answer) for each, answer in zip(trials, answers, strict=True)
+            Trial(each.confirmed, each.example, each.became, answer)
+            for each, answer in zip(trials, answers, strict=True)
         ]
     rows = [each.for_machines() if as_json else each.for_people() for each in trials]
     commands.show(rows, title=f"What examples of {vendor} become", as_json=as_json)
@@ -61,21 +62,15 @@ def try_source(
     raise SystemExit(commands.OK if all(each.is_good for each in trials) else commands.NO)
 
 
-def _chosen(vendor: str, captured: Path | None) -> list[Example]:
+def _chosen(tried: Tried, vendor: str, captured: Path | None) -> list[Example]:
     if captured is None:
-        if found := examples.examples_of(vendor):
-            return found
-        commands.stop(f"no examples of {vendor}; there are some of: {', '.join(examples.vendors())}", commands.NO)
+        if tried.examples:
+            return tried.examples
+        commands.stop(f"no examples of {vendor}; there are some of: {', '.join(tried.others)}", commands.NO)
     try:
         return examples.captured(captured)
     except (OSError, ValueError) as error:
         commands.stop(str(error), commands.WRONG_USE)
-
-
-def _became(vendor: str, name: str, example: Example) -> Became:
-    delivery = examples.delivery_of(vendor, name, example, datetime.now(UTC))
-    by_vendor = vendors.adapters()
-    return examples.became(delivery, lambda each: vendors.translated(each, by_vendor))
 
 
 def _secret(file: Path | None) -> str:
