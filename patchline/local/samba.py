@@ -15,7 +15,7 @@ from typing import Final
 from patchline.local import PartUnavailable, Say, certificate, place
 from patchline.local.child import Child, Command
 
-PACKAGES: Final = "samba samba-ad-dc samba-ad-provision samba-dsdb-modules samba-vfs-modules winbind"
+PACKAGES: Final = "samba-ad-dc samba-ad-provision"
 REALM: Final = "CORP.TEST"
 NETBIOS: Final = "CORP"
 HOST: Final = "dc1"
@@ -37,6 +37,10 @@ def why_not() -> str | None:
         return f"Samba's domain controller is not installed; run `apt-get install --no-install-recommends {PACKAGES}`"
     if os.geteuid() != 0:
         return "Samba's domain controller needs root for its ports"
+    try:
+        free_address()
+    except PartUnavailable as error:
+        return str(error)
     return None
 
 
