@@ -24,5 +24,7 @@ POINTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What each program is aimed at while webhooks come in."""
 
-BY_TESTS_ALONE: Final = frozenset(f"effect {when} merge" for when in ("before", "within", "after"))
+BY_TESTS_ALONE: Final = frozenset(
+    {*(f"effect {when} merge" for when in ("before", "within", "after")), "directory read", "hygiene told"}
+)
 """Points on ways that the load of `make faults` does not take: tests go there."""

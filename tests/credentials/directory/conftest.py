@@ -1,6 +1,7 @@
 """The rooms of directories on a real database, with a clock that tests move."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -119,6 +120,16 @@ class Room:
         return [decode(each.headers, each.value) for each in messages]
 
 
+@asynccontextmanager
+async def opened(dsn: str) -> AsyncIterator[Room]:
+    """Yield the rooms on a database as it is."""
+    pool = await open_pool(dsn, application="test")
+    try:
+        yield Room(pool, dsn)
+    finally:
+        pool.terminate()
+
+
 @pytest.fixture
 async def room(database: Database) -> AsyncIterator[Room]:
     dsn = database.writer("credentials")
@@ -126,8 +137,5 @@ async def room(database: Database) -> AsyncIterator[Room]:
     await admin.execute("SET search_path = credentials")
     await admin.execute(EMPTY)
     await admin.close()
-    pool = await open_pool(dsn, application="test")
-    try:
-        yield Room(pool, dsn)
-    finally:
-        pool.terminate()
+    async with opened(dsn) as made:
+        yield made

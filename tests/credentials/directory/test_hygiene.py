@@ -140,3 +140,21 @@ async def test_the_part_looks_until_it_is_stopped(room: Room) -> None:
     await running
 
     assert await news(room) == [("no_mfa", "kim@acme.example", True)]
+
+
+async def test_a_copy_elsewhere_with_a_second_factor_is_looked_at_too(room: Room) -> None:
+    await room.allow(SOLD)
+    await room.add("acme-ad", KeptDirectory.of(KIM, RESCUE))
+    await room.add("acme-entra", KeptDirectory.of(account("cloud", *KIM.logins, mfa=True)))
+    await room.read_due()
+
+    assert await news(room) == []
+
+
+async def test_what_a_newer_policy_lists_is_looked_at_before_the_next_reading(room: Room) -> None:
+    await room.allow(SOLD)
+    await room.add("acme-ad", KeptDirectory.of(replace(KIM, mfa=True), RESCUE))
+    await room.read_due()
+    await room.allow(SOLD.model_copy(update={"break_glass": SOLD.break_glass | {"Kim@acme.example"}}))
+
+    assert await news(room) == [("break_glass_untested", "kim@acme.example", True)]
