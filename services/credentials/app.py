@@ -22,6 +22,7 @@ from services.credentials.guard.watch import Watch
 from services.credentials.people import parts as people
 from services.credentials.people.deciding import Decided
 from services.credentials.people.records import Verdict
+from services.credentials.records import Fact
 from services.credentials.reset.at_directory import AtDirectory
 from services.credentials.reset.directories import Directories
 from services.credentials.reset.ending import Endings
@@ -62,8 +63,8 @@ async def run(settings: CredentialsSettings) -> None:
 def decided_on(on: Platform) -> Decided:
     """Return what lets cases go on whose questions have ended."""
 
-    async def decided(tx: Connection, verdicts: Sequence[Verdict]) -> None:
-        await telling.tell(tx, await answers.settled(tx, verdicts, now=on.clock()))
+    async def decided(tx: Connection, verdicts: Sequence[Verdict]) -> Sequence[Fact]:
+        return await answers.settled(tx, verdicts, now=on.clock())
 
     return decided
 

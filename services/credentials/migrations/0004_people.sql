@@ -7,12 +7,14 @@ CREATE TABLE approver (
     mail        text        NOT NULL CHECK (mail <> ''),
     accounts    text[]      NOT NULL,                   -- logins and ids by which directories know this person, folded
     tenants     uuid[],                                 -- for whom they decide; null: every client
+    role        text        NOT NULL CHECK (role IN ('approver', 'owner')),  -- an owner signs for their client, decides no reset
     public_key  bytea       NOT NULL UNIQUE CHECK (octet_length(public_key) = 32),
     enrolled_at timestamptz NOT NULL,
     enrolled_by text        NOT NULL,
     revoked_at  timestamptz,
     revoked_by  text,
     revoked_why text,
+    CHECK (role <> 'owner' OR tenants IS NOT NULL),
     CHECK (num_nonnulls(revoked_at, revoked_by, revoked_why) IN (0, 3))
 );
 CREATE UNIQUE INDEX approver_mail ON approver (mail) WHERE revoked_at IS NULL;

@@ -14,7 +14,7 @@ from chassis.clock import moved_clock
 from chassis.errors import NeverWorks
 from chassis.postgres import Connection
 from services.credentials.people import keys, store_commands
-from services.credentials.people.records import Approver
+from services.credentials.people.records import Approver, Role
 from services.credentials.people.rules_approvals import folded, same_person
 
 approver_app: Final = typer.Typer(
@@ -26,7 +26,7 @@ PassphraseFile = Annotated[
     Path | None,
     typer.Option(envvar="PATCHLINE_PASSPHRASE_FILE", help="File with the key's passphrase; else you are asked for it."),
 ]
-COLUMNS: Final = ("name", "mail", "clients", "key", "enrolled_at", "revoked_at", "approver")
+COLUMNS: Final = ("name", "mail", "role", "clients", "key", "enrolled_at", "revoked_at", "approver")
 
 
 class NotEnrolled(NeverWorks):
@@ -54,7 +54,7 @@ def make_key(
 
 
 @approver_app.command("enroll")
-def enroll(
+def enroll(  # noqa: PLR0913 - the options of a command
     name: Annotated[str, typer.Argument(help="The person's name.")],
     *,
     mail: Annotated[str, typer.Option(help="Where links are mailed to.")],
@@ -65,13 +65,16 @@ def enroll(
     client: Annotated[
         list[str] | None, typer.Option(help="Decides for this client only. Repeat it; without: for every client.")
     ] = None,
+    role: Annotated[
+        Role, typer.Option(help="approver: decides about resets. owner: signs for their client, decides no reset.")
+    ] = Role.APPROVER,
     as_json: Json = False,
 ) -> None:
     """Enrol somebody who may decide. Check by phone that the key's fingerprint is theirs.
 
     Example: patchline approver enroll "Ada Ahn" --mail ada@msp.example --public-key mK7…= --account ada@acme.example
     """
-    row = commands.run(_enroll(name, mail, public_key, accounts=account or [], clients=client or []))
+    row = commands.run(_enroll(name, mail, public_key, accounts=account or [], clients=client or [], role=role))
     commands.show([row], title="Enrolled", as_json=as_json)
 
 
@@ -132,11 +135,13 @@ def whoever() -> str:
 
 
 async def _enroll(
-    name: str, mail: str, public_key: str, *, accounts: list[str], clients: list[str]
+    name: str, mail: str, public_key: str, *, accounts: list[str], clients: list[str], role: Role
 ) -> dict[str, object]:
     key = keys.public_key_of(public_key)
     if mail.count("@") != 1 or any(each.isspace() or each in "<>,;" for each in mail):
         raise NotEnrolled(f"--mail: {mail!r} is not an address")
+    if role is Role.OWNER and not clients:
+        raise NotEnrolled("--client: an owner is one client's, name it")
     now = moved_clock(commands.command_settings().clock_offset_seconds)()
     async with operating() as tx:
         tenants = await store_commands.clients(tx, clients)
@@ -151,6 +156,7 @@ async def _enroll(
             public_key=key,
             enrolled_at=now,
             enrolled_by=whoever(),
+            role=role,
         )
         if other := same_person(new, await store_commands.all_approvers(tx)):
             raise NotEnrolled(

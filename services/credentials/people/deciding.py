@@ -16,7 +16,7 @@ from services.credentials.people import approvals, store_approvers, store_reques
 from services.credentials.people.keys import is_signed, statement
 from services.credentials.people.records import Approver, Ballot, Request, Verdict, Way
 from services.credentials.people.store_statements import Statement
-from services.credentials.records import Cause
+from services.credentials.records import Cause, Fact
 from services.credentials.telling import tell
 
 log = logging.getLogger(__name__)
@@ -26,8 +26,8 @@ PAUSE_SECONDS: Final = 2.0
 MOST: Final = 100
 NOT_SIGNED: Final = "the signature is not this person's, or not about this question"
 
-Decided = Callable[[Connection, Sequence[Verdict]], Awaitable[None]]
-"""What is done with questions that ended, in the same transaction."""
+Decided = Callable[[Connection, Sequence[Verdict]], Awaitable[Sequence[Fact]]]
+"""Lets cases go on whose questions ended, in the same transaction, and returns what is to be told."""
 
 
 class Deciding:
@@ -64,17 +64,20 @@ class Deciding:
         now = self._clock()
         async with transaction(self._pool) as tx:
             statements = await store_statements.load_pending(tx, most=MOST)
-            await self._count(tx, statements, now)
+            told, verdicts = await self._counted(tx, statements, now)
             over = await approvals.overdue(tx, now=now, most=MOST)
-            if over:
-                await self._decided(tx, over)
+            told += await self._decided(tx, [*verdicts, *over])
+            await tell(tx, told)
         if statements or over:
             self._relay.wake()
         return len(statements) + len(over)
 
-    async def _count(self, tx: Connection, statements: Sequence[Statement], now: datetime) -> None:
+    async def _counted(
+        self, tx: Connection, statements: Sequence[Statement], now: datetime
+    ) -> tuple[list[Fact], list[Verdict]]:
+        """Count what was signed, answer it, and return what is to be told and which questions ended."""
         if not statements:
-            return
+            return [], []
         requests = await store_requests.load_for_update(tx, {each.request for each in statements})
         approvers = await store_approvers.load(tx, {each.approver for each in statements})
         checked = [
@@ -84,12 +87,10 @@ class Deciding:
         uncounted = dict(counting.uncounted)
         refusals = [(each.id, uncounted.get(each.id) if ballot else NOT_SIGNED) for each, ballot in checked]
         await store_statements.answer(tx, refusals)
-        if counting.verdicts:
-            await self._decided(tx, counting.verdicts)
-        await tell(tx, counting.facts)
         for each, refusal in refusals:
             if refusal is not None:
                 log.warning("a decision is not counted", extra={"statement": str(each), "reason": refusal})
+        return list(counting.facts), list(counting.verdicts)
 
 
 def _ballot(said: Statement, request: Request | None, approver: Approver | None, now: datetime) -> Ballot | None:

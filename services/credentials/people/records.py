@@ -18,6 +18,13 @@ class RequestState(StrEnum):
     WITHDRAWN = "withdrawn"
 
 
+class Role(StrEnum):
+    """For what somebody is enrolled: to decide about resets, or as a client's owner, to sign for that client."""
+
+    APPROVER = "approver"
+    OWNER = "owner"
+
+
 class Way(StrEnum):
     """How somebody decided: by the link that was mailed to them, or with their enrolled key."""
 
@@ -38,6 +45,7 @@ class Approver:
     enrolled_at: datetime
     enrolled_by: str
     revoked_at: datetime | None = None
+    role: Role = Role.APPROVER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

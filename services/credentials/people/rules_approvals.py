@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from services.credentials.people.records import Approver, Request, RequestState, Vote
+from services.credentials.people.records import Approver, Request, RequestState, Role, Vote
 
 DECIDED_ALREADY: Final = "this person has decided about it already"
 
@@ -30,6 +30,8 @@ def hindrance(approver: Approver | None, request: Request, now: datetime) -> str
         return "nobody who is enrolled"
     if approver.revoked_at is not None and approver.revoked_at <= now:
         return "this person's enrolment was revoked"
+    if approver.role is not Role.APPROVER:
+        return "this person is enrolled to sign for their client, not to decide about resets"
     if approver.tenants is not None and request.tenant not in approver.tenants:
         return "this person does not decide for this client"
     if names_of(approver) & {folded(each) for each in request.exposed}:

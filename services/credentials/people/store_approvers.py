@@ -7,15 +7,15 @@ from uuid import UUID
 import asyncpg
 
 from chassis.postgres import Connection
-from services.credentials.people.records import Approver
+from services.credentials.people.records import Approver, Role
 
 APPROVERS: Final[LiteralString] = """
-    SELECT approver_id, name, mail, accounts, tenants, public_key, enrolled_at, enrolled_by, revoked_at
+    SELECT approver_id, name, mail, accounts, tenants, role, public_key, enrolled_at, enrolled_by, revoked_at
     FROM approver
     WHERE approver_id = ANY($1::uuid[])
 """
 ENROLLED: Final[LiteralString] = """
-    SELECT approver_id, name, mail, accounts, tenants, public_key, enrolled_at, enrolled_by, revoked_at
+    SELECT approver_id, name, mail, accounts, tenants, role, public_key, enrolled_at, enrolled_by, revoked_at
     FROM approver
     WHERE revoked_at IS NULL
 """
@@ -43,4 +43,5 @@ def approver_of(row: asyncpg.Record) -> Approver:
         enrolled_at=row["enrolled_at"],
         enrolled_by=row["enrolled_by"],
         revoked_at=row["revoked_at"],
+        role=Role(row["role"]),
     )

@@ -31,13 +31,14 @@ async def clients(tx: Connection, names: Sequence[str]) -> dict[str, UUID]:
 
 
 ALL_APPROVERS: Final[LiteralString] = """
-    SELECT approver_id, name, mail, accounts, tenants, public_key, enrolled_at, enrolled_by, revoked_at
+    SELECT approver_id, name, mail, accounts, tenants, role, public_key, enrolled_at, enrolled_by, revoked_at
     FROM credentials.approver
     ORDER BY name, enrolled_at
 """
 ENROLL: Final[LiteralString] = """
-    INSERT INTO credentials.approver (approver_id, name, mail, accounts, tenants, public_key, enrolled_at, enrolled_by)
-    VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
+    INSERT INTO credentials.approver
+        (approver_id, name, mail, accounts, tenants, public_key, enrolled_at, enrolled_by, role)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 """
 
 
@@ -58,11 +59,12 @@ async def enroll(tx: Connection, new: Approver) -> None:
         new.public_key,
         new.enrolled_at,
         new.enrolled_by,
+        new.role,
     )
 
 
 LIST: Final[LiteralString] = """
-    SELECT a.approver_id AS approver, a.name, a.mail, a.accounts,
+    SELECT a.approver_id AS approver, a.name, a.mail, a.role, a.accounts,
            CASE WHEN a.tenants IS NULL THEN 'every client'
                 ELSE (SELECT string_agg(c.name, ', ' ORDER BY c.name) FROM gateway.client AS c
                       WHERE c.tenant_id = ANY (a.tenants)) END AS clients,

@@ -24,7 +24,7 @@ from services.credentials.people.deciding import Deciding
 from services.credentials.people.inviting import Inviting, Links
 from services.credentials.people.records import Approver, Asking, Counting, Request, Standing, Verdict
 from services.credentials.people.rules_approvals import folded
-from services.credentials.records import Cause
+from services.credentials.records import Cause, Fact
 from tests.builders import ACME, BIRCH, NOON
 from tests.parts import Database
 
@@ -150,9 +150,10 @@ class Room:
     def operating(self) -> "Operating":
         return Operating(self.database.operator)
 
-    async def _note_verdicts(self, tx: Connection, verdicts: Sequence[Verdict]) -> None:
+    async def _note_verdicts(self, tx: Connection, verdicts: Sequence[Verdict]) -> Sequence[Fact]:
         assert tx.is_in_transaction()
         self.verdicts += verdicts
+        return []
 
 
 class Operating:

@@ -107,6 +107,7 @@ class TestApprovers:
             pytest.param(enrol("AAAA"), "not a public key", id="no key"),
             pytest.param(enrol("A" * 43 + "=", mail="nobody"), "is not an address", id="no address"),
             pytest.param(enrol("A" * 43 + "=", "--client", "Nobody Ltd"), "no client called", id="no such client"),
+            pytest.param(enrol("A" * 43 + "=", "--role", "owner"), "an owner is one client's", id="an owner of all"),
         ],
     )
     async def test_what_is_wrong_is_said(self, patchline: Patchline, arguments: tuple[str, ...], says: str) -> None:

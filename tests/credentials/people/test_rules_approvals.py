@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services.credentials.people.records import Approver, Request, RequestState, Vote
+from services.credentials.people.records import Approver, Request, RequestState, Role, Vote
 from services.credentials.people.rules_approvals import able, agreed, folded, hindrance, outcome, same_person
 from services.credentials.records import Cause
 from tests.builders import ACME, BIRCH, NOON
@@ -68,6 +68,12 @@ ADA, BO, CY = approver("ada"), approver("bo"), approver("cy")
         pytest.param(approver("ada", "7F3C"), REQUEST, "person's own", id="the exposed account by its id"),
         pytest.param(
             ADA, replace(REQUEST, exposed=frozenset({"Ada@MSP.example"})), "person's own", id="the mailbox of the link"
+        ),
+        pytest.param(
+            replace(approver("ada", tenants=frozenset({ACME})), role=Role.OWNER),
+            REQUEST,
+            "not to decide",
+            id="an owner",
         ),
         pytest.param(ADA, replace(REQUEST, state=RequestState.REFUSED), "has ended: refused", id="refused before"),
         pytest.param(ADA, replace(REQUEST, state=RequestState.GRANTED), "has ended: granted", id="granted before"),
