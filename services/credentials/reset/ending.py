@@ -69,7 +69,7 @@ class Endings:
             await telling.tell(tx, told)
             if succeeded is not None:
                 await breaker.ended(tx, act_of(turn, case), now, succeeded=succeeded)
-        points.reached(f"step recorded {turn.step}")
+        points.reached("step after the record")
         self._relay.wake()
         METERS.add(Count.EFFECTS, kind=turn.step, outcome="done")
 

@@ -1,18 +1,10 @@
 """From an exposure to the end of its case: what is done, what is told, and what a machine leaves alone."""
 
-from datetime import timedelta
-
 from contracts.events.credential import (
-    ApprovalAsked,
     CaseClosed,
-    CaseDecided,
-    CaseOpened,
     CaseStep,
     CaseStepDone,
-    CaseStepParked,
-    Decision,
 )
-from tests.builders import NOON
 from tests.credentials.room import Room, exposed
 
 
