@@ -52,7 +52,7 @@ HEADERS: Final[Part] = {
             "enum": [Lane.BULK.value],
             "description": "Present if it came with a resync, a first import or a replay. Says nothing about truth.",
         },
-        "ce_mergedinto": _of(_ID, "Of asset.removed.v1: the asset that it is from now on, where it was merged."),
+        "ce_mergedinto": _of(_ID, "Of asset.removed.v1: the asset that its device is now, by a merge or unmerge."),
         "replay_group": _of(_TEXT, "Present if it was replayed to one consumer group. Every other reader skips it."),
         "dlq_replay_of": _of(_TEXT, "The dead letter that was replayed."),
     },

@@ -51,7 +51,8 @@ class AssetChanged(Event):
 class AssetRemoved(Event):
     """An asset left the inventory. Travels as a null value with `ce_` headers: the compacted record goes away.
 
-    `merged_into` (the header `ce_mergedinto`) is the asset that it is from now on, where it was merged.
+    `merged_into` (the header `ce_mergedinto`) is the asset that its device belongs to from now on, where a merge or an
+    unmerge decided it: another one, or its own id.
     """
 
     TYPE: ClassVar[str] = "asset.removed.v1"

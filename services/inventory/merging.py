@@ -1,7 +1,7 @@
 """Merges and unmerges: lock, decide, save, tell. A person's by `patchline asset`, the automaton's by `joining`."""
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Literal
@@ -148,12 +148,22 @@ async def _carry_out(
         evidence=_evidence(assets.values()),
     )
     await store_merges.append(tx, line)
-    told = [
-        regrouped(rules.merged(theirs), rules.told_members(theirs, since_at), since_at)
-        for theirs in _by_survivor(assets, after.memberships)
-    ]
-    told += [merged_away(gone, into, tenant_id, since_at) for gone, into in after.gone.items()]
+    told = [merged_away(gone, into, tenant_id, since_at) for gone, into in after.gone.items()]
+    for theirs in _by_survivor(assets, after.memberships):
+        told += _told(theirs, since_at, known=after.gone)
     await outbox.enqueue_sequenced(tx, topics.ASSETS, [(event.subject, event) for event in told])
+
+
+def _told(theirs: Sequence[Asset], since_at: datetime, *, known: Container[UUID]) -> list[Envelope]:
+    """Return the one record of assets that are one; if all are removed, that each is gone, and whose its device is."""
+    one = rules.merged(theirs)
+    if not one.is_removed:
+        return [regrouped(one, rules.told_members(theirs, since_at), since_at)]
+    return [
+        merged_away(each.asset_id, one.asset_id, each.said["tenant_id"], since_at)
+        for each in theirs
+        if each.asset_id not in known
+    ]
 
 
 async def part_those_that_changed_hands(tx: Connection, steps: Iterable[Step], memberships: Memberships) -> bool:

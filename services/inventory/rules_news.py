@@ -36,13 +36,13 @@ def news(asset: Asset, why: Fact, members: tuple[AssetMember, ...] | None = None
 
 
 def regrouped(asset: Asset, members: tuple[AssetMember, ...], at: datetime) -> Envelope:
-    """Return the record of `asset` as a merge or an unmerge at `at` makes it."""
+    """Return the record of `asset`, which is not removed, as a merge or an unmerge at `at` makes it."""
     subject = str(asset.asset_id)
-    return _of_decision(_told(asset, subject, members), subject, asset.said["tenant_id"], at)
+    return _of_decision(_record(asset, subject, members), subject, asset.said["tenant_id"], at)
 
 
 def merged_away(asset_id: UUID, into: UUID, tenant_id: UUID, at: datetime) -> Envelope:
-    """Return the news that an asset is another one from `at` on: its own record goes away."""
+    """Return the news that an asset has no record, and that its device belongs to asset `into` from `at` on."""
     return _of_decision(AssetRemoved(merged_into=str(into)), str(asset_id), tenant_id, at)
 
 

@@ -110,16 +110,15 @@ def move(ticket: TicketState | None, listing: Listing | None, finding: Finding) 
 
 
 def is_undone(listing: Listing | None, finding: Finding) -> bool:
-    """Return whether `finding` undoes the proof that took the device off the list.
+    """Return whether `finding` undoes what took the device off the list: its proof, or that it was another asset.
 
     Proof of one release is not undone by the next release of the same requirement: that is another month's patch.
     """
-    return (
-        listing is not None
-        and listing.cleared_as in PROOFS
-        and listing.release == finding.about.release
-        and finding.verdict in {Verdict.FAILING, Verdict.UNPROVEN}
-    )
+    if listing is None or listing.release != finding.about.release:
+        return False
+    if listing.cleared_as == ANOTHER_ASSET:
+        return finding.verdict is Verdict.FAILING
+    return listing.cleared_as in PROOFS and finding.verdict in {Verdict.FAILING, Verdict.UNPROVEN}
 
 
 def is_handed_over(ticket: TicketState, listing: Listing | None, finding: Finding) -> bool:

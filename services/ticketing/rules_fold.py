@@ -254,8 +254,10 @@ def _listing_of(finding: Finding, now: datetime) -> Listing:
 
 
 def _undoing(listing: Listing | None, finding: Finding) -> str:
-    """Return the sentence for a proof that was undone; nothing to say for any other device."""
-    if not rules.is_undone(listing, finding):
+    """Return the sentence for a proof or a merge that was undone; nothing to say for any other device."""
+    if listing is None or not rules.is_undone(listing, finding):
         return ""
     name = finding.label.hostname or finding.label.device
+    if listing.cleared_as == rules.ANOTHER_ASSET:
+        return f"{name} is an asset of its own again, and it fails."
     return f"{name} was proven good and is not any more: {finding.state}."

@@ -198,6 +198,18 @@ async def test_what_fails_no_more_because_of_an_unmerge_names_where_it_fails(
     assert (await states(house))[GONE] == "FAILED"
 
 
+async def test_what_is_removed_and_taken_out_takes_its_evidence_along(house: House) -> None:
+    await house.hear(*apart(), failed(1, source=GONE), *merged(4))
+    alone = members(SURVIVING, since=hour(5))
+
+    await house.hear(
+        asset_changed(source=SURVIVING, sequence=3, at=hour(5), members=alone),
+        asset_removed(source=GONE, sequence=3, at=hour(5), merged_into=OTHER),
+    )
+
+    assert await states(house) == {SURVIVING: "UNKNOWN", GONE: "RETIRED"}
+
+
 def decisions(last: int) -> list[Envelope]:
     """Return all that inventory ever told of the two, up to a decision: merged, unmerged, merged again."""
     told = [*apart(), *merged(1), *unmerged(2), *merged(3, sequence=4)]

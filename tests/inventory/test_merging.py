@@ -1,8 +1,9 @@
 """Merges on a real database: what is told, whichever came first, and that an unmerge brings everything back."""
 
+import asyncio
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import permutations
 from uuid import UUID
 
@@ -185,6 +186,46 @@ async def test_the_asset_stays_while_one_of_its_pairs_lives_and_goes_with_the_la
 
     assert (asset, record.source, none) == (SURVIVING, AGENTS, {})
     assert list(await records(inventory)) == [SURVIVING]
+
+
+async def test_an_unmerge_of_what_is_removed_says_whose_its_device_is(inventory: Inventory) -> None:
+    await inventory.hears(RMM, AGENT)
+    await merge(inventory)
+    await inventory.hears(removed("d1", at=NOON + 90 * MINUTE))
+
+    await unmerge(inventory, RMM_ID)
+
+    [*_, last] = [each for each in await inventory.published() if each.subject == str(RMM_ID)]
+    assert last.data == AssetRemoved(merged_into=str(RMM_ID))
+    assert list(await records(inventory)) == [AGENT_ID]
+
+
+async def test_batches_and_decisions_side_by_side_lose_nothing(inventory: Inventory) -> None:
+    await inventory.hears(RMM, AGENT)
+
+    async def hears(device: str) -> None:
+        for number in range(1, 21):
+            said = updated(device, at=NOON + number * MINUTE, os_build=f"{number}", location=f"{device}-{number}")
+            while True:
+                try:
+                    await inventory.hears(of_agent(said) if device == "a1" else said)
+                except AssetMovedOn:
+                    continue
+                break
+
+    async def decides() -> None:
+        for number in range(1, 12):
+            at = NOON + timedelta(days=number)
+            done = await (
+                merge(inventory, decided=decision(at)) if number % 2 else unmerge(inventory, decided=decision(at))
+            )
+            assert not isinstance(done, Refusal)
+
+    await asyncio.gather(hears("d1"), hears("a1"), decides())
+
+    [(asset, record)] = (await records(inventory)).items()
+    assert (asset, record.os_build) == (SURVIVING, "20")
+    assert len(record.members or ()) == 2
 
 
 async def test_clients_are_never_mixed(inventory: Inventory) -> None:

@@ -111,6 +111,26 @@ def test_an_unmerge_takes_the_failure_to_the_asset_that_it_is_of(order: Sequence
     assert (only(desk).state, only(desk).failing, failing(desk)) == (TicketState.OPEN, 1, of("agent"))
 
 
+@pytest.mark.parametrize("order", list(permutations(range(2))), ids=str)
+def test_an_unmerge_opens_the_ticket_again_that_a_wrong_proof_resolved(order: Sequence[int]) -> None:
+    resolved = all_told(folded(FAILED, went_on(State.VERIFIED), state_changed("rmm", State.VERIFIED, 1)))
+    assert only(resolved).state is TicketState.RESOLVED
+
+    desk = folded(*(PARTED[number] for number in order), before=resolved)
+
+    assert (only(desk).state, only(desk).generation, failing(desk)) == (TicketState.OPEN, 1, of("agent"))
+    [act] = desk.waiting[only(desk).key]
+    assert (act.act, act.why) == (Act.REOPEN, "AGENT-PC is an asset of its own again, and it fails.")
+
+
+def test_what_was_never_proven_is_not_listed_after_an_unmerge() -> None:
+    merged = all_told(folded(FAILED, WENT_ON, state_changed("rmm", State.FAILED, 1)))
+
+    desk = folded(*PARTED, state_changed("rmm", State.MISSING_OVERDUE, 3), before=merged)
+
+    assert failing(desk) == of("agent")
+
+
 def test_a_failure_of_an_unknown_patch_goes_on_too() -> None:
     before = all_told(folded(uncatalogued("agent", 1)))
     news = [uncatalogued("agent", 2, failing=False, continues_on="rmm", continues_failing=True), uncatalogued("rmm", 1)]
