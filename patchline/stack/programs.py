@@ -37,7 +37,24 @@ class Program:
     secrets: tuple[str, ...] = ()
 
 
-ACCEPT: Final = Program("gateway-accept", ("services.gateway", "accept"), "gateway_writer", 1, ("sealing",))
+SECRET_FILES: Final[Mapping[str, tuple[str, str]]] = {
+    "sealing": ("PATCHLINE_SEALING_KEY_FILE", "sealing.key"),
+    "fingerprint": ("PATCHLINE_FINGERPRINT_KEY_FILE", "fingerprint.key"),
+    "quarantine": ("PATCHLINE_QUARANTINE_PUBLIC_KEY_FILE", "quarantine.pub"),
+    "approval": ("PATCHLINE_APPROVAL_KEY_FILE", "approval.key"),
+}
+"""By what a program says that it needs: the setting that names the file, and the file's name."""
+
+OFFLINE_FILE: Final = "quarantine.private"
+"""The private half of the quarantine's key. No program is told of it; in production it is on no machine of ours."""
+
+ACCEPT: Final = Program(
+    "gateway-accept",
+    ("services.gateway", "accept"),
+    "gateway_writer",
+    1,
+    ("sealing", "fingerprint", "quarantine", "approval"),
+)
 PROGRAMS: Final[tuple[Program, ...]] = (
     ACCEPT,
     Program("gateway-translate", ("services.gateway", "translate"), "gateway_writer", 2, ("sealing",)),
@@ -113,7 +130,8 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
     """Return the environment of one program: what it needs and nothing else; secrets by file name only."""
     own = {name: os.environ[name] for name in _PASSED_ON if name in os.environ} | {"PYTHONUNBUFFERED": "1"}
     if program is SIMULATOR:
-        return own | {"PATCHLINE_SIMULATOR_PORT": str(around.simulator_port)} | dict(around.extra)
+        moved = {"PATCHLINE_SIMULATOR_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds)}
+        return own | {"PATCHLINE_SIMULATOR_PORT": str(around.simulator_port)} | moved | dict(around.extra)
     own |= {
         "PATCHLINE_KAFKA": around.kafka,
         "PATCHLINE_DATABASE_URL": around.role_url(program.role),
@@ -123,8 +141,10 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
         "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
         "PATCHLINE_GROUP_INSTANCE": program.name,
     }
-    if "sealing" in program.secrets:
-        own["PATCHLINE_SEALING_KEY_FILE"] = str(around.secrets / "sealing.key")
+    for secret in program.secrets:
+        if secret in SECRET_FILES:
+            setting, file = SECRET_FILES[secret]
+            own[setting] = str(around.secrets / file)
     if program is ACCEPT:
         own |= {
             "PATCHLINE_ACCEPT_HOST": ports.LOOPBACK,

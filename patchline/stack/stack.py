@@ -1,7 +1,6 @@
 """Starts everything in order and stops it in reverse; data survive."""
 
 import asyncio
-import base64
 import secrets
 import socket
 import time
@@ -23,7 +22,7 @@ from patchline.local.psa import Access, Page
 from patchline.local.request_tracker import Hook, RequestTracker
 from patchline.local.runs import Running, running
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
-from patchline.stack import programs
+from patchline.stack import keys, programs
 from patchline.stack.programs import PROGRAMS, SIMULATOR, Program, Surroundings
 from patchline.topics import apply_declared
 
@@ -165,9 +164,7 @@ class Stack:
     def _write_secrets(self) -> None:
         for role in LOGIN_ROLES:
             place.kept_secret(self.around.secrets / role)
-        sealing = self.around.secrets / "sealing.key"
-        if not sealing.exists():
-            place.write_private(sealing, base64.b64encode(secrets.token_bytes(32)).decode())
+        keys.write_missing(self.around.secrets)
         if self.parts.desk:
             self._write_secrets_of(psa.access(self.parts.desk), psa.page(self.parts.desk))
         lines = [f"{name}={value}" for name, value in programs.command_environment(self.around).items()]

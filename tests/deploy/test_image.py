@@ -27,6 +27,7 @@ from standardwebhooks.webhooks import Webhook
 from patchline.local import ports
 from patchline.schemas import LOGIN_ROLES
 from patchline.stack.programs import PROGRAMS
+from services.gateway.exposures.offline_key import new_pair
 from tests.deploy import podman
 from tests.deploy.podman import Podman
 from tests.parts import ROLE_PASSWORD, named
@@ -159,6 +160,8 @@ async def house(
     await connection.execute(f"CREATE DATABASE {database}")
     held = {
         "database_admin": unquote(urlsplit(postgres_server).password or ""),
+        "quarantine.pub": new_pair()[1],
+        **{each: base64.b64encode(secrets.token_bytes(32)).decode() for each in ("fingerprint.key", "approval.key")},
         "sealing.key": base64.b64encode(secrets.token_bytes(32)).decode(),
         "tracker": "nobody is there",
         **dict.fromkeys(LOGIN_ROLES, ROLE_PASSWORD),

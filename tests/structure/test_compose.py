@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from chassis.settings import read
 from patchline.main import app
 from patchline.schemas import LOGIN_ROLES
-from patchline.stack.programs import PROGRAMS, Program
+from patchline.stack.programs import PROGRAMS, SECRET_FILES, Program
 from tests.structure.manifests import ROOT, SETTINGS, compose, known, needed, tool
 
 OTHERS = {"kafka", "postgres", "topics", "schema", "operator"}
@@ -78,7 +78,7 @@ def test_a_process_starts_with_the_settings_that_compose_gives(
 def test_a_process_in_compose_has_its_own_role_and_no_secret_but_its_own(program: Program) -> None:
     service = compose()["services"][program.name]
     given: dict[str, str] = service["environment"]
-    places = {"sealing": "sealing.key", "tracker": "tracker"}
+    places = {"tracker": "tracker", **{name: file for name, (_, file) in SECRET_FILES.items()}}
 
     assert urlsplit(given["PATCHLINE_DATABASE_URL"]).username == program.role
     assert set(service["secrets"]) == {program.role, *(places[each] for each in program.secrets)}

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from chassis.settings import read
 from patchline.main import app
 from patchline.schemas import LOGIN_ROLES
-from patchline.stack.programs import PROGRAMS, Program
+from patchline.stack.programs import PROGRAMS, SECRET_FILES, Program
 from tests.structure.manifests import (
     BASE,
     OF_TRACKER,
@@ -272,4 +272,5 @@ def _of_the_database(container: Document) -> set[str]:
 
 def _secrets_of(program: Program) -> set[str]:
     places = {"sealing": "patchline-sealing/sealing.key", "tracker": "patchline-tracker/password"}
+    places |= {name: f"patchline-exposure/{file}" for name, (_, file) in SECRET_FILES.items() if name != "sealing"}
     return {f"patchline-database/{program.role}", *(places[each] for each in program.secrets)}

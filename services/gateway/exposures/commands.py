@@ -50,8 +50,8 @@ def new_keys(
     Example: patchline exposure quarantine keys quarantine.private quarantine.pub
     """
     private, public = offline_key.new_pair()
-    write_secret(private_file, private)
-    write_secret(public_file, public)
+    write_secret(private_file, private.strip())
+    write_secret(public_file, public.strip())
     key_id = offline_key.read_public(public_file).key_id
     row = {"key": key_id, "private": str(private_file), "public": str(public_file)}
     commands.show([row], title="Keys of the quarantine", as_json=as_json)
@@ -77,7 +77,7 @@ def open_quarantined(raw_id: RawIdArgument, *, private_key_file: PrivateKeyFile,
 
     Example: patchline exposure quarantine open 0193... --private-key-file quarantine.private --to body
     """
-    private = read_secret(private_key_file)
+    private = read_secret(private_key_file).encode()
     found = commands.run(_sealed(raw_id))
     if found is None:
         _stop_without(raw_id)

@@ -121,7 +121,7 @@ class Knocking:
 
     def set_aside(self) -> list[bytes]:
         """Return the quarantined bodies, opened with the offline key."""
-        return [opened(self.private_key, one.sealed) for one in self.quarantine.rows.values()]
+        return [opened(self.private_key.encode(), one.sealed) for one in self.quarantine.rows.values()]
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import stat
+import subprocess
 from pathlib import Path
 
 import asyncpg
@@ -121,18 +122,26 @@ def test_with_the_database_away_nothing_is_kept_and_that_is_said(
 def test_the_private_half_is_refused_where_the_public_one_belongs(keys: tuple[Path, Path], tmp_path: Path) -> None:
     with pytest.raises(WrongSetting, match="private half"):
         offline_key.read_public(keys[0])
-    (tmp_path / "short").write_text("patchline-quarantine-public:AAAA")
+    (tmp_path / "short").write_text("-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n")
     for wrong in ("short", "not there"):
         with pytest.raises(WrongSetting, match="PATCHLINE_QUARANTINE_PUBLIC_KEY_FILE"):
             offline_key.read_public(tmp_path / wrong)
 
 
+def test_a_pair_of_openssl_is_one_too(tmp_path: Path) -> None:
+    private, public = tmp_path / "private.pem", tmp_path / "public.pem"
+    subprocess.run(["openssl", "genpkey", "-algorithm", "X25519", "-out", str(private)], check=True)
+    subprocess.run(["openssl", "pkey", "-in", str(private), "-pubout", "-out", str(public)], check=True)
+
+    assert offline_key.opened(private.read_bytes(), offline_key.read_public(public).sealed(LEAK)) == LEAK
+
+
 def test_changed_bytes_do_not_open(keys: tuple[Path, Path]) -> None:
     sealed = offline_key.read_public(keys[1]).sealed(LEAK)
 
-    assert offline_key.opened(keys[0].read_text(), sealed) == LEAK
+    assert offline_key.opened(keys[0].read_bytes(), sealed) == LEAK
     with pytest.raises(NotOpened):
-        offline_key.opened(keys[0].read_text(), sealed[:-1] + bytes([sealed[-1] ^ 1]))
+        offline_key.opened(keys[0].read_bytes(), sealed[:-1] + bytes([sealed[-1] ^ 1]))
 
 
 def test_a_new_key_is_one_that_the_gateway_reads_and_no_file_is_overwritten(tmp_path: Path) -> None:
