@@ -132,6 +132,10 @@ class SlapdAdmin(Admin):
         self.add(dn, ["inetOrgPerson"], values | more)
         return self.id_of(dn)
 
+    def set_password(self, dn: str, password: str = PASSWORD) -> None:
+        """Set a password so that the server keeps the time."""
+        assert self.on.extend.standard.modify_password(user=dn, new_password=password), self.on.result
+
     def group(self, name: str, *members: str) -> str:
         return self.add(f"cn={name},{GROUPS}", ["groupOfNames"], {"cn": name, "member": list(members)})
 

@@ -81,8 +81,9 @@ async def test_the_exposed_password_binds_no_more_and_the_case_ends_with_the_dir
 
 async def test_break_glass_and_those_with_power_log_in_as_before(admin: Anybody, room: Room) -> None:
     admin.person("bg-1")
-    admin.person("boss")
-    admin.group("Payroll", admin.dn("boss"))
+    for name in ("boss", "chief"):
+        admin.person(name)
+    admin.group("Payroll", admin.dn("boss"), admin.dn("chief"))
     await _exposed_now(room, "bg-1", "boss")
 
     await room.finish()
@@ -91,6 +92,18 @@ async def test_break_glass_and_those_with_power_log_in_as_before(admin: Anybody,
     assert admin.binds("boss")
     decided = {each["login"]: each["decision"] for each in await room.cases()}
     assert decided == {"bg-1@corp.test": "refuse", "boss@corp.test": "ask"}
+
+
+@pytest.mark.parametrize("admin", ["openldap"], indirect=True)  # a domain has an administrator of its own
+async def test_the_last_one_with_power_is_nobodys_to_reset(admin: Anybody, room: Room) -> None:
+    admin.person("boss")
+    admin.group("Payroll", admin.dn("boss"))
+    await _exposed_now(room, "boss")
+
+    await room.finish()
+
+    assert admin.binds("boss")
+    assert (await room.case())["decision"] == "refuse"
 
 
 async def test_whoever_changed_the_password_after_the_exposure_keeps_the_new_one(admin: Anybody, room: Room) -> None:
