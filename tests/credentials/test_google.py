@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import httpx
 import pytest
@@ -13,8 +13,10 @@ from chassis.http import Refused, Unavailable
 from services.credentials.adapters import google
 from services.credentials.adapters.directory import NotAllowed, TooEarly
 from services.credentials.adapters.google_reading import said_as_429
+from services.credentials.adapters.google_rows import Changes, GoogleUser, changed_at
 from services.credentials.records import Account, Authority
 from simulators.google_rows import SUPER_ADMIN
+from tests.builders import NOON
 from tests.credentials.clouds import EXPOSED, Given, given_google
 
 
@@ -103,6 +105,29 @@ async def test_an_own_older_choice_is_not_taken_for_what_an_administrator_set(cu
 
     assert (await alone(customer)).password_changed_at is None
     assert (await everybody(customer))["jane.doe"].password_changed_at is None
+
+
+@pytest.mark.parametrize(
+    ("by_person", "by_admin", "must_change", "known"),
+    [
+        pytest.param(None, None, False, None, id="never told"),
+        pytest.param(1, None, False, 1, id="the person"),
+        pytest.param(None, 2, False, 2, id="an administrator"),
+        pytest.param(1, 2, False, 2, id="the later: an administrator"),
+        pytest.param(3, 2, False, 3, id="the later: the person"),
+        pytest.param(1, 2, True, 2, id="an administrator, and the person has not chosen yet"),
+        pytest.param(3, 2, True, None, id="an administrator since, which is not told yet"),
+        pytest.param(1, None, True, None, id="an administrator, which is not told yet"),
+        pytest.param(None, None, True, None, id="nothing told yet"),
+    ],
+)
+def test_when_a_password_was_changed(
+    by_person: int | None, by_admin: int | None, *, must_change: bool, known: int | None
+) -> None:
+    user = GoogleUser(id="1", primary_email="jane@acme.example", change_password_at_next_login=must_change)
+    changes = Changes(by_person=hour(by_person), by_admin=hour(by_admin))
+
+    assert changed_at(user, [changes]) == hour(known)
 
 
 async def test_without_the_logs_it_is_not_known_when_a_password_was_changed() -> None:
@@ -233,6 +258,11 @@ def test_a_key_file_that_is_none_is_a_wrong_setting(secret: str) -> None:
         google.made(google.GoogleOptions(subject="a@b.example"), SecretStr(secret))
 
     assert "hidden" not in str(told.value)
+
+
+def hour(number: int | None) -> datetime | None:
+    """Return a moment so many hours after noon."""
+    return None if number is None else NOON + timedelta(hours=number)
 
 
 def google_error(status: int, reason: str) -> object:
