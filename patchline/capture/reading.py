@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 
 from contracts.errors import UndecodableEvent
 from contracts.raw import RawDelivery, delivery_of
-from contracts.topics import PSA_RAW, RMM_RAW, RMM_RAW_BULK, Topic
+from contracts.topics import EXPOSURES_RAW, PSA_RAW, RMM_RAW, RMM_RAW_BULK, Topic
 from patchline.logs import Logs
 from services.gateway.keys.bodies import Bodies, Unopened
 
@@ -29,7 +29,13 @@ class Captured:
 
 def topics_of(source_id: str) -> tuple[Topic, ...]:
     """Return the raw topics on which a source's deliveries are."""
-    return (PSA_RAW,) if source_id.startswith("psa/") else (RMM_RAW, RMM_RAW_BULK)
+    match source_id.partition("/")[0]:
+        case "psa":
+            return (PSA_RAW,)
+        case "exposure":
+            return (EXPOSURES_RAW,)
+        case _:
+            return (RMM_RAW, RMM_RAW_BULK)
 
 
 class Records:

@@ -15,8 +15,10 @@ from patchline.logs import Logs
 Headers = Mapping[str, str]
 Match = Callable[[Headers], bool]
 
-RAW: Final = (topics.RMM_RAW.name, topics.RMM_RAW_BULK.name, topics.PSA_RAW.name)
-EVENTS: Final = (topics.RMM_EVENTS.name, topics.RMM_EVENTS_BULK.name, topics.PSA_EVENTS.name)
+RAW: Final = tuple(each.name for each in (topics.RMM_RAW, topics.RMM_RAW_BULK, topics.PSA_RAW, topics.EXPOSURES_RAW))
+EVENTS: Final = tuple(
+    each.name for each in (topics.RMM_EVENTS, topics.RMM_EVENTS_BULK, topics.PSA_EVENTS, topics.EXPOSURES)
+)
 DEAD: Final = tuple(each.name for each in dead_letter_topics())
 
 EARLIER_MS: Final = 5_000

@@ -133,9 +133,7 @@ async def deliveries_of_ticket(tx: Connection, asked: str, most: int) -> list[UU
     assets = sorted({row["asset"] for row in causes if row["raw_id"] is None})
     facts = await tx.fetch(FACTS_OF_ASSETS, assets) if assets else []
     found += [
-        row["raw_id"]
-        for row in reversed(facts)
-        if row["is_failure"] or derived.intersection(asset_changes(dict(row)))
+        row["raw_id"] for row in reversed(facts) if row["is_failure"] or derived.intersection(asset_changes(dict(row)))
     ]
     return list(dict.fromkeys(found))[:most]
 

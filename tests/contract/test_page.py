@@ -18,7 +18,7 @@ from patchline.contract.fields import fields_of
 from patchline.contract.serving import served
 from patchline.local import ports
 from patchline.local.ports import PortTaken
-from services.gateway.door.openapi import DOORS
+from services.gateway.door.openapi_routes import DOORS
 
 VOID = {"meta", "link", "input", "br"}
 

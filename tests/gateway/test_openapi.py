@@ -15,7 +15,7 @@ from chassis.health import HealthServer, Progress
 from checks import openapi as check
 from contracts.topics import RMM_RAW
 from services.gateway import vendors
-from services.gateway.door import openapi
+from services.gateway.door import openapi, openapi_routes
 from services.gateway.door.accept import Door
 from services.gateway.door.durable import Durable
 from services.gateway.door.known_sources import KnownSources
@@ -75,7 +75,11 @@ def test_a_document_against_the_specification_is_found(tmp_path: Path, monkeypat
 
 
 def _paths() -> list[tuple[str, str]]:
-    return [(route.method, route.path.format(vendor="nobody", source="none")) for route in openapi.DOORS]
+    return [
+        (route.method, route.path.format(vendor="nobody", source="none"))
+        for route in openapi_routes.DOORS
+        if route.proofs
+    ]
 
 
 @pytest.mark.parametrize(("method", "path"), _paths(), ids=str)
@@ -86,8 +90,8 @@ async def test_a_declared_path_is_one_of_the_door_and_its_refusal_is_the_declare
 
     [route] = [
         each
-        for each in openapi.DOORS
-        if (each.method, each.path.format(vendor="nobody", source="none")) == (method, path)
+        for each in openapi_routes.DOORS
+        if each.proofs and (each.method, each.path.format(vendor="nobody", source="none")) == (method, path)
     ]
     declared = DOCUMENT["paths"][route.path][method]["responses"][str(answer.status_code)]
     [content] = declared["content"].values()

@@ -5,120 +5,27 @@ here. `python -m checks.openapi write` writes it, `make check` compares and vali
 """
 
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import contracts
-from services.gateway.door import agent_answers, answers
-from services.gateway.door.agents import INVENTORIES
 from services.gateway.door.answers import Answer
 from services.gateway.door.connectwise_callbacks import SIGNATURE_HEADER
-from services.gateway.door.openapi_bodies import BODIES, INVENTORY, OWN_FORMAT, SCHEMAS, TICKET_HINT
-from services.gateway.door.uploads import WEBHOOKS, Uploads
+from services.gateway.door.openapi_bodies import BODIES, SCHEMAS
+from services.gateway.door.openapi_routes import DOORS, Part, Route
 from services.gateway.registry.schemes import DEFAULT_HEADER, DEFAULT_HEADER_OF
 
 FILE: Final = Path(contracts.__file__).with_name("openapi.json")
 PROBLEM: Final = "application/problem+json"
-
-Part = dict[str, Any]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Route:
-    """One path and one method of a door. `proofs` are the ways to be believed, by name, any of which is enough."""
-
-    path: str
-    operation: str
-    summary: str
-    description: str
-    tag: str
-    answers: Sequence[Answer]
-    method: str = "post"
-    proofs: Sequence[str] = ()
-    body: Part | None = None
-
-
-def _delivery_answers(uploads: Uploads) -> tuple[Answer, ...]:
-    return (
-        answers.NOT_BELIEVED,
-        answers.TOO_SLOW,
-        answers.too_large(uploads.largest_bytes),
-        answers.NOT_DURABLE,
-    )
-
-
-_ACCEPTED: Final = answers.accepted("01931f00-0000-7000-8000-000000000000")
-_WEBHOOK: Final = (_ACCEPTED, *_delivery_answers(WEBHOOKS))
-_RMM: Final = ("standardWebhooks", "staticHeader")
-_PSA: Final = ("hmacSha256", "connectwiseCallback", *_RMM)
-
-DOORS: Final = (
-    Route(
-        path="/webhooks/rmm/{vendor}/{source}",
-        operation="deliverRmm",
-        tag="webhooks",
-        summary="Deliver what an RMM says",
-        description="Any body is taken and kept; what it means is found out afterwards. A vendor without an adapter of "
-        "its own is read in Patchline's own format. 202 means durable: in Kafka with acks=all, or in the spool.",
-        answers=_WEBHOOK,
-        proofs=_RMM,
-        body=OWN_FORMAT,
-    ),
-    Route(
-        path="/webhooks/rmm/{vendor}/{source}/bulk",
-        operation="deliverRmmBulk",
-        tag="webhooks",
-        summary="Deliver what can wait: a resync, a first import",
-        description="As above, but what is live goes before it.",
-        answers=_WEBHOOK,
-        proofs=_RMM,
-        body=OWN_FORMAT,
-    ),
-    Route(
-        path="/webhooks/psa/{vendor}/{source}",
-        operation="deliverPsa",
-        tag="webhooks",
-        summary="Deliver what a PSA says about a ticket",
-        description="A hint: the ticket is read again before anything follows from it.",
-        answers=_WEBHOOK,
-        proofs=_PSA,
-        body=TICKET_HINT,
-    ),
-    Route(
-        path="/agents/{vendor}/{source}",
-        operation="deliverInventory",
-        tag="agents",
-        summary="Speak the inventory protocol of GLPI's, FusionInventory's and OCS's agents",
-        description="PROLOG and CONTACT are handshakes: answered, and forgotten. Everything else is kept, and answered "
-        "in the agent's own form and packing once it is durable.",
-        answers=(
-            answers.answer(200, b"{}", b"application/json"),
-            agent_answers.NOT_BELIEVED,
-            *_delivery_answers(INVENTORIES)[1:],
-        ),
-        proofs=("agentPassword",),
-        body=INVENTORY,
-    ),
-    Route(
-        path="/agents/{vendor}/{source}",
-        operation="askForTasks",
-        method="get",
-        tag="agents",
-        summary="Ask for tasks other than an inventory: there are none",
-        description="What some agents ask before they report.",
-        answers=(agent_answers.NOTHING_TO_DO, agent_answers.NOT_BELIEVED),
-        proofs=("agentPassword",),
-    ),
-)
 
 
 def document() -> Part:
     """Return the whole document."""
     paths: dict[str, Part] = {}
     for route in DOORS:
-        paths.setdefault(route.path, {"parameters": _PLACE})[route.method] = _operation(route)
+        named = [each for each in _PLACE if f"{{{each['name']}}}" in route.path]
+        paths.setdefault(route.path, {"parameters": named} if named else {})[route.method] = _operation(route)
     return {
         "openapi": "3.1.0",
         "info": {
@@ -128,7 +35,7 @@ def document() -> Part:
             "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"},
         },
         "servers": [{"url": "http://127.0.0.1:18080", "description": "What `patchline up` starts."}],
-        "tags": [{"name": name} for name in ("webhooks", "agents", "health")],
+        "tags": [{"name": name} for name in ("webhooks", "approvals", "agents", "health")],
         "paths": paths | _health(),
         "components": {
             "securitySchemes": _PROOFS,
@@ -143,17 +50,23 @@ def written() -> str:
     return json.dumps(document(), indent=2, ensure_ascii=False) + "\n"
 
 
+_NAMED: Final = "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"
 _PLACE: Final[list[Part]] = [
     {
         "name": name,
         "in": "path",
         "required": True,
         "description": description,
-        "schema": {"type": "string", "pattern": "^[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?$"},
+        "schema": {"type": "string", "pattern": pattern},
     }
-    for name, description in (
-        ("vendor", "The product, for example ninjaone, datto, request-tracker, glpi-agent; patchline for scripts."),
-        ("source", "Your name for this account of it, as given to `patchline source add`."),
+    for name, pattern, description in (
+        (
+            "vendor",
+            _NAMED,
+            "The product, for example ninjaone, datto, request-tracker, glpi-agent; patchline for scripts.",
+        ),
+        ("source", _NAMED, "Your name for this account of it, as given to `patchline source add`."),
+        ("token", "^[A-Za-z0-9_.-]{1,1024}$", "As it stands in the link."),
     )
 ]
 _PROOFS: Final[Part] = {
@@ -225,6 +138,8 @@ def _response(answer: Answer) -> Part:
     headers = {name.decode(): value.decode() for name, value in answer.start["headers"]}
     kind = headers.pop("content-type")
     text = answer.body["body"].decode()
+    if kind.startswith("text/"):
+        return {"description": _SAID[kind.partition(";")[0]], "content": {kind.partition(";")[0]: _TEXT}}
     content = json.loads(text)
     if kind != PROBLEM:
         is_accepted = "raw_id" in content
@@ -237,6 +152,10 @@ def _response(answer: Answer) -> Part:
         "headers": {name: {"schema": {"type": "string", "const": value}} for name, value in sorted(headers.items())},
         "content": {kind: {"schema": {"$ref": "#/components/schemas/Problem"}, "example": content}},
     }
+
+
+_TEXT: Final[Part] = {"schema": {"type": "string"}}
+_SAID: Final = {"text/plain": "The decoded token: the address is ours.", "text/html": "A page for a person."}
 
 
 def _health() -> Part:

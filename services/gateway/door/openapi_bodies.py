@@ -55,6 +55,11 @@ _EXAMPLE: Final[Part] = {
         "code": "0x80070643",
     },
 }
+_EXPOSURE: Final[Part] = {
+    "type": "exposure.found",
+    "timestamp": "2026-11-20T08:00:00Z",
+    "data": {"login": "robin@acme.example", "breach": "Forum 2026", "form": "plaintext", "secret": "invented-Secret-1"},
+}
 BODIES: Final[Part] = {
     "Rmm": {
         "required": True,
@@ -65,6 +70,26 @@ BODIES: Final[Part] = {
         "required": True,
         "description": "What the PSA, or our scrip or detector in it, sends: docs/psa/webhooks.md.",
         "content": {"application/json": {"schema": {"type": "object"}}},
+    },
+    "Exposures": {
+        "required": True,
+        "description": "What the feed sends: docs/exposures. Below: Patchline's own format. The secret is not kept.",
+        "content": {"application/json": {"schema": {"type": "object"}, "example": _EXPOSURE}, "*/*": {"schema": {}}},
+    },
+    "Approval": {
+        "required": True,
+        "content": {
+            "application/x-www-form-urlencoded": {
+                "schema": {
+                    "type": "object",
+                    "required": ["token", "decision"],
+                    "properties": {
+                        "token": {"type": "string"},
+                        "decision": {"type": "string", "enum": ["approve", "refuse"]},
+                    },
+                }
+            }
+        },
     },
     "Inventory": {
         "required": True,
@@ -80,6 +105,8 @@ BODIES: Final[Part] = {
         },
     },
 }
+EXPOSURES: Final[Part] = {"$ref": "#/components/requestBodies/Exposures"}
+APPROVAL_FORM: Final[Part] = {"$ref": "#/components/requestBodies/Approval"}
 OWN_FORMAT: Final[Part] = {"$ref": "#/components/requestBodies/Rmm"}
 TICKET_HINT: Final[Part] = {"$ref": "#/components/requestBodies/Psa"}
 INVENTORY: Final[Part] = {"$ref": "#/components/requestBodies/Inventory"}
