@@ -171,7 +171,7 @@ def active_directory(
 ) -> ActiveDirectory:
     """Return the adapter on a real domain, as our own account."""
     login = local.connector
-    ldap = kind(server_of(local, **limits), login.user, SecretStr(password or login.password))
+    ldap = kind(server_of(local, **limits), login.user, lambda: SecretStr(password or login.password))
     return ActiveDirectory(ldap, base=base, domains=frozenset({"corp.example.com"}))
 
 
@@ -179,7 +179,9 @@ def open_ldap(local: Slapd, *, password: str = "", kind: type[Ldap] = Ldap, **li
     """Return the adapter on a real OpenLDAP, as our own account."""
     login = local.connector
     options = OpenLdapOptions(url=local.url, user=login.user, ca="ca", base=SUFFIX, domains="corp.example.com")
-    return OpenLdap(kind(server_of(local, **limits), login.user, SecretStr(password or login.password)), options)
+    return OpenLdap(
+        kind(server_of(local, **limits), login.user, lambda: SecretStr(password or login.password)), options
+    )
 
 
 async def all_accounts(directory: ActiveDirectory | OpenLdap) -> dict[str, Account]:

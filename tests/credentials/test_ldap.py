@@ -153,7 +153,7 @@ async def test_a_login_that_is_not_taken_is_for_a_person(domain: Samba) -> None:
 @pytest.mark.parametrize("url", ["ldap://dc1.corp.test", "https://dc1.corp.test", "ldaps://", "ldaps://dc1/x"])
 def test_passwords_travel_over_tls_alone(domain: Samba, url: str) -> None:
     with pytest.raises(WrongSetting, match="ldaps"):
-        Ldap(server_of(domain, url=url), "user", SecretStr("x"))
+        Ldap(server_of(domain, url=url), "user", lambda: SecretStr("x"))
 
 
 async def test_nothing_is_written_after_the_moment_until_which_the_caller_may_act(
@@ -189,7 +189,7 @@ async def test_no_password_is_left_in_what_people_or_programs_are_shown(
     await directory.close()
 
 
-async def test_a_link_is_connected_with_the_files_that_it_names(
+async def test_a_link_is_connected_with_the_files_that_it_names_as_they_are_then(
     domain: Samba, admin: DomainAdmin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     eve = admin.person("eve")
@@ -204,4 +204,10 @@ async def test_a_link_is_connected_with_the_files_that_it_names(
     shown = await directory.account(eve)
     assert shown
     assert shown.logins[0] == "eve@corp.test"
+    await directory.close()
+    (tmp_path / "corp.password").write_text("renewed-and-wrong-8")
+    with pytest.raises(LdapRefused):
+        await directory.account(eve)
+    (tmp_path / "corp.password").write_text(domain.connector.password)
+    assert await directory.account(eve) == shown
     await directory.close()

@@ -193,5 +193,5 @@ def connect(link: Link, secrets: Secrets) -> ActiveDirectory:
     """
     options = options_of(link, ActiveDirectoryOptions)
     server = Server(url=options.url, ca_file=secrets.path(options.ca), name=options.certificate_name)
-    ldap = Ldap(server, options.user, secrets.text(link.secret))
+    ldap = Ldap(server, options.user, secrets.reader(link.secret))
     return ActiveDirectory(ldap, base=options.base, domains=words_of(options.domains))

@@ -40,8 +40,8 @@ class LdapRefused(NeverWorks):
 class Ldap:
     """One connection to one server, opened when first needed and again after it broke. One operation at a time."""
 
-    def __init__(self, server: Server, user: str, password: SecretStr) -> None:
-        """Check the address; nothing is sent yet.
+    def __init__(self, server: Server, user: str, password: Callable[[], SecretStr]) -> None:
+        """Check the address; nothing is sent yet. The password is asked for at each login, so that it can be renewed.
 
         Raises:
             WrongSetting: it is no `ldaps://` address, or the file with the authority's certificate cannot be used.
@@ -184,7 +184,7 @@ class Ldap:
             LdapRefused: the server does not take our own login.
             Unavailable: nothing was sent that changes anything.
         """
-        password, seconds = self._password.get_secret_value(), self._limits.timeout_seconds
+        password, seconds = self._password().get_secret_value(), self._limits.timeout_seconds
         connection = ldap_wire.connection_to(self._server, self._user, password, timeout_seconds=seconds)
         started = time.monotonic()
         try:

@@ -1,6 +1,6 @@
 """How a client's directory is reached: what an operator said of it, and the file with the secret that opens it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -75,6 +75,15 @@ class Secrets:
         if not kept:
             raise WrongSetting(f"PATCHLINE_DIRECTORY_SECRETS_DIR: {name} is empty")
         return SecretStr(kept)
+
+    def reader(self, name: str) -> Callable[[], SecretStr]:
+        """Return what reads the file `name` anew each time, so that what it holds can be renewed.
+
+        Raises:
+            WrongSetting: it cannot be read now, or is empty.
+        """
+        self.text(name)
+        return lambda: self.text(name)
 
 
 def options_of(link: Link, kind: type[Chosen]) -> Chosen:

@@ -131,4 +131,4 @@ def connect(link: Link, secrets: Secrets) -> OpenLdap:
     """
     options = options_of(link, OpenLdapOptions)
     server = Server(url=options.url, ca_file=secrets.path(options.ca), name=options.certificate_name)
-    return OpenLdap(Ldap(server, options.user, secrets.text(link.secret)), options)
+    return OpenLdap(Ldap(server, options.user, secrets.reader(link.secret)), options)

@@ -6,10 +6,13 @@ from typing import Any
 
 import pytest
 
+from chassis.http import Unavailable
 from contracts.events.credential import CaseClosed, CaseStep, CaseStepDone
 from patchline.local.samba import Samba
 from patchline.local.slapd import Slapd
 from services.credentials.adapters.active_directory import ActiveDirectory
+from services.credentials.adapters.ldap import Ldap
+from services.credentials.adapters.ldap_wire import Changes
 from services.credentials.adapters.openldap import OpenLdap
 from tests.builders import ACME
 from tests.credentials.real_directories import DomainAdmin, SlapdAdmin, active_directory, open_ldap
@@ -92,6 +95,37 @@ async def test_break_glass_and_those_with_power_log_in_as_before(admin: Anybody,
     assert admin.binds("boss")
     decided = {each["login"]: each["decision"] for each in await room.cases()}
     assert decided == {"bg-1@corp.test": "refuse", "boss@corp.test": "ask"}
+
+
+class Dying(Ldap):
+    """A connection that is lost once, between the two passwords."""
+
+    writes = 0
+
+    async def replace(self, dn: str, changes: Changes) -> None:
+        """Write, but the second time."""
+        self.writes += 1
+        if self.writes == 2:
+            raise Unavailable("lost between the two", ambiguous=True)
+        await super().replace(dn, changes)
+
+
+@pytest.mark.parametrize("admin", ["domain"], indirect=True)
+async def test_a_reset_that_was_lost_half_way_is_not_taken_for_a_whole_one(
+    domain: Samba, admin: DomainAdmin, room: Room
+) -> None:
+    dying: Any = active_directory(domain, kind=Dying)
+    room.there[DIRECTORY] = dying
+    admin.person("dana")
+    await _exposed_now(room, "dana")
+    await room.settle(seconds=90)  # longer than the ticket is waited for
+
+    assert (await room.steps())["invalidated"] != "done"
+    assert admin.changed(admin.dn("dana")) == 0, "no change is shown"
+    await room.finish()
+    assert not admin.binds("dana")
+    assert (await room.steps())["invalidated"] == "done"
+    await dying.close()
 
 
 @pytest.mark.parametrize("admin", ["openldap"], indirect=True)  # a domain has an administrator of its own
