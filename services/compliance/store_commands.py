@@ -103,6 +103,7 @@ OF_MACHINE: Final[LiteralString] = """
     FROM compliance.obligation AS owed
     LEFT JOIN compliance.asset USING (asset_id)
     WHERE owed.asset_id::text = $1 OR lower(asset.hostname) = lower($1)
+       OR owed.asset_id IN (SELECT asset_id FROM compliance.device WHERE device_id::text = $1)  -- merged into it
     ORDER BY owed.asset_id, owed.product, owed.train
 """
 HISTORY: Final[LiteralString] = """

@@ -34,9 +34,14 @@ async def run(settings: InventorySettings) -> None:
     """Run inventory until it is told to stop."""
     async with platform(settings, "inventory") as on:
         relays = settings.lanes.served([on.relay], [])
-        joining = [Joining(on, seconds=settings.merge_seconds)] if settings.merge_automatically else []
-        parts = [*consumers(settings, on), *settings.lanes.served(joining, [])]
+        parts = [*consumers(settings, on), *loops(settings, on)]
         await run_until_stopped([parts, [*relays, on.health]], drain_seconds=settings.drain_seconds)
+
+
+def loops(settings: InventorySettings, on: Platform) -> list[Part]:
+    """Return what runs without an event: the automaton that joins machines, where it is switched on and live."""
+    joining = [Joining(on, seconds=settings.merge_seconds)] if settings.merge_automatically else []
+    return settings.lanes.served(joining, [])
 
 
 def consumers(settings: InventorySettings, on: Platform) -> list[Part]:

@@ -57,6 +57,21 @@ def test_a_removed_asset_is_a_null_value_with_headers() -> None:
     assert decode(message.headers, None).data == AssetRemoved()
 
 
+def test_what_a_removed_asset_was_merged_into_travels_as_a_header() -> None:
+    message = encode(envelope(data=AssetRemoved(merged_into="asset-2")))
+
+    assert (message.value, dict(message.headers)["ce_mergedinto"]) == (None, b"asset-2")
+    assert decode(message.headers, None).data == AssetRemoved(merged_into="asset-2")
+
+
+@pytest.mark.parametrize("value", [b"", b"\xff", b"a" * 513], ids=["empty", "no text", "too long"])
+def test_a_wrong_field_in_a_header_is_named(value: bytes) -> None:
+    message = encode(envelope(data=AssetRemoved()))
+
+    with pytest.raises(UndecodableEvent, match=r"merged_?into"):
+        decode([*message.headers, ("ce_mergedinto", value)], None)
+
+
 @pytest.mark.parametrize(
     ("header", "value", "says"),
     [

@@ -80,3 +80,22 @@ def test_what_may_change_within_a_version(change: str) -> None:
 )
 def test_what_needs_a_new_version(change: str) -> None:
     assert breaks(schemas.schema_of(PatchInstallFailed), _changed(change)) != []
+
+
+ADDED_FOR_MERGES = {
+    "asset.changed.v1": {"members"},
+    "asset.removed.v1": {"merged_into"},
+    "obligation.state_changed.v1": {"continues_on", "continues_as"},
+    "patch.uncatalogued_failure_changed.v1": {"continues_on", "continues_failing"},
+}
+
+
+@pytest.mark.parametrize("type_", ADDED_FOR_MERGES)
+def test_readers_that_know_nothing_of_merged_assets_read_on(type_: str) -> None:
+    now = schemas.schema_of(BY_TYPE[type_])
+    before = copy.deepcopy(now)
+    for name in ADDED_FOR_MERGES[type_]:
+        del before["properties"][name]
+
+    assert breaks(before, now) == []
+    assert not ADDED_FOR_MERGES[type_] & set(now.get("required", ()))

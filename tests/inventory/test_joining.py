@@ -1,5 +1,6 @@
 """The automaton joins what one serial number makes one machine; a person's unmerge holds against it for ever."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -8,17 +9,19 @@ import pytest
 
 from chassis.health import HealthServer, Progress
 from chassis.platform import Platform
-from chassis.postgres import transaction
+from chassis.postgres import open_pool, transaction
 from chassis.relay import Relay
 from contracts import ids
 from contracts.envelope import Envelope
-from services.inventory import joining, merging
+from services.inventory import app, joining, merging
+from services.inventory.app import InventorySettings
 from services.inventory.joining import Joining
 from services.inventory.merging import Decision, Refusal
 from tests.builders import BIRCH, HOUR, MINUTE, NOON
 from tests.inventory.conftest import Inventory
 from tests.inventory.facts import removed, seen
 from tests.inventory.test_merging import AGENT, AGENT_ID, RMM, RMM_ID, decision, of_agent, unmerge
+from tests.parts import Database
 
 THIRD = "rmm/datto/main"
 
@@ -27,9 +30,9 @@ def of_third(event: Envelope) -> Envelope:
     return replace(event, source=THIRD, id=ids.fact_id(event.id, "third", THIRD))
 
 
-def automaton(inventory: Inventory) -> Joining:
+def platform_of(inventory: Inventory) -> Platform:
     progress = Progress()
-    on = Platform(
+    return Platform(
         pool=inventory.pool,
         kafka="127.0.0.1:1",
         clock=lambda: NOON + HOUR,
@@ -37,7 +40,10 @@ def automaton(inventory: Inventory) -> Joining:
         relay=Relay(dsn="", kafka="", progress=progress),
         health=HealthServer(progress, "127.0.0.1", 0),
     )
-    return Joining(on, seconds=1)
+
+
+def automaton(inventory: Inventory) -> Joining:
+    return Joining(platform_of(inventory), seconds=0.05)
 
 
 async def suggested(inventory: Inventory) -> list[tuple[str, list[UUID]]]:
@@ -85,6 +91,50 @@ async def test_a_number_that_is_not_one_of_each_source_tells_nothing(
 
     assert await suggested(inventory) == []
     assert await automaton(inventory).join() == 0
+
+
+async def test_the_loop_joins_until_it_is_told_to_stop(inventory: Inventory) -> None:
+    await inventory.hears(*serials("C02XK1"))
+    stopping = asyncio.Event()
+    running = asyncio.create_task(automaton(inventory).run(stopping))
+
+    async with asyncio.timeout(20):
+        while not await one_of_all(inventory):
+            await asyncio.sleep(0.02)
+        stopping.set()
+        await running
+
+    assert len(await one_of_all(inventory)) == 2
+
+
+async def test_the_loop_waits_out_a_database_that_is_away(database: Database, caplog: pytest.LogCaptureFixture) -> None:
+    pool = await open_pool(database.writer("inventory"), application="test")
+    pool.terminate()
+    stopping = asyncio.Event()
+    running = asyncio.create_task(automaton(Inventory(pool)).run(stopping))
+
+    async with asyncio.timeout(20):
+        while not caplog.messages.count("joined later") > 1:
+            await asyncio.sleep(0.02)
+        stopping.set()
+        await running
+
+    assert running.exception() is None
+
+
+@pytest.mark.parametrize(
+    ("is_on", "lanes", "names"),
+    [(False, "both", []), (True, "both", ["joining"]), (True, "live", ["joining"]), (True, "bulk", [])],
+    ids=["off", "on", "live alone", "bulk alone"],
+)
+async def test_the_automaton_runs_only_where_it_is_switched_on(
+    inventory: Inventory, *, is_on: bool, lanes: str, names: list[str]
+) -> None:
+    settings = InventorySettings.model_validate(
+        {"database_url": "postgresql://x@y/z", "kafka": "x:1", "lanes": lanes, "merge_automatically": is_on}
+    )
+
+    assert [each.name for each in app.loops(settings, platform_of(inventory))] == names
 
 
 async def test_two_clients_are_never_joined(inventory: Inventory) -> None:
