@@ -24,7 +24,14 @@ POINTS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """What each program is aimed at while webhooks come in."""
 
+STEPS: Final = ("ticketed", "invalidated", "revoked", "read_back", "notified", "verified", "closed")
 BY_TESTS_ALONE: Final = frozenset(
-    {*(f"effect {when} merge" for when in ("before", "within", "after")), "directory read", "hygiene told"}
+    {
+        *(f"effect {when} merge" for when in ("before", "within", "after")),
+        *(f"step {when} {step}" for step in STEPS for when in ("before", "after")),
+        "step after the record",
+        "directory read",
+        "hygiene told",
+    }
 )
 """Points on ways that the load of `make faults` does not take: tests go there."""
