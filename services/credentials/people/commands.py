@@ -16,6 +16,7 @@ from chassis.postgres import Connection
 from services.credentials.people import keys, store_commands
 from services.credentials.people.records import Approver, Role
 from services.credentials.people.rules_approvals import folded, same_person
+from services.credentials.people.rules_ballots import fingerprint
 
 approver_app: Final = typer.Typer(
     no_args_is_help=True, help="Approvers: who may decide about accounts that a machine must not touch alone."
@@ -49,7 +50,7 @@ def make_key(
         public_key = keys.make(file, passphrase)
     except keys.WrongKey as error:
         commands.stop(str(error), commands.WRONG_USE)
-    shown = {"file": str(file), "public_key": public_key, "key": keys.fingerprint(keys.public_key_of(public_key))}
+    shown = {"file": str(file), "public_key": public_key, "key": fingerprint(keys.public_key_of(public_key))}
     commands.show([shown], title="Your key", as_json=as_json)
 
 
@@ -163,7 +164,7 @@ async def _enroll(
                 f"{other.name} <{other.mail}> has that key, address or account: two people are two people"
             )
         await store_commands.enroll(tx, new)
-    return {"approver": new.id, "name": name, "mail": new.mail, "key": keys.fingerprint(key), "enrolled_by": whoever()}
+    return {"approver": new.id, "name": name, "mail": new.mail, "key": fingerprint(key), "enrolled_by": whoever()}
 
 
 async def _list(*, with_revoked: bool) -> list[dict[str, object]]:

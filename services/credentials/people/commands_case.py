@@ -135,7 +135,7 @@ async def _looked_up(case: str, key: Path, now: datetime) -> Meant:
     approver = approvers.get(public_key)
     hindrance = rules_approvals.hindrance(approver, request, now)
     if hindrance is not None or approver is None:
-        commands.stop(hindrance or "nobody who is enrolled", commands.NO)
+        commands.stop(hindrance or rules_approvals.NOBODY, commands.NO)
     return Meant(client, request, approver)
 
 

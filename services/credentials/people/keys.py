@@ -10,7 +10,6 @@ import json
 import os
 from dataclasses import dataclass
 from datetime import datetime
-from hashlib import sha256
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -114,11 +113,6 @@ def public_key_of(text: str) -> bytes:
     except (ValueError, TypeError) as error:
         raise WrongKey("not a public key: 32 bytes in base64, as `patchline approver key` shows it") from error
     return key
-
-
-def fingerprint(public_key: bytes) -> str:
-    """Return what people compare: the first 16 bytes of the key's SHA-256, in hex."""
-    return sha256(public_key).hexdigest()[:32]
 
 
 def approver_id(public_key: bytes) -> UUID:

@@ -121,6 +121,7 @@ class Verdict:
 
     tenant: UUID
     case: UUID
+    request: UUID
     state: RequestState
     why: str
     cause: Cause
@@ -128,8 +129,9 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counting:
-    """What became of ballots: facts to tell, questions that ended, and of each ballot's event why it did not count."""
+    """What became of ballots: those that count, what is to be told, which questions ended, why others do not count."""
 
+    new: tuple[Ballot, ...] = ()
     facts: tuple[Fact, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     uncounted: tuple[tuple[UUID, str], ...] = ()

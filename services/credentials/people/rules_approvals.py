@@ -11,6 +11,7 @@ from uuid import UUID
 
 from services.credentials.people.records import Approver, Request, RequestState, Role, Vote
 
+NOBODY: Final = "nobody who is enrolled"
 DECIDED_ALREADY: Final = "this person has decided about it already"
 
 
@@ -27,7 +28,7 @@ def names_of(approver: Approver) -> frozenset[str]:
 def hindrance(approver: Approver | None, request: Request, now: datetime) -> str | None:
     """Return why this person may not decide about `request` now; `None`: they may."""
     if approver is None:
-        return "nobody who is enrolled"
+        return NOBODY
     if approver.revoked_at is not None and approver.revoked_at <= now:
         return "this person's enrolment was revoked"
     if approver.role is not Role.APPROVER:
