@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from patchline.capture.reading import topics_of
 from patchline.capture.rules import REDACTED, line_of, line_of_unopened, span_of
 from tests.builders import delivery
 
@@ -114,3 +115,15 @@ def test_what_never_opens_has_a_reason_and_no_body() -> None:
 
     assert line["problem"] == "the key of its body was destroyed"
     assert not line.keys() & {"text", "base64"}
+
+
+@pytest.mark.parametrize(
+    ("source_id", "topics"),
+    [
+        ("rmm/ninjaone/main", ["rmm.raw", "rmm.raw.bulk"]),
+        ("psa/roundup/desk", ["psa.raw"]),
+        ("exposure/spycloud/main", ["exposures.raw"]),
+    ],
+)
+def test_where_the_deliveries_of_a_source_are(source_id: str, topics: list[str]) -> None:
+    assert [each.name for each in topics_of(source_id)] == topics
