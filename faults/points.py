@@ -30,6 +30,9 @@ BY_TESTS_ALONE: Final = frozenset(
         *(f"effect {when} merge" for when in ("before", "within", "after")),
         *(f"step {when} {step}" for step in STEPS for when in ("before", "after")),
         "step after the record",
+        "notice after the mail",
+        "invitation before the mail",
+        "invitation after the mail",
         "directory read",
         "hygiene told",
     }

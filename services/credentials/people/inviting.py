@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
+from chassis import points
 from chassis.clock import Clock
 from chassis.errors import TRANSIENT, NeverWorks
 from chassis.health import Progress
@@ -88,6 +89,7 @@ class Inviting:
                 return
             token = self._token(request, approver)
             await store_notices.begin_link(tx, planned, digest_of(token), now)
+        points.reached("invitation before the mail")
         await self._hand_over(planned, self._letter(planned, request, approver, token=token, now=now))
 
     async def _hand_over(self, planned: PlannedLink, letter: Letter) -> None:
@@ -101,6 +103,7 @@ class Inviting:
             await store_notices.settle(self._pool, planned, "parked", at=self._clock(), reason=str(error))
             log.error("cannot invite", extra={"mail": planned.message_id, "reason": str(error)})  # noqa: TRY400 - the sentence is enough
         else:
+            points.reached("invitation after the mail")
             await store_notices.settle(self._pool, planned, "done", at=self._clock())
 
     def _token(self, request: Request, approver: Approver) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from chassis import points
 from chassis.errors import NeverWorks
 from chassis.postgres import Pool
 from services.credentials.adapters.mail import Letter, Mail
@@ -55,6 +56,7 @@ async def send(pool: Pool, mail: Mail | None, telling: Telling, *, now: datetime
     if sent_at is not None:
         return _proof(letter.message_id, kept, sent_at)
     await mail.send(letter)
+    points.reached("notice after the mail")
     await store_notices.owner_sent(pool, letter.message_id, now)
     log.info("owner told", extra={"case": str(telling.case)})
     return _proof(letter.message_id, recipient, now)
