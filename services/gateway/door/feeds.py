@@ -128,7 +128,10 @@ def validation_token(query: bytes) -> str | None:
 
     Source: Microsoft Graph, "Receive change notifications through webhooks", endpoint validation.
     """
-    given = parse_qs(query.decode("latin-1"), max_num_fields=16) if query else {}
+    try:
+        given = parse_qs(query.decode("latin-1"), max_num_fields=16) if query else {}
+    except ValueError:
+        return None
     tokens = given.get("validationToken", [])
     return tokens[0] if len(tokens) == 1 and len(tokens[0]) <= LONGEST_VALIDATION_TOKEN else None
 

@@ -36,6 +36,9 @@ _SECRETIVE: Final = re.compile(
     r"|api.?key|private.?key|hint|auth(?:orization)?$|session",
     re.IGNORECASE,
 )
+_WIDE: Final = 2**63
+"""A number from here on is told in hex: Python refuses to write very long ones in tens."""
+
 _UTF8_MARK: Final = b"\xef\xbb\xbf"
 
 
@@ -210,7 +213,9 @@ def _leaves(value: object) -> Iterator[str]:
             yield from _leaves(each)
     elif isinstance(value, str):
         yield value
-    elif value is not None and not isinstance(value, bool):
+    elif isinstance(value, int) and not isinstance(value, bool):
+        yield f"{value:x}" if abs(value) >= _WIDE else str(value)
+    elif isinstance(value, float):
         yield str(value)
 
 

@@ -10,6 +10,7 @@ from typing import Final
 from urllib.parse import urlsplit
 
 LONGEST: Final = 256
+_TOO_LARGE: Final = 2**63
 _MAIL: Final = re.compile(r"[^\s@:;,|\"<>()\\/]{1,64}@[\w.-]{1,190}")
 _USER: Final = re.compile(r"(?:[\w.-]{1,64}\\)?[\w.$'+-]{1,128}")
 _NAME: Final = re.compile(r"[\w .,()&'+/#!-]{1,256}")
@@ -56,8 +57,8 @@ def kept(value: object, shape: Shape) -> Kept | None:
 
 def _text(value: object, pattern: re.Pattern[str]) -> str | None:
     """Return a name; feeds number some things, and a number names as well."""
-    if isinstance(value, int) and not isinstance(value, bool):
-        return str(value)[:LONGEST]
+    if isinstance(value, int) and _is_number(value):
+        return str(value)
     return value if isinstance(value, str) and pattern.fullmatch(value) else None
 
 
@@ -85,4 +86,5 @@ def _host(value: object) -> str | None:
 
 
 def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """Return whether a value is a number that fits 64 bits: a larger one says nothing, and writing it takes long."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < _TOO_LARGE

@@ -139,8 +139,14 @@ async def test_the_handshake_of_graph_is_answered_with_the_decoded_token_and_kep
 
 @pytest.mark.parametrize(
     "query",
-    ["", "?validationToken=a&validationToken=b", f"?validationToken={'a' * 3000}", "?validationtoken=a"],
-    ids=["none", "two", "long", "another name"],
+    [
+        "",
+        "?validationToken=a&validationToken=b",
+        f"?validationToken={'a' * 3000}",
+        "?validationtoken=a",
+        "?a=1" + "&a=1" * 40,
+    ],
+    ids=["none", "two", "long", "another name", "too many fields"],
 )
 async def test_no_other_question_is_a_handshake(tmp_path: Path, query: str) -> None:
     async with knocking(tmp_path) as door:

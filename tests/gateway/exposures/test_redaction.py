@@ -117,6 +117,25 @@ def test_what_is_no_body_of_the_feed_is_said_to_be_unreadable_without_a_word_of_
     assert unreadable.value.__context__ is None or unreadable.value.__suppress_context__
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b'{"email": "bob@acme.example", "password": %s}' % (b"9" * 5000), id="a number of 5,000 digits"),
+        pytest.param(b'{"email": "bob@acme.example", "severity": %s}' % (b"9" * 4000), id="and where one is kept"),
+        pytest.param(b'{"email": "bob@acme.example", "x": %s1%s}' % (b"[" * 150, b"]" * 150), id="deep"),
+        pytest.param(b'{"email": "bob@acme.example", "x": %s1%s}' % (b"[" * 9000, b"]" * 9000), id="very deep"),
+        pytest.param(b'{"email": "bob@acme.example", "password": "\\ud800"}', id="half a character"),
+        pytest.param(b'{"email": "bob@acme.example", "password": "a\\u0000b"}', id="a NUL"),
+    ],
+)
+def test_no_body_does_more_than_be_read_or_not(body: bytes) -> None:
+    try:
+        redacted = REDACTION.redacted("spycloud", body)
+    except NotReadable:
+        return
+    assert redacted.records == 1
+
+
 def test_an_answer_without_hits_is_read() -> None:
     assert REDACTION.redacted("spycloud", written({"hits": 0, "results": []})).records == 0
 
