@@ -7,6 +7,8 @@ Source: Okta Management API and Authentication API, requests, answers and error 
 import json
 import secrets
 from collections.abc import Mapping, Sequence
+from datetime import UTC
+from email.utils import format_datetime
 from typing import Any, Final
 from uuid import NAMESPACE_URL, uuid5
 
@@ -93,7 +95,8 @@ class Okta(Provider):
         match trouble:
             case "limited":
                 answer = self._error(429, "E0000047")
-                return Answer(429, answer.body, self._limits(0, seconds=5))
+                date = format_datetime(self.clock().astimezone(UTC), usegmt=True)
+                return Answer(429, answer.body, {**self._limits(0, seconds=5), "date": date})
             case "forbidden":
                 return self._error(403, "E0000006")
             case "echoed":

@@ -3,7 +3,7 @@
 import datetime as dt
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -60,8 +60,10 @@ class Given:
     wire: Lost
     writes: str
     """The method that writes a password."""
-    waits: list[float] = field(default_factory=list)
-    others: dict[str, Person] = field(default_factory=dict)
+    waits: list[float]
+    others: dict[str, Person]
+    connected: Callable[[], Directory]
+    """Returns another connection to the same directory."""
 
     async def opens(self, login: str, password: str) -> bool:
         """Return whether somebody can sign in so, at the provider itself."""
@@ -128,8 +130,22 @@ def _given(cast: _Cast, make: Callable[..., Directory]) -> Given:
         waits.append(seconds)
 
     others = {each.login.partition("@")[0]: each for each in cast.everybody}
-    directory = make(policy=POLICY, transport=wire, sleep=sleep)
-    return Given(cast.kind, directory, cast.idp, cast.jane, cast.admin, wire, cast.writes, waits, others)
+
+    def connected() -> Directory:
+        return make(policy=POLICY, transport=wire, sleep=sleep)
+
+    return Given(
+        kind=cast.kind,
+        directory=connected(),
+        idp=cast.idp,
+        jane=cast.jane,
+        admin=cast.admin,
+        wire=wire,
+        writes=cast.writes,
+        waits=waits,
+        others=others,
+        connected=connected,
+    )
 
 
 def given_entra(*, certificate: bool = False, **options: str) -> Given:

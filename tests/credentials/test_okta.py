@@ -172,6 +172,9 @@ async def test_a_moment_of_the_next_call_becomes_seconds(organisation: Given) ->
     ("status", "headers", "seconds"),
     [
         pytest.param(429, {"x-rate-limit-reset": str(RESET), "date": AT}, "20.0", id="by the server's own clock"),
+        pytest.param(
+            429, {"x-rate-limit-reset": str(RESET), "date": f"{AT}, {AT}"}, "20.0", id="by two clocks at once"
+        ),
         pytest.param(429, {"x-rate-limit-reset": str(RESET - 3600), "date": AT}, "1.0", id="past"),
         pytest.param(429, {"x-rate-limit-reset": str(RESET + 86400), "date": AT}, "3600.0", id="too long"),
         pytest.param(429, {"x-rate-limit-reset": "soon", "date": AT}, None, id="no number"),

@@ -115,7 +115,8 @@ def said_in_seconds(response: httpx.Response) -> None:
     if response.status_code != 429 or "retry-after" in response.headers or not resets.isdecimal():
         return
     try:
-        now = parsedate_to_datetime(response.headers["date"])
+        told = parsedate_to_datetime(response.headers["date"])
+        now = told.replace(tzinfo=told.tzinfo or UTC)
     except (KeyError, ValueError):
         now = datetime.now(UTC)
     seconds = int(resets) - now.timestamp()
