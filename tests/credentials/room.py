@@ -12,7 +12,7 @@ import asyncpg
 from chassis import outbox
 from chassis.health import HealthServer, Progress
 from chassis.platform import Platform
-from chassis.postgres import Pool, open_pool, transaction
+from chassis.postgres import Connection, Pool, open_pool, transaction
 from chassis.relay import Relay
 from chassis.turns import uptime
 from contracts.envelope import Envelope, decode
@@ -20,7 +20,6 @@ from contracts.events.credential import CaseEvent
 from contracts.events.event import Event, Method
 from contracts.events.exposure import ExposureFound, ExposureOrigin, SecretForm
 from contracts.events.ticket import TicketOpened, TicketResolved
-from services.credentials import telling
 from services.credentials.adapters.directory import Directory
 from services.credentials.adapters.link import Link
 from services.credentials.cases import answers
@@ -28,6 +27,8 @@ from services.credentials.cases.handlers import CredentialsHandler
 from services.credentials.directory.sync import Sync
 from services.credentials.guard.policy import GuardPolicy
 from services.credentials.people.deciding import Deciding
+from services.credentials.people.records import Verdict
+from services.credentials.records import Fact
 from services.credentials.reset.at_directory import AtDirectory
 from services.credentials.reset.directories import Directories
 from services.credentials.reset.ending import Endings
@@ -137,9 +138,7 @@ class Room:
             clock=on.clock,
             patience=PATIENCE,
         )
-        return Worker(
-            pool=self.pool, steps=steps, endings=endings, clock=on.clock, progress=on.progress, limits=limits
-        )
+        return Worker(pool=self.pool, steps=steps, endings=endings, clock=on.clock, progress=on.progress, limits=limits)
 
     async def add(self, directory: KeptDirectory, name: str = DIRECTORY, tenant: UUID = ACME) -> None:
         """Connect a directory and read it whole."""
@@ -161,7 +160,7 @@ class Room:
         for due in await part.claimed(100):
             await part.read(due)
 
-    async def allow(self, *, tenant: UUID = ACME, **changes: object) -> None:
+    async def allow(self, *, tenant: UUID = ACME, **changes: Any) -> None:
         """Let a policy hold from now on: `LIVE` with `changes`."""
         policy = GuardPolicy.model_validate(LIVE | changes).model_dump(mode="json")
         await self.pool.execute(
@@ -203,8 +202,8 @@ class Room:
     async def decide(self) -> None:
         """Count what people signed, and end questions whose time is over."""
 
-        async def decided(tx: Any, verdicts: Sequence[Any]) -> None:
-            await telling.tell(tx, await answers.settled(tx, verdicts, now=self.now))
+        async def decided(tx: Connection, verdicts: Sequence[Verdict]) -> list[Fact]:
+            return await answers.settled(tx, verdicts, now=self.now)
 
         on = self.on
         await Deciding(pool=self.pool, clock=on.clock, progress=on.progress, relay=on.relay, decided=decided).look()

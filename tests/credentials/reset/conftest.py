@@ -1,9 +1,10 @@
 """A room for resets: one client that is live, with one directory of three persons."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
+from tests.builders import ACME
 from tests.credentials.directories import KeptDirectory
 from tests.credentials.room import Room, opened_room, person
 from tests.parts import Database
@@ -23,3 +24,20 @@ async def room(database: Database) -> AsyncIterator[Room]:
             )
         )
         yield made
+
+
+@pytest.fixture
+def throw(room: Room) -> Callable[[str], Awaitable[None]]:
+    """Put the client's breaker into a state, as a person does."""
+
+    async def thrown(state: str) -> None:
+        await room.pool.execute(
+            "INSERT INTO breaker (tenant_id, state, why, moved_by, moved_at, moves) "
+            "VALUES ($1, $2, 'a test', 'me', $3, 1) "
+            "ON CONFLICT (tenant_id) DO UPDATE SET state = $2, why = 'a test', moves = breaker.moves + 1",
+            ACME,
+            state,
+            room.now,
+        )
+
+    return thrown
