@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
 from pydantic.alias_generators import to_camel
 
 from chassis.errors import NeverWorks
@@ -55,9 +55,14 @@ class RefusedByCode(Refused):
 
 
 class Row(BaseModel):
-    """Something that a vendor returns: its own names in camel case, more fields than we read."""
+    """Something that a vendor returns: its own names in camel case, more fields than we read; null is not there."""
 
     model_config = ConfigDict(frozen=True, extra="ignore", alias_generator=to_camel, populate_by_name=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _without_nulls(cls, value: object) -> object:
+        return {key: each for key, each in value.items() if each is not None} if isinstance(value, dict) else value
 
 
 class Tokens(Protocol):

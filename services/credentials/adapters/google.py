@@ -247,8 +247,8 @@ class Google:
         try:
             await self._api.write("DELETE", path)
         except Refused as error:
-            if error.status != 404:
-                raise  # another one closed it meanwhile
+            if error.status != 404:  # shut by somebody else meanwhile
+                raise
 
     async def _all_closed(self, object_id: str) -> bool | None:
         return True if not await self._open_doors(object_id) else None

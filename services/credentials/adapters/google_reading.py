@@ -117,8 +117,8 @@ class Workspace:
                 for member in await self.members(name):
                     found[member].append(name)
             except Refused as error:
-                if error.status != 404:
-                    raise  # a group that is gone holds nobody
+                if error.status != 404:  # a group that is gone holds nobody
+                    raise
         return found
 
     async def groups_of(self, object_id: str) -> list[str]:
