@@ -44,14 +44,14 @@ async def taken(tx: Connection, sightings: Sequence[Sighting], *, now: datetime,
     wanted = {(each.tenant, name) for each in sightings for name in (each.found.login, each.found.user) if name}
     before = await ground.load(tx, wanted, now=now)
     whose = {id(each): before.whose(each.tenant, each.found.login, each.found.user) for each in sightings}
-    if not released:
-        await breaker.arrived(tx, [_arrival(each, whose[id(each)]) for each in sightings], now=now)
+    named = [] if released else [_arrival(each, whose[id(each)]) for each in sightings]
+    tripped = await breaker.arrived(tx, named, now=now)
     guarding = await store_guard.load(tx, sorted(before.guarding), now=now)
     known = replace(before, guarding=guarding)  # the breakers as they stand now
     keys = {id(each): (each.tenant, rules_fold.identity_key(whose[id(each)])) for each in sightings}
     kept = await store_cases.load_known(tx, set(keys.values()))
     cases, exposures = {key: each for key, (each, _) in kept.items()}, {key: each for key, (_, each) in kept.items()}
-    desk = _Desk(known, now, cases, exposures)
+    desk = _Desk(known, now, cases, exposures, told=tripped)
     for each in sightings:
         if each.found.named > known.guarding[each.tenant].policy.caps.per_delivery and not released:
             desk.placed.append((each, keys[id(each)][1], None))

@@ -61,14 +61,15 @@ async def ended(tx: Connection, act: Act, now: datetime, *, succeeded: bool) -> 
     await _trip(tx, {whose: (trip, cause) for whose, trip in trips.items() if trip is not None}, now)
 
 
-async def arrived(tx: Connection, arrivals: Sequence[Arrival], *, now: datetime) -> None:
-    """Note which accounts the feeds named, and trip the breakers of clients for which that is strange.
+async def arrived(tx: Connection, arrivals: Sequence[Arrival], *, now: datetime) -> list[Fact]:
+    """Note which accounts the feeds named, trip the breakers of clients for which that is strange, return what to tell.
 
     Call it before `store_guard.load`, in the same transaction: what is decided then is decided with the breaker as it
-    stands afterwards. Naming the same account again within the hour changes nothing.
+    stands afterwards. Tell it last, with the rest: audits stay locked from then on. Naming the same account again
+    within the hour changes nothing.
     """
     if not arrivals:
-        return
+        return []
     await store_stream.save(tx, arrivals)
     largest: dict[UUID, Arrival] = {}
     for each in sorted(arrivals, key=lambda each: (each.named, each.cause.id)):
@@ -80,7 +81,7 @@ async def arrived(tx: Connection, arrivals: Sequence[Arrival], *, now: datetime)
         stream = store_stream.with_delivery(streams[tenant], each.named)
         if trip := rules_breaker.trip_of_stream(stream, guarding[tenant].policy.caps):
             trips[tenant] = trip, each.cause
-    await _trip(tx, trips, now)
+    return await _tripped(tx, trips, now)
 
 
 def said(tenant: UUID, event: BreakerMoved, *, at: datetime, cause: Cause, by: str) -> Fact:
@@ -95,9 +96,13 @@ def scope(tenant: UUID) -> str:
 
 
 async def _trip(tx: Connection, trips: Trips, now: datetime) -> None:
-    """Trip those of the breakers that are armed, clients' first and in one order, and say so."""
+    await telling.tell(tx, await _tripped(tx, trips, now))
+
+
+async def _tripped(tx: Connection, trips: Trips, now: datetime) -> list[Fact]:
+    """Trip those of the breakers that are armed, clients' first and in one order, and return what is to be told."""
     if not trips:
-        return
+        return []
     clients = sorted(set(trips) - {EVERYONE})
     moved = await store_moves.trip(tx, [(tenant, trips[tenant][0]) for tenant in clients], now)
     facts = [_fact(tenant, *trips[tenant], now) for tenant in moved]
@@ -108,7 +113,7 @@ async def _trip(tx: Connection, trips: Trips, now: datetime) -> None:
             wide = trip, trips[moved[-1]][1]
     if wide is not None and await store_moves.trip(tx, [(EVERYONE, wide[0])], now):
         facts.append(_fact(EVERYONE, *wide, now))
-    await telling.tell(tx, facts)
+    return facts
 
 
 def _fact(tenant: UUID, trip: Trip, cause: Cause, now: datetime) -> Fact:

@@ -34,7 +34,7 @@ HIBP = "exposure/hibp/main"
 
 EMPTY = (
     "TRUNCATE guard_document, breaker, breaker_move, guard_act, guard_arrival, promise, outbox, aggregate_sequence, "
-    "directory, identity, exposure_case, case_step, exposure, history"
+    "directory, identity, exposure_case, case_step, exposure, history CASCADE"
 )
 """The audit stays: nobody may empty it."""
 
@@ -104,7 +104,7 @@ class Room:
             for account in accounts
         ]
         async with transaction(self.pool) as tx:
-            await breaker.arrived(tx, arrivals, now=self.now)
+            await telling.tell(tx, await breaker.arrived(tx, arrivals, now=self.now))
 
     async def guarding(self, tenant: UUID = ACME) -> Guarding:
         """Return what holds for a client."""
