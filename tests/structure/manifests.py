@@ -16,6 +16,8 @@ from pydantic_settings import BaseSettings
 from chassis.settings import Settings
 from patchline.audit.standing import AuditSettings
 from services.compliance.app import ComplianceSettings
+from services.credentials.adapters.choice import DirectorySettings
+from services.credentials.settings import CredentialsSettings
 from services.gateway.polling.poll_app import PollSettings
 from services.gateway.settings import AcceptSettings
 from services.gateway.translation.translate_app import TranslateSettings
@@ -34,8 +36,11 @@ SETTINGS: Mapping[str, type[Settings]] = {
     "inventory": InventorySettings,
     "compliance": ComplianceSettings,
     "ticketing": TicketingSettings,
+    "credentials": CredentialsSettings,
     "auditor": AuditSettings,
 }
+OF_DIRECTORIES: Mapping[str, type[BaseSettings]] = {"credentials": DirectorySettings}
+"""What a process reads besides, at its edge."""
 OF_TRACKER: Mapping[str, type[BaseSettings]] = {"rt": RequestTrackerSettings, "connectwise": ConnectWiseSettings}
 _USED = re.compile(r"\$\(([A-Z_]+)\)")
 _COMPOSE_VARIABLE = re.compile(r"\$\{([A-Z_]+):(-|\?)([^}]*)\}")
@@ -154,6 +159,12 @@ def used_inside(container: Document) -> set[str]:
 def known(kind: type[BaseSettings]) -> set[str]:
     """Return the variables that these settings read."""
     return {f"{kind.model_config.get('env_prefix')}{name.upper()}" for name in kind.model_fields}
+
+
+def read_by(process: str) -> set[str]:
+    """Return the variables that a process reads."""
+    besides = OF_DIRECTORIES.get(process)
+    return known(SETTINGS[process]) | (known(besides) if besides else set())
 
 
 def needed(kind: type[BaseSettings]) -> set[str]:

@@ -18,7 +18,7 @@ from chassis.settings import read
 from patchline.main import app
 from patchline.schemas import LOGIN_ROLES
 from patchline.stack.programs import PROGRAMS, SECRET_FILES, Program
-from tests.structure.manifests import ROOT, SETTINGS, compose, known, needed, tool
+from tests.structure.manifests import ROOT, SETTINGS, compose, needed, read_by, tool
 
 OTHERS = {"kafka", "postgres", "topics", "schema", "operator"}
 OURS = {"topics", "schema", "operator", *(program.name for program in PROGRAMS)}
@@ -65,7 +65,7 @@ def test_a_process_starts_with_the_settings_that_compose_gives(
     kind = SETTINGS[program.name]
     given: dict[str, str] = compose()["services"][program.name]["environment"]
 
-    assert set(given) <= known(kind)
+    assert set(given) <= read_by(program.name)
     assert needed(kind) <= set(given)
     for name in [name for name in os.environ if name.startswith("PATCHLINE_")]:
         monkeypatch.delenv(name)
@@ -78,10 +78,18 @@ def test_a_process_starts_with_the_settings_that_compose_gives(
 def test_a_process_in_compose_has_its_own_role_and_no_secret_but_its_own(program: Program) -> None:
     service = compose()["services"][program.name]
     given: dict[str, str] = service["environment"]
-    places = {"tracker": "tracker", **{name: file for name, (_, file) in SECRET_FILES.items()}}
+    places = {"tracker": "tracker", "mail": "mail", **{name: file for name, (_, file) in SECRET_FILES.items()}}
 
     assert urlsplit(given["PATCHLINE_DATABASE_URL"]).username == program.role
-    assert set(service["secrets"]) == {program.role, *(places[each] for each in program.secrets)}
+    assert set(service["secrets"]) == {
+        program.role,
+        *(places[each] for each in program.secrets if each != "directories"),
+    }
+    folders = [each for each in service.get("volumes", []) if "/directories:" in each]
+    assert (len(folders), [each for each in folders if not each.endswith(":ro")]) == (
+        int("directories" in program.secrets),
+        [],
+    )
     files = {value for name, value in given.items() if name.endswith("_FILE") and "SNAPSHOT" not in name}
     assert files == {f"{SECRETS}{name}" for name in service["secrets"]}
 

@@ -27,6 +27,7 @@ from tests.structure.manifests import (
     needed,
     of_kind,
     pods,
+    read_by,
     used_inside,
 )
 
@@ -119,7 +120,7 @@ def test_a_process_starts_with_the_settings_that_it_is_given(pod: Pod, monkeypat
     names = [each["name"] for each in container["env"]]
 
     assert len(names) == len(set(names))
-    assert given.keys() - used_inside(container) - _of_the_database(container) <= known(kind)
+    assert given.keys() - used_inside(container) - _of_the_database(container) <= read_by(pod.process)
     assert needed(kind) <= given.keys()
     for name in [name for name in os.environ if name.startswith("PATCHLINE_")]:
         monkeypatch.delenv(name)
@@ -142,6 +143,8 @@ def test_a_process_has_its_own_role_and_no_secret_but_its_own(pod: Pod) -> None:
     assert urlsplit(given["PATCHLINE_DATABASE_URL"]).password is None
     assert set(files) == {value for name, value in given.items() if name.endswith("_FILE") and "SNAPSHOT" not in name}
     assert set(files.values()) == _secrets_of(program)
+    folders = {each["secret"]["secretName"] for each in pod.spec["volumes"] if "secret" in each}
+    assert folders == ({"patchline-directories"} if "directories" in program.secrets else set())
     assert "secretRef" not in str(container.get("envFrom"))
     assert "secretKeyRef" not in str(container["env"])
 
@@ -212,6 +215,9 @@ def test_the_network_is_closed_but_for_what_is_named(folder: str) -> None:
 
     assert policies["default-deny"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
     assert sorted(outside) == ["gateway-poll", "ticketing"]
+    beyond = policies["directories-and-mail"]
+    assert beyond["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "credentials"}}
+    assert sorted(port["port"] for rule in beyond["egress"] for port in rule["ports"]) == [443, 465, 587, 636]
     assert policies["door"]["podSelector"] == {"matchLabels": {"app.kubernetes.io/name": "gateway-accept"}}
     kafka = [port for rule in policies["kafka-and-postgres"]["egress"] for port in rule["ports"]]
     assert [each["port"] for each in kafka] == [9092, 5432]
@@ -271,6 +277,7 @@ def _of_the_database(container: Document) -> set[str]:
 
 
 def _secrets_of(program: Program) -> set[str]:
-    places = {"sealing": "patchline-sealing/sealing.key", "tracker": "patchline-tracker/password"}
+    places = {"sealing": "patchline-sealing/sealing.key"}
+    places |= {each: f"patchline-{each}/password" for each in ("tracker", "mail")}
     places |= {name: f"patchline-exposure/{file}" for name, (_, file) in SECRET_FILES.items() if name != "sealing"}
-    return {f"patchline-database/{program.role}", *(places[each] for each in program.secrets)}
+    return {f"patchline-database/{program.role}", *(places[each] for each in program.secrets if each != "directories")}
