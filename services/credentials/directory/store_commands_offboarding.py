@@ -33,8 +33,8 @@ async def place_of(tx: Connection, client: str) -> Place | None:
 
 
 ACCOUNTS: Final[LiteralString] = """
-    SELECT directory, object_id FROM credentials.identity
-    WHERE tenant_id = $1 AND gone_at IS NULL AND logins @> ARRAY[$2::text]
+    SELECT directory, object_id FROM credentials.login JOIN credentials.identity AS i USING (directory, object_id)
+    WHERE login.tenant_id = $1 AND login.login = $2 AND i.gone_at IS NULL
     ORDER BY directory, object_id
 """
 
@@ -110,9 +110,10 @@ async def call_off(tx: Connection, tenant: UUID, login: str, *, by: str, at: dat
 LIST: Final[LiteralString] = """
     SELECT c.name AS client, o.login, o.leaves_at, done.done, done.items, done.todo,
            (SELECT count(*) FROM credentials.identity AS i
-            WHERE i.tenant_id = o.tenant_id AND i.gone_at IS NULL AND i.enabled
-              AND (i.logins @> ARRAY[o.login] OR (i.directory, i.object_id) IN
-                   (SELECT * FROM unnest(o.directories, o.object_ids)))) AS live_accounts,
+            WHERE i.gone_at IS NULL AND i.enabled AND (i.directory, i.object_id) IN
+                  (SELECT l.directory, l.object_id FROM credentials.login AS l
+                   WHERE l.tenant_id = o.tenant_id AND l.login = o.login
+                   UNION SELECT * FROM unnest(o.directories, o.object_ids))) AS live_accounts,
            o.started_at, o.started_by, o.called_off_at, o.called_off_by
     FROM credentials.offboarding AS o
     JOIN gateway.client AS c USING (tenant_id)

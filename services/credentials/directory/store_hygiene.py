@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chassis.postgres import Connection
 from services.credentials.directory.rules_hygiene import Change, Finding, Leaver, Monitor, Subject
+from services.credentials.directory.rules_identity import login_of
 from services.credentials.directory.store_identity import identity_of
 from services.credentials.records import Identity
 
@@ -48,14 +49,19 @@ async def looked(tx: Connection, tenant: UUID, at: datetime) -> None:
 
 
 OF_INTEREST: Final[LiteralString] = """
+    SELECT tenant_id, directory, account, kind, kind_why, privileged, read_at
+    FROM identity
+    WHERE tenant_id = $1 AND gone_at IS NULL
+      AND (privileged OR kind <> 'person' OR account -> 'mfa' = 'false'
+           OR logins && $2::text[] OR object_id = ANY($3::text[]))
+    ORDER BY directory, object_id
+"""
+REGISTERED: Final[LiteralString] = """
     SELECT i.tenant_id, i.directory, i.account, i.kind, i.kind_why, i.privileged, i.read_at
-    FROM identity AS i
-    WHERE i.tenant_id = $1 AND i.gone_at IS NULL
-      AND (i.privileged OR i.kind <> 'person' OR i.account -> 'mfa' = 'false'
-           OR i.logins && $2::text[] OR i.object_id = ANY($3::text[])
-           OR EXISTS (SELECT FROM identity AS copy
-                      WHERE copy.tenant_id = i.tenant_id AND copy.gone_at IS NULL AND copy.directory <> i.directory
-                        AND copy.account -> 'mfa' = 'false' AND copy.logins && i.logins))
+    FROM unnest($2::text[]) AS bare (login)
+    JOIN login AS l ON l.tenant_id = $1 AND l.login = bare.login
+    JOIN identity AS i ON (i.directory, i.object_id) = (l.directory, l.object_id)
+    WHERE i.gone_at IS NULL AND i.account -> 'mfa' = 'true'
     ORDER BY i.directory, i.object_id
 """
 
@@ -63,10 +69,16 @@ OF_INTEREST: Final[LiteralString] = """
 async def load_accounts(
     tx: Connection, tenant: UUID, *, named: Sequence[str], leavers: Sequence[Leaver]
 ) -> list[Identity]:
-    """Return the accounts that a monitor could find something about; a policy lists `named`, logins or ids."""
+    """Return the accounts that a monitor could find something about; a policy lists `named`, logins or ids.
+
+    Of who shows no second factor in one directory also the copies in others that show one.
+    """
     logins = sorted({*named, *(each.login for each in leavers)})
     object_ids = sorted({*named, *(object_id for each in leavers for _, object_id in each.accounts)})
-    return [identity_of(row) for row in await tx.fetch(OF_INTEREST, tenant, logins, object_ids)]
+    found = [identity_of(row) for row in await tx.fetch(OF_INTEREST, tenant, logins, object_ids)]
+    bare = {login_of(login) for each in found if each.account.mfa is False for login in each.account.logins}
+    copies = [identity_of(row) for row in await tx.fetch(REGISTERED, tenant, sorted(bare))]
+    return list({(each.directory, each.object_id): each for each in (*found, *copies)}.values())
 
 
 SHOWS_USE: Final[LiteralString] = """

@@ -26,7 +26,7 @@ from tests.builders import ACME, NOON
 from tests.parts import Database
 
 EMPTY = """
-    TRUNCATE directory, identity, hygiene_finding, hygiene_round, offboarding, offboarding_item, outbox,
+    TRUNCATE directory, identity, login, hygiene_finding, hygiene_round, offboarding, offboarding_item, outbox,
              aggregate_sequence, guard_document, client CASCADE
 """
 

@@ -68,3 +68,15 @@ async def test_what_others_ask_of_a_client(room: Room) -> None:
         assert await store_directory.own_ids(connection, ["acme-ad"]) == {"acme-ad": "lee"}
         assert set(await store_directory.links(connection, ["acme-ad", "nobodys"])) == {"acme-ad"}
         assert (await store_identity.load(connection, "acme-ad", "kim")) == (await room.found("kim"))[0]
+
+
+async def test_a_login_that_was_taken_away_is_nobodys(room: Room) -> None:
+    await room.add("acme-ad", KeptDirectory.of(KIM))
+    await room.read_due()
+    married = replace(KIM, logins=("kim.miller@acme.example",))
+
+    async with room.pool.acquire() as connection:
+        await store_identity.save_fresh(connection, identity(married, read_at=NOON.replace(minute=5)))
+
+    assert await room.found("kim@acme.example") == []
+    assert [each.account for each in await room.found("kim.miller@acme.example")] == [married]
