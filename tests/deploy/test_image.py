@@ -37,6 +37,7 @@ IMAGE = "localhost/patchline:test"
 FIGURES = ROOT / "build" / "reports" / "image.json"
 NAMES = [program.name for program in PROGRAMS]
 READY_SECONDS = 120.0
+FOLDER_OF_SECRETS = "./deploy/secrets"
 STOP_SECONDS = 30
 _WHY_NOT = podman.missing()
 pytestmark = [pytest.mark.skipif(bool(_WHY_NOT), reason=_WHY_NOT), pytest.mark.timeout(420)]
@@ -89,8 +90,15 @@ class House:
         words += ["--security-opt=no-new-privileges", f"--pids-limit={service['pids_limit']}"]
         words += [f"--tmpfs={each}" for each in service["tmpfs"]]
         words += [f"--volume={self.secrets / each}:/run/secrets/{each}:ro" for each in service.get("secrets", [])]
-        words += [f"--volume=patchline-{self.mark}-{each}" for each in service.get("volumes", [])]
+        words += [f"--volume={self._volume(each)}" for each in service.get("volumes", [])]
         return [*words, *(f"--env={name}={value}" for name, value in self._settings(name, service).items())]
+
+    def _volume(self, text: str) -> str:
+        """Return a volume of the compose file: a folder of secrets as it is here, else one of this run's own."""
+        folder = text.partition(":")[0]
+        if folder.startswith(FOLDER_OF_SECRETS):
+            return f"{self.secrets}{text.removeprefix(FOLDER_OF_SECRETS)}"
+        return f"patchline-{self.mark}-{text}"
 
     def once(self, name: str, *command: str, mounts: tuple[str, ...] = ()) -> str:
         """Run a service of the compose file to its end, and return what it printed."""
@@ -163,12 +171,13 @@ async def house(
         "quarantine.pub": new_pair()[1],
         **{each: base64.b64encode(secrets.token_bytes(32)).decode() for each in ("fingerprint.key", "approval.key")},
         "sealing.key": base64.b64encode(secrets.token_bytes(32)).decode(),
-        "tracker": "nobody is there",
+        **dict.fromkeys(("tracker", "mail"), "nobody is there"),
         **dict.fromkeys(LOGIN_ROLES, ROLE_PASSWORD),
     }
     for name, value in held.items():
         (folder / name).write_text(value)
         (folder / name).chmod(0o444)
+    (folder / "directories").mkdir()
     running = House(image, folder, kafka, named(postgres_server, database))
     running.port_of = dict(zip([*NAMES, "door"], _free_ports(), strict=True))
     try:
