@@ -1,4 +1,4 @@
-"""`python -m simulators`: serve the simulated RMMs until a signal ends it."""
+"""`python -m simulators`: serve the simulated RMMs and directories until a signal ends it."""
 
 import asyncio
 import signal
@@ -6,7 +6,10 @@ import signal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.clock import moved_clock
 from chassis.health import serve
+from simulators.breach import breach
+from simulators.breach_served import Directories
 from simulators.day import day
 from simulators.rmms import Rmms
 
@@ -21,6 +24,7 @@ class SimulatorSettings(BaseSettings):
     port: int = Field(default=DEFAULT_PORT, ge=1, le=65535)
     seed: int = 1
     devices: int = Field(default=400, ge=10, le=100_000)
+    clock_offset_seconds: float = 0
 
 
 async def run(settings: SimulatorSettings) -> None:
@@ -28,7 +32,10 @@ async def run(settings: SimulatorSettings) -> None:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    rmms = Rmms(day(seed=settings.seed, devices=settings.devices))
+    url = f"http://127.0.0.1:{settings.port}"
+    clock = moved_clock(settings.clock_offset_seconds)
+    directories = Directories(breach(seed=settings.seed, now=clock()), url=url, clock=clock)
+    rmms = Rmms(day(seed=settings.seed, devices=settings.devices), directories)
     await serve(rmms, host="127.0.0.1", port=settings.port, stopping=stopping)
 
 

@@ -52,7 +52,7 @@ class Fate(StrEnum):
     NEVER = "never"
     NOTIFIED = "notified"
     REMEDIATED = "remediated"
-    UNKNOWN = "unknown"
+    FOREIGN = "foreign"
 
 
 class Found(StrEnum):
@@ -127,11 +127,11 @@ class _Share:
     break_glass: bool
     service: bool = False
     without_factor: int = 0
-    unknown: int = 0
+    foreign: int = 0
 
 
 _SHARES: Final = (
-    _Share(CLIENTS[0], 13, 2, 2, 4, admin=Fate.APPROVED, break_glass=True, service=True, unknown=1),
+    _Share(CLIENTS[0], 13, 2, 2, 4, admin=Fate.APPROVED, break_glass=True, service=True, foreign=1),
     _Share(CLIENTS[1], 10, 2, 2, 3, admin=Fate.WAITING, break_glass=True, without_factor=1),
     _Share(CLIENTS[2], 9, 1, 1, 3, admin=Fate.TURNED_DOWN, break_glass=False),
 )
@@ -140,6 +140,10 @@ DOMAINS: Final = {
     CLIENTS[1].name: "spreewerk.example",
     CLIENTS[2].name: "harbourlane.example",
 }
+PRIVATE_DOMAINS: Final = {client: f"private-{domain}" for client, domain in DOMAINS.items()}
+"""Where each client's owner reads mail: not in the directory that has the breach."""
+FORMER: Final = "hudson-teeth.example"
+"""A domain that feeds still watch for the first client, and that its directory does not know."""
 
 
 def breach(*, seed: int, now: datetime = NOW) -> Breach:
@@ -205,7 +209,7 @@ def _ends(share: _Share, staff: Sequence[Person]) -> Iterator[tuple[str, Fate]]:
         yield f"emergency@{domain}", Fate.NEVER
     if share.service:
         yield f"svc.backup@{domain}", Fate.NEVER
-    yield from ((f"gone{number}@{domain}", Fate.UNKNOWN) for number in range(share.unknown))
+    yield from ((f"gone{number}@{FORMER}", Fate.FOREIGN) for number in range(share.foreign))
 
 
 def _exposure(client: Client, login: str, fate: Fate, *, rng: random.Random, now: datetime) -> Exposure:

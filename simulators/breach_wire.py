@@ -78,7 +78,7 @@ def _patchline(records: Sequence[Exposure]) -> dict[str, Any]:
 def _own(each: Exposure) -> dict[str, Any]:
     secret = {} if each.found is Found.OLD_LIST else {"secret": each.secret}
     return {
-        "type": "credential.exposed",
+        "type": "exposure.found",
         "id": each.document,
         "timestamp": _moment(each.exposed_at),
         "data": {

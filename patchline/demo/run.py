@@ -12,8 +12,9 @@ import httpx
 
 from chassis.clock import Clock, moved_clock
 from contracts import ids
-from patchline.demo import database, psa, real_agent
+from patchline.demo import afternoon, afternoon_judgement, database, psa, real_agent
 from patchline.demo.after_hours import closed_by_hand, closures
+from patchline.demo.afternoon import Afternoon
 from patchline.demo.audited import audited
 from patchline.demo.display import Counts, Display
 from patchline.demo.evidence import evidence
@@ -27,6 +28,7 @@ from patchline.demo.simulated_rmm import SimulatedRmm
 from patchline.demo.subscriber import Subscriber
 from patchline.demo.typed import CommandLine
 from patchline.local.psa import TITLE
+from simulators.breach import breach
 from simulators.closing import Closing, closing, with_failure
 from simulators.datto_day import LAST_LOOK
 from simulators.fleet import CLIENTS, DATTO_CLINIC, NINJAONE_BRANCH, NINJAONE_MAIN, Source
@@ -62,6 +64,7 @@ class Stage:
     behind: int | None = None
     after: Closing | None = None
     machine: Machine | None = None
+    afternoon: Afternoon | None = None
 
     def counts(self) -> Counts:
         """Return how far things are."""
@@ -90,7 +93,8 @@ async def run(
         await quiet(stage)
         if (after := closing(plan)) is not None:
             await too_early(stage, after, secrets)
-            await quiet(stage)
+        await _breach(stage, patchline)
+        await quiet(stage)
         if stage.machine is not None and not stage.machine.hindrance:
             stage.machine = await asyncio.to_thread(real_agent.known, patchline)
     display.step("Compare everything with the simulator's ledger")
@@ -214,6 +218,15 @@ async def too_early(stage: Stage, after: Closing, secrets: Mapping[str, str]) ->
         await sender.send_all([after.failure], seconds=0, on_sent=stage.sent.append)
 
 
+async def _breach(stage: Stage, patchline: CommandLine) -> None:
+    """Let feeds find the clients' credentials, and people decide about those that a machine must not."""
+    the_breach = breach(seed=stage.plan.day.seed)
+    stage.display.step(
+        f"An afternoon with a breach: {len(the_breach.exposures)} exposed credentials, and a forged flood"
+    )
+    stage.afternoon = await afternoon.play(the_breach, stage.settings, patchline, stage.clock)
+
+
 async def quiet(stage: Stage) -> None:
     """Wait until nothing is written any more and nothing waits, at most `LONGEST_QUIET_WAIT_SECONDS`."""
     stage.display.step("Wait until all is quiet")
@@ -234,14 +247,17 @@ async def _is_waiting(stage: Stage) -> bool:
 async def outcome(stage: Stage) -> Outcome:
     """Read everything that came of what was sent and polled so far, and judge it by the ledger."""
     settings = stage.settings
+    issues = await psa.issues(settings)
     everything = Found(
         sent=stage.sent,
         seen=stage.subscriber.seen,
         stored=await database.stored(settings, _TENANTS),
-        issues=await psa.issues(settings),
+        issues=[issue for issue in issues if not afternoon_judgement.is_of_the_afternoon(issue)],
     )
     found = real_agent.the_day(everything)
     others = [] if stage.machine is None else real_agent.judged(stage.machine)
+    if stage.afternoon is not None:
+        others += afternoon_judgement.judged(stage.afternoon, issues)
     polls: Polls = stage.polls
     accepted = [each.delivery for each in stage.sent if each.is_accepted]
     book = ledger(stage.plan, accepted, polls, NOW, after=None if stage.after is None else stage.after.happening)
@@ -254,4 +270,5 @@ async def outcome(stage: Stage) -> Outcome:
         found=found,
         checks=[*judged(book, found), closures(book, found.seen), await audited(settings, stage.clock()), *others],
         machine=stage.machine,
+        afternoon=stage.afternoon,
     )

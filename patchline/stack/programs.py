@@ -62,8 +62,13 @@ PROGRAMS: Final[tuple[Program, ...]] = (
     Program("inventory", ("services.inventory",), "inventory_writer", 4),
     Program("compliance", ("services.compliance",), "compliance_writer", 5),
     Program("ticketing", ("services.ticketing",), "ticketing_writer", 6, ("tracker",)),
+    Program("credentials", ("services.credentials",), "credentials_writer", 8, ("approval", "mail", "directories")),
     Program("auditor", ("patchline.audit",), "patchline_auditor", 7),
 )
+DIRECTORIES: Final = "PATCHLINE_DIRECTORY_SECRETS_DIR"
+LOCAL_VERIFY_SECONDS: Final = "2"
+"""A directory on this machine shows a change at once; elsewhere it is a minute before it is looked at again."""
+
 DESK: Final = "desk"
 """What the ticket system's source is called."""
 
@@ -83,7 +88,7 @@ SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 class Surroundings:
     """Where everything is: addresses, secret files, the moved clock, settings that a test adds.
 
-    `tracker` has the settings that name the ticket system, by variable.
+    `tracker` has the settings that name the ticket system, by variable; `mail` those of the mail server.
     """
 
     home: Path
@@ -93,6 +98,7 @@ class Surroundings:
     gateway_port: int
     health_port: int
     simulator_port: int
+    mail: Mapping[str, str] = field(default_factory=dict)
     clock_offset_seconds: float = 0
     extra: Mapping[str, str] = field(default_factory=dict)
 
@@ -100,6 +106,11 @@ class Surroundings:
     def secrets(self) -> Path:
         """Return the folder with one file per secret, readable by its owner alone."""
         return self.home / "secrets"
+
+    @property
+    def directory_secrets(self) -> Path:
+        """Return the folder with one file for each directory of a client, named as `patchline directory add` says."""
+        return self.secrets / "directories"
 
     @property
     def tracker_url(self) -> str:
@@ -153,6 +164,10 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
         }
     if "tracker" in program.secrets:
         own |= around.tracker
+    if "directories" in program.secrets:
+        own |= {DIRECTORIES: str(around.directory_secrets), "PATCHLINE_VERIFY_SECONDS": LOCAL_VERIFY_SECONDS}
+    if "mail" in program.secrets:
+        own |= {**around.mail, "PATCHLINE_APPROVAL_URL": f"{around.gateway_url}/approvals"}
     return own | dict(around.extra)
 
 
@@ -165,6 +180,18 @@ def tracker_settings(access: Access, secrets: Path) -> dict[str, str]:
         "PATCHLINE_TRACKER_PASSWORD_FILE": str(secrets / "tracker"),
     }
     return own | dict(access.settings) | {name: str(secrets / name.lower()) for name in access.secrets}
+
+
+def mail_settings(port: int | None) -> dict[str, str]:
+    """Return the settings that name the mail server of this machine; none where there is none (`None`)."""
+    if port is None:
+        return {}
+    return {
+        "PATCHLINE_MAIL_HOST": ports.LOOPBACK,
+        "PATCHLINE_MAIL_PORT": str(port),
+        "PATCHLINE_MAIL_SECURITY": "none",
+        "PATCHLINE_MAIL_FROM": "patchline@msp.example",
+    }
 
 
 def arguments(program: Program) -> tuple[str, ...]:
@@ -185,5 +212,6 @@ def command_environment(around: Surroundings) -> dict[str, str]:
         "PATCHLINE_SIMULATED_RMM_URL": around.simulator_url,
         **around.tracker,
         "PATCHLINE_SEALING_KEY_FILE": str(around.secrets / "sealing.key"),
+        DIRECTORIES: str(around.directory_secrets),
         "PATCHLINE_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds),
     }

@@ -157,6 +157,7 @@ class Stack:
             gateway_port=self._gateway_port,
             health_port=_free_range(self._settings.health_port, len(PROGRAMS)),
             simulator_port=ports.claimed(self._settings.simulator_port, setting="PATCHLINE_SIMULATOR_PORT"),
+            mail=programs.mail_settings(None if self.parts.mail is None else self.parts.mail.port),
             clock_offset_seconds=self._settings.clock_offset_seconds,
             extra=self._settings.extra,
         )
@@ -165,6 +166,7 @@ class Stack:
         for role in LOGIN_ROLES:
             place.kept_secret(self.around.secrets / role)
         keys.write_missing(self.around.secrets)
+        place.made(self.around.directory_secrets)
         if self.parts.desk:
             self._write_secrets_of(psa.access(self.parts.desk), psa.page(self.parts.desk))
         lines = [f"{name}={value}" for name, value in programs.command_environment(self.around).items()]

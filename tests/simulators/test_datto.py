@@ -7,17 +7,22 @@ from typing import Any
 import httpx
 import pytest
 
+from simulators.breach import breach
+from simulators.breach_served import Directories
 from simulators.datto_alerts import alerts_of, site_uid
 from simulators.datto_api import CLIENT_ID, CLIENT_SECRET, Api
 from simulators.datto_rows import DattoView
 from simulators.datto_webhooks import Escaping, Monitors, body
 from simulators.deliveries import SECRET_HEADER, Delivery, Nature, headers_of
+from simulators.identities import now
 from simulators.rmms import Rmms
 from simulators.script import NOW, What
 from tests.gateway.test_datto_api import ACCOUNT, DAY, DEVICES
 
 FORM = {"grant_type": "password", "username": CLIENT_ID, "password": CLIENT_SECRET}
 PUBLIC = ("public-client", "public")
+
+DIRECTORIES = Directories(breach(seed=1), url="http://127.0.0.1", clock=now)
 
 
 def client(app: Api) -> httpx.AsyncClient:
@@ -120,7 +125,9 @@ async def test_its_own_door_refuses_what_it_does_not_know(setting: dict[str, str
 
 
 async def test_all_vendors_stand_behind_one_address() -> None:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app=Rmms(DAY)), base_url="http://127.0.0.1") as http:
+    async with httpx.AsyncClient(
+        transport=httpx.ASGITransport(app=Rmms(DAY, DIRECTORIES)), base_url="http://127.0.0.1"
+    ) as http:
         known = await http.put("/_day", json={"source": "main", "mood": "broken"})
         unknown = await http.put("/_day", json={"source": "nowhere", "mood": "broken"})
         played = await http.post("/_day", json={"seed": 2, "devices": 20})
