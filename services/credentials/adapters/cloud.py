@@ -3,6 +3,7 @@
 import asyncio
 import re
 from collections.abc import Awaitable, Callable, Generator, Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
@@ -112,18 +113,25 @@ class Patience:
         return asked
 
 
+def once(policy: Policy) -> Policy:
+    """Return a policy that tries nothing again by itself: whoever tries again logs why, in the vendor's own words."""
+    return replace(policy, attempts=1)
+
+
 class Cloud:
     """One cloud directory's API, as one client's connector."""
 
-    def __init__(self, outbound: Outbound, tokens: Tokens, *, sleep: Sleep = asyncio.sleep) -> None:
-        """Call through `outbound` with `tokens`."""
+    def __init__(self, outbound: Outbound, silent: Outbound, tokens: Tokens, *, sleep: Sleep = asyncio.sleep) -> None:
+        """Call through `outbound` with `tokens`; what must not be shown goes through `silent`, see `once`."""
         self._outbound = outbound
+        self._silent = silent
         self._tokens = tokens
         self._sleep = sleep
 
     async def close(self) -> None:
         """Close the connections."""
         await self._outbound.close()
+        await self._silent.close()
         await self._tokens.close()
 
     async def get(
@@ -171,7 +179,7 @@ class Cloud:
             Unavailable: see `chassis.http`.
         """
         try:
-            return await self._call(method, path, json=json)
+            return await self._call(method, path, json=json, through=self._silent)
         except Refused as error:
             raise RefusedByCode(error.status, code_of(error)) from None
         except (BreakerOpen, OutOfTime):
@@ -228,12 +236,14 @@ class Cloud:
         params: Params | None = None,
         headers: Mapping[str, str] | None = None,
         json: object = None,
+        through: Outbound | None = None,
     ) -> httpx.Response:
         """Call once, and once more with a new token if the old one is refused: nothing was done then."""
         for is_last in (False, True):
             sent = {"Accept": "application/json", **(headers or {}), "Authorization": await self._tokens.header()}
             try:
-                return await self._outbound.call(method, path, params=params, headers=sent, json=json)
+                outbound = through or self._outbound
+                return await outbound.call(method, path, params=params, headers=sent, json=json)
             except Refused as error:
                 if error.status != 401 or is_last:
                     raise

@@ -24,6 +24,7 @@ from services.credentials.adapters.cloud import (
     Sleep,
     code_of,
     decoded,
+    once,
     row_of,
 )
 from services.credentials.adapters.cloud_memory import Briefly
@@ -108,7 +109,7 @@ def made(
     Raises:
         WrongSetting: an address or the secret is wrong.
     """
-    login = Outbound(options.login_url, policy, transport=transport)
+    login = Outbound(options.login_url, once(policy), transport=transport)
     path = f"/{options.tenant_id}/oauth2/v2.0/token"
     audience = f"{options.login_url.rstrip('/')}{path}"
     fixed = {
@@ -124,8 +125,8 @@ def made(
         claims = {"iss": options.client_id, "sub": options.client_id, "aud": audience}
         return {**fixed, "client_assertion_type": _ASSERTION, "client_assertion": assertions.signed(claims)}
 
-    graph = Outbound(options.graph_url, policy, transport=transport)
-    return Entra(Cloud(graph, GrantedTokens(login, path, grant), sleep=sleep), options)
+    graph, silent = (Outbound(options.graph_url, each, transport=transport) for each in (policy, once(policy)))
+    return Entra(Cloud(graph, silent, GrantedTokens(login, path, grant), sleep=sleep), options)
 
 
 class Entra:

@@ -28,6 +28,7 @@ from services.credentials.adapters.cloud import (
     Sleep,
     code_of,
     decoded,
+    once,
     row_of,
 )
 from services.credentials.adapters.cloud_memory import Briefly
@@ -138,9 +139,12 @@ def made(
     def grant() -> Mapping[str, str]:
         return {"grant_type": GRANT, "assertion": assertions.signed(claims)}
 
-    login = Outbound(options.token_url, policy, transport=transport)
-    api = Outbound(options.api_url, policy, auth=InHttpsWords(said_as_429), transport=transport)
-    return Google(Cloud(api, GrantedTokens(login, "/token", grant), sleep=sleep), options)
+    login = Outbound(options.token_url, once(policy), transport=transport)
+    api, silent = (
+        Outbound(options.api_url, each, auth=InHttpsWords(said_as_429), transport=transport)
+        for each in (policy, once(policy))
+    )
+    return Google(Cloud(api, silent, GrantedTokens(login, "/token", grant), sleep=sleep), options)
 
 
 class Google:

@@ -27,6 +27,7 @@ from services.credentials.adapters.cloud import (
     Tokens,
     code_of,
     decoded,
+    once,
     row_of,
 )
 from services.credentials.adapters.cloud_tokens import FixedToken, GrantedTokens, signer
@@ -98,12 +99,14 @@ def made(
     """
     if not options.domains:
         raise WrongSetting("domains: name at least one; Okta's API does not tell which an organisation verified")
-    outbound = Outbound(options.url, policy, auth=InHttpsWords(said_in_seconds), transport=transport)
+    outbound, silent, login = (
+        Outbound(options.url, each, auth=InHttpsWords(said_in_seconds), transport=transport)
+        for each in (policy, once(policy), once(policy))
+    )
     tokens: Tokens = FixedToken("SSWS", secret)
     if options.client_id is not None:
-        login = Outbound(options.url, policy, auth=InHttpsWords(said_in_seconds), transport=transport)
         tokens = _granted(login, options, options.client_id, secret)
-    return Okta(Cloud(outbound, tokens, sleep=sleep), options)
+    return Okta(Cloud(outbound, silent, tokens, sleep=sleep), options)
 
 
 def said_in_seconds(response: httpx.Response) -> None:
