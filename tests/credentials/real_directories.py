@@ -111,11 +111,11 @@ class DomainAdmin(Admin):
     def sid_of(self, dn: str) -> str:
         return sid_of(self.read(dn, "objectSid")["objectSid"][0])
 
-    def deny_reading(self, dn: str, attribute: str, sid: str) -> None:
-        """Take the right to read one attribute of one entry from somebody."""
+    def deny(self, dn: str, right: str, sid: str) -> None:
+        """Take a right on one entry from somebody, such as `RP;` and an attribute's identifier."""
         place = self.local.database
         files = ("-H", f"{place}/private/sam.ldb", "-s", f"{place}/etc/smb.conf")
-        rule = ("--objectdn", dn, "--sddl", f"(OD;;RP;{attribute};;{sid})")
+        rule = ("--objectdn", dn, "--sddl", f"(OD;;{right};;{sid})")
         subprocess.run(["samba-tool", "dsacl", "set", *files, *rule], check=True, capture_output=True, timeout=30)
 
     def changed(self, dn: str) -> int:

@@ -21,6 +21,7 @@ from tests.credentials.real_directories import (
     connection,
 )
 
+RESET_PASSWORD = "00299570-246d-11d0-a768-00aa006e0529"
 PWD_LAST_SET = "bf967a0a-0de6-11d0-a285-00aa003049e2"
 
 
@@ -148,12 +149,26 @@ async def test_our_account_can_write_nothing_but_passwords_and_their_time(
     ours.unbind()
 
 
+async def test_an_account_inside_the_unit_that_is_protected_from_us_is_left_as_it_was(
+    domain: Samba, admin: DomainAdmin, directory: ActiveDirectory
+) -> None:
+    max_id = admin.person("max")
+    admin.deny(admin.dn("max"), f"CR;{RESET_PASSWORD}", admin.sid_of(f"CN=svc-patchline,CN=Users,{domain.suffix}"))
+    before = admin.changed(admin.dn("max"))
+
+    with pytest.raises(NotAllowed, match="LDAP 50"):
+        await directory.invalidate(max_id)
+
+    assert admin.changed(admin.dn("max")) == before, "not even the half of what we may write was written"
+    assert admin.binds("max")
+
+
 async def test_nothing_is_written_where_nobody_could_read_back(
     domain: Samba, admin: DomainAdmin, directory: ActiveDirectory
 ) -> None:
     kim = admin.person("kim")
     ours = admin.sid_of(f"CN=svc-patchline,CN=Users,{domain.suffix}")
-    admin.deny_reading(admin.dn("kim"), PWD_LAST_SET, ours)
+    admin.deny(admin.dn("kim"), f"RP;{PWD_LAST_SET}", ours)
 
     with pytest.raises(NotAllowed, match="pwdLastSet"):
         await directory.invalidate(kim)

@@ -1,5 +1,6 @@
 """What goes wrong on the way to a real directory: every break, silence, a wrong certificate, and what is told of it."""
 
+import asyncio
 import logging
 from collections.abc import Iterator
 from pathlib import Path
@@ -96,6 +97,26 @@ async def test_a_server_that_keeps_silent_is_given_up_on_and_soon_not_asked(doma
             await directory.domains()
 
         assert not silent.value.ambiguous
+        await directory.close()
+
+
+async def test_whoever_is_cancelled_leaves_no_answer_behind_for_others(openldap: Slapd) -> None:
+    with SlapdAdmin.of(openldap) as admin:
+        ann, ben = admin.person("ann"), admin.person("ben")
+        directory = open_ldap(openldap)
+        assert await directory.account(ann)
+        cancelled = 0
+
+        for milliseconds in range(20):
+            asking = asyncio.create_task(directory.account(ann))
+            await asyncio.sleep(milliseconds / 1000)
+            cancelled += asking.cancel()
+            await asyncio.gather(asking, return_exceptions=True)
+            shown = await directory.account(ben)
+            assert shown
+            assert shown.object_id == ben
+
+        assert cancelled > 3
         await directory.close()
 
 
