@@ -9,6 +9,7 @@ import re
 import unicodedata
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Final
 
 from contracts.events.credential import AccountKind
@@ -40,6 +41,9 @@ FULL_POWER: Final = frozenset(
     }
 )
 """Groups and roles that can let everybody else in again, lower case: Active Directory, Entra ID, Okta, Google."""
+
+NOTHING_SHOWN: Final = "nothing shows a person behind it"
+"""Why an account is of unknown kind, where that is for want of anything else."""
 
 STRICTEST_FIRST: Final = (
     AccountKind.CONNECTOR,
@@ -84,13 +88,13 @@ def weighed(identity: Identity, policy: GuardPolicy) -> Identity:
 
 def is_named(account: Account, names: Collection[str]) -> bool:
     """Return whether a list of logins and immutable ids names the account, in any spelling of letters."""
-    wanted = {login_of(each) for each in names}
+    wanted = _spelled(frozenset(names))
     return any(login_of(each) in wanted for each in (account.object_id, *account.logins))
 
 
 def powers(account: Account, policy: GuardPolicy) -> tuple[str, ...]:
     """Return by name what gives the account power, or what it can take by itself."""
-    said = {login_of(each) for each in policy.privileged_groups}
+    said = _spelled(policy.privileged_groups)
     named = (each for each in account.groups if login_of(each) in said or group_name(each) in said)
     return tuple(dict.fromkeys((*account.privileges, *account.eligible, *named)))
 
@@ -104,14 +108,16 @@ def group_name(group: str) -> str:
 def authoritative(identities: Sequence[Identity]) -> Identity | None:
     """Return of one login's accounts the one whose password counts, as strict as the strictest of them all.
 
-    An account that is copied from another directory counts there. `None`: nobody has the login, or more than one place
+    An account that is copied from another directory counts there; where it shows nothing of a person, what another
+    copy shows holds. `None`: nobody has the login, or more than one place
     decides about it, so that nobody can say which password was exposed.
     """
     here = [each for each in identities if each.account.authority in DECIDED_HERE]
     counting = here or list(identities)
     if len(counting) != 1:
         return None
-    strictest = min(identities, key=lambda each: STRICTEST_FIRST.index(each.kind))
+    shown = [each for each in identities if each.kind_why != NOTHING_SHOWN] or identities
+    strictest = min(shown, key=lambda each: STRICTEST_FIRST.index(each.kind))
     return replace(
         counting[0],
         kind=strictest.kind,
@@ -220,7 +226,7 @@ def _by_habits(account: Account) -> tuple[AccountKind, str]:
         return AccountKind.UNKNOWN, "its password never expires, as a service account's does"
     if account.mail:
         return AccountKind.PERSON, "it has a mailbox, and nothing says otherwise"
-    return AccountKind.UNKNOWN, "nothing shows a person behind it"
+    return AccountKind.UNKNOWN, NOTHING_SHOWN
 
 
 def _has_power(account: Account, policy: GuardPolicy) -> bool:
@@ -229,6 +235,12 @@ def _has_power(account: Account, policy: GuardPolicy) -> bool:
 
 def _has_full_power(account: Account) -> bool:
     return any(group_name(each) in FULL_POWER for each in (*account.privileges, *account.eligible))
+
+
+@lru_cache(maxsize=1024)
+def _spelled(names: frozenset[str]) -> frozenset[str]:
+    """Return names as they are compared; a client's lists are asked for each of its accounts."""
+    return frozenset(map(login_of, names))
 
 
 def _logins(identity: Identity) -> frozenset[str]:

@@ -147,6 +147,25 @@ def test_the_strictest_of_all_copies_decides() -> None:
     assert (found.object_id, found.kind, found.kind_why, found.privileged) == ("p", GLASS, "listed", True)
 
 
+def test_a_mailbox_that_only_a_copy_shows_shows_a_person() -> None:
+    bare = account("p", "kim@acme.example", mail=None)
+    unknown = rules_identity.classified(bare, STRICT, None)
+
+    found = rules_identity.authoritative([CLOUD_COPY, replace(ON_PREM, kind=unknown.kind, kind_why=unknown.why)])
+
+    assert found is not None
+    assert (unknown.kind, found.object_id, found.kind) == (UNKNOWN, "p", PERSON)
+
+
+def test_a_guest_is_no_person_because_a_copy_looks_like_one() -> None:
+    guest = rules_identity.classified(marked(Mark.GUEST), STRICT, None)
+
+    found = rules_identity.authoritative([CLOUD_COPY, replace(ON_PREM, kind=guest.kind, kind_why=guest.why)])
+
+    assert found is not None
+    assert found.kind is UNKNOWN
+
+
 def test_a_copy_alone_is_still_somebody() -> None:
     assert rules_identity.authoritative([CLOUD_COPY]) == CLOUD_COPY
 
