@@ -28,6 +28,8 @@ IDLE_SHARE: Final = 20
 """A pass that takes long is followed by a pause of so many times its length: at most a twentieth of one connection."""
 
 PAGE: Final = 500
+RELEASED: Final = (*RMM_EVENTS_BY_LANE.values(), EXPOSURES)
+"""Where released events go, those that are live first."""
 
 
 class ReleaseParked:
@@ -87,10 +89,10 @@ async def _release_page(pool: Pool, after: int, before: int) -> tuple[int, int |
             tenant = rules.tenant_of(mappings, each.seat.site, each.effective_at)
             if isinstance(tenant, UUID):
                 owned.append((each, tenant))
-        by_topic: dict[Topic, list[tuple[str, Envelope]]] = {}
+        by_topic: dict[Topic, list[tuple[str, Envelope]]] = {topic: [] for topic in RELEASED}
         for number, (each, tenant) in enumerate(owned, start=before):
             topic, key, envelope = _released(replace(each.envelope, tenant=tenant), tenant, number)
-            by_topic.setdefault(topic, []).append((key, envelope))
+            by_topic[topic].append((key, envelope))
         for topic, keyed in by_topic.items():
             await outbox.enqueue_keyed(tx, topic, keyed)
         await store_parked.forget(tx, [each for each, _ in owned])
