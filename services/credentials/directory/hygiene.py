@@ -26,6 +26,9 @@ LOOK_EVERY_SECONDS: Final = 2.0
 AT_LEAST_EVERY: Final = timedelta(hours=1)
 """Some findings come with time alone: a break-glass account grows untested, a person's last day passes."""
 
+TOLD_AT_ONCE: Final = 500
+"""A client that is looked at for the first time may have thousands of findings: its next ones are told right after."""
+
 
 class HygieneRounds:
     """Looks at one client after the other; each in one transaction, with what it tells."""
@@ -61,7 +64,8 @@ class HygieneRounds:
                 return False
             policy = (await store_guard.load(tx, [tenant], now=now))[tenant].policy
             changes = await self._changes(tx, tenant, policy, now)
-            await store_hygiene.looked(tx, tenant, now)
+            if len(changes) < TOLD_AT_ONCE:
+                await store_hygiene.looked(tx, tenant, now)
             await telling.tell(tx, [_fact(tenant, each, now) for each in changes])
         points.reached("hygiene told")
         if changes:
@@ -70,11 +74,14 @@ class HygieneRounds:
         return True
 
     async def _changes(self, tx: Connection, tenant: UUID, policy: GuardPolicy, now: datetime) -> list[Change]:
-        """Return what is different since the client was last looked at, and keep it; nothing, from stale accounts."""
+        """Return what is different since the client was last looked at, the first of it, and keep that.
+
+        Nothing, from stale accounts.
+        """
         if policy.hygiene.enabled and not await store_identity.fresh(tx, tenant, now, within=policy.fresh):
             return []
         found = await _found(tx, tenant, policy, now) if policy.hygiene.enabled else []
-        changes = rules_hygiene.changes(await store_hygiene.load_before(tx, tenant), found)
+        changes = rules_hygiene.changes(await store_hygiene.load_before(tx, tenant), found)[:TOLD_AT_ONCE]
         await store_hygiene.save(tx, tenant, changes, now)
         await store_hygiene.reword(tx, tenant, found)
         return changes

@@ -6,7 +6,7 @@ from datetime import timedelta
 from uuid import uuid4
 
 from contracts.events.credential import HygieneChanged
-from services.credentials.directory.hygiene import HygieneRounds
+from services.credentials.directory.hygiene import TOLD_AT_ONCE, HygieneRounds
 from services.credentials.guard.policy import GuardPolicy, Hygiene
 from tests.builders import ACME, BIRCH, NOON
 from tests.credentials.directories import KeptDirectory, account
@@ -158,3 +158,18 @@ async def test_what_a_newer_policy_lists_is_looked_at_before_the_next_reading(ro
     await room.allow(SOLD.model_copy(update={"break_glass": SOLD.break_glass | {"Kim@acme.example"}}))
 
     assert await news(room) == [("break_glass_untested", "kim@acme.example", True)]
+
+
+async def test_many_findings_are_told_in_turns_and_each_once(room: Room) -> None:
+    many = [account(f"u{number:03}", mfa=False) for number in range(TOLD_AT_ONCE + 10)]
+    await room.allow(SOLD)
+    await room.add("acme-ad", KeptDirectory.of(*many, RESCUE, page_size=1000))
+    await room.read_due()
+    rounds = HygieneRounds(room.on)
+
+    turns = []
+    while await rounds.look_at_next():
+        turns.append([each.data.about for each in await room.told() if isinstance(each.data, HygieneChanged)])
+
+    assert [len(each) for each in turns] == [TOLD_AT_ONCE, 10]
+    assert len({about for each in turns for about in each}) == len(many)
