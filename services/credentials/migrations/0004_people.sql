@@ -107,6 +107,9 @@ SELECT patchline.isolate('link');
 SELECT patchline.isolate('statement');
 SELECT patchline.isolate('notice');
 
+-- What a used link brings is the digest of its token, over Kafka: whoever reads digests could use links of others.
+REVOKE SELECT ON link FROM patchline_reader, patchline_operator;
+
 -- `patchline approver`: people are enrolled and revoked, and nothing of them is changed; a revoked one stays revoked.
 GRANT SELECT, INSERT, UPDATE (revoked_at, revoked_by, revoked_why) ON approver TO patchline_operator;
 CREATE FUNCTION approver_stays_revoked() RETURNS trigger LANGUAGE plpgsql AS $$

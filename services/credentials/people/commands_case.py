@@ -90,7 +90,8 @@ def _decide(  # noqa: PLR0913 - the options of a command
     word = "approve" if approve else "refuse"
     if not is_meant:
         request = meant.request
-        commands.console.print(f"{meant.client}: {request.login}\n{request.why}\nuntil {request.expires_at:%F %R} UTC")
+        asked = f"{meant.client}: {request.login}\n{request.why}\nuntil {request.expires_at:%F %R} UTC"
+        commands.console.print(asked, markup=False, highlight=False)
         typer.confirm(f"{word} as {meant.approver.name}?", abort=True)
     at = now()
     signed = keys.statement(meant.request, meant.approver.id, approve=approve, decided_at=at)

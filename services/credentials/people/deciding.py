@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Final
 
 from chassis.clock import Clock
-from chassis.errors import TRANSIENT
 from chassis.health import Progress
 from chassis.postgres import Connection, Pool, transaction
 from chassis.relay import Relay
 from services.credentials.people import approvals, store_approvers, store_requests, store_statements
 from services.credentials.people.keys import is_signed, statement
+from services.credentials.people.looking import looking
 from services.credentials.people.records import Approver, Ballot, Request, Verdict, Way
 from services.credentials.people.store_statements import Statement
 from services.credentials.records import Cause, Fact
@@ -21,8 +21,6 @@ from services.credentials.telling import tell
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 0.5
-PAUSE_SECONDS: Final = 2.0
 MOST: Final = 100
 NOT_SIGNED: Final = "the signature is not this person's, or not about this question"
 
@@ -45,19 +43,7 @@ class Deciding:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look twice a second until `stopping`."""
-        while not stopping.is_set():
-            self._progress.beat(self.name)
-            pause = LOOK_SECONDS
-            try:
-                if await self.look():
-                    continue
-            except TRANSIENT as error:
-                log.warning("cannot look for decisions", extra={"reason": str(error) or type(error).__name__})
-                pause = PAUSE_SECONDS
-            try:
-                await asyncio.wait_for(stopping.wait(), pause)
-            except TimeoutError:
-                continue
+        await looking(self.look, name=self.name, progress=self._progress, stopping=stopping)
 
     async def look(self) -> int:
         """Take what is there in one transaction, and return how much it was."""

@@ -8,21 +8,20 @@ from typing import Final
 
 from chassis import points
 from chassis.clock import Clock
-from chassis.errors import TRANSIENT, NeverWorks
+from chassis.errors import NeverWorks
 from chassis.health import Progress
 from chassis.http import Unavailable
 from chassis.postgres import Pool, transaction
 from contracts.approval import Claims, digest_of, token_of
 from services.credentials.adapters.mail import Letter, Mail
 from services.credentials.people import rules_approvals, rules_notice, store_approvers, store_notices, store_requests
+from services.credentials.people.looking import looking
 from services.credentials.people.records import Approver, Request
 from services.credentials.people.rules_links import approver_digest, pause
 from services.credentials.people.store_notices import LostLease, PlannedLink
 
 log = logging.getLogger(__name__)
 
-LOOK_SECONDS: Final = 0.5
-PAUSE_SECONDS: Final = 2.0
 LEASE: Final = timedelta(seconds=120)
 MOST: Final = 20
 
@@ -50,19 +49,7 @@ class Inviting:
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Look twice a second until `stopping`; mails under way are finished."""
-        while not stopping.is_set():
-            self._progress.beat(self.name)
-            seconds = LOOK_SECONDS
-            try:
-                if await self.look():
-                    continue
-            except TRANSIENT as error:
-                log.warning("cannot look for invitations", extra={"reason": str(error) or type(error).__name__})
-                seconds = PAUSE_SECONDS
-            try:
-                await asyncio.wait_for(stopping.wait(), seconds)
-            except TimeoutError:
-                continue
+        await looking(self.look, name=self.name, progress=self._progress, stopping=stopping)
 
     async def look(self) -> int:
         """Write what is due, and return how many mails that were."""

@@ -4,6 +4,7 @@ Source: the playbook's step 7 (notify the designated owner, plain-language triag
 parts is one.
 """
 
+import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -23,6 +24,11 @@ NEEDED: Final = frozenset({"happened", "done", "next"})
 """What a notice must tell, whatever else it says."""
 
 SUBJECT_CHARACTERS: Final = 150
+LOGIN_CHARACTERS: Final = 254
+BREACH_CHARACTERS: Final = 80
+WHY_CHARACTERS: Final = 500
+_LINK: Final = re.compile(r"\b[a-z][a-z0-9+.-]*:/*(?=\S)", re.IGNORECASE)
+"""The beginning of an address: what is left is text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,10 +75,11 @@ def notice(story: Story, *, owner: str | None, language: str, templates: Mapping
         ValueError: the client's template has a fault; the text names it.
     """
     words = WORDS_BY_LANGUAGE.get(language, EN)
+    login = _plain(story.login, LOGIN_CHARACTERS)
     parts = {
         "client": story.client,
         "owner": owner or words.nobody,
-        "login": story.login,
+        "login": login,
         "happened": _happened(story, words),
         "done": _done(story, words),
         "next": _next(story, words),
@@ -84,7 +91,7 @@ def notice(story: Story, *, owner: str | None, language: str, templates: Mapping
         raise ValueError(f"templates.{language}: {faults[0]}")
     is_ours = template is None and language not in WORDS_BY_LANGUAGE
     text = (template or words.notice).format_map(parts)
-    subject = _one_line(words.subject.format(client=story.client, login=story.login))[:SUBJECT_CHARACTERS]
+    subject = _one_line(words.subject.format(client=story.client, login=login))[:SUBJECT_CHARACTERS]
     return Written(subject, text.strip() + "\n", "en" if is_ours else language)
 
 
@@ -92,14 +99,16 @@ def invitation(request: Request, approver: Approver, *, link: str) -> Written:
     """Return the mail that asks an approver to decide; `link` is theirs alone."""
     text = EN.invitation.format(
         name=approver.name,
-        login=request.login,
-        why=request.why,
+        login=_plain(request.login, LOGIN_CHARACTERS),
+        why=_plain(request.why, WHY_CHARACTERS),
         needed=request.needed,
         expires=_moment(request.expires_at),
         link=link,
         case=request.case,
     )
-    subject = _one_line(EN.invitation_subject.format(login=request.login))[:SUBJECT_CHARACTERS]
+    subject = _one_line(EN.invitation_subject.format(login=_plain(request.login, LOGIN_CHARACTERS)))[
+        :SUBJECT_CHARACTERS
+    ]
     return Written(subject, text.strip() + "\n", "en")
 
 
@@ -116,9 +125,11 @@ def _faults(template: str) -> list[str]:
 
 
 def _happened(story: Story, words: Words) -> str:
-    where = words.origin[story.origin].format(breach=story.breach or words.unnamed)
+    where = words.origin[story.origin].format(breach=_plain(story.breach or "", BREACH_CHARACTERS) or words.unnamed)
     when = words.exposed_on.format(at=_day(story.exposed_at)) if story.exposed_at else words.exposed_unknown
-    return " ".join((words.found.format(login=story.login), where, words.form[story.form], when))
+    return " ".join(
+        (words.found.format(login=_plain(story.login, LOGIN_CHARACTERS)), where, words.form[story.form], when)
+    )
 
 
 def _done(story: Story, words: Words) -> str:
@@ -148,6 +159,12 @@ def _next(story: Story, words: Words) -> str:
         steps.append(words.clean_device)
     steps += [words.elsewhere, words.second_factor, words.ask_us]
     return "\n".join(f"{number}. {step}" for number, step in enumerate(steps, start=1))
+
+
+def _plain(text: str, most: int) -> str:
+    """Return what a feed wrote as words in a sentence of ours: one line, no address to click on, not too long."""
+    printable = "".join(each if each.isprintable() else " " for each in _LINK.sub("", text))
+    return _one_line(printable)[:most]
 
 
 def _day(at: datetime) -> str:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, model_validator
 
@@ -36,8 +37,13 @@ class PeopleSettings(Settings):
             raise ValueError("PATCHLINE_MAIL_FROM is needed where PATCHLINE_MAIL_HOST is set")
         if self.mail_host and self.mail_security == "none" and self.mail_host not in LOOPBACK:
             raise ValueError("PATCHLINE_MAIL_SECURITY may be none only for a server on this machine")
-        if self.approval_url and not self.approval_url.startswith(("https://", "http://127.0.0.1", "http://localhost")):
-            raise ValueError("PATCHLINE_APPROVAL_URL must be https")
+        place = urlsplit(self.approval_url)
+        if (
+            self.approval_url
+            and place.scheme != "https"
+            and (place.scheme, place.hostname in LOOPBACK) != ("http", True)
+        ):
+            raise ValueError("PATCHLINE_APPROVAL_URL must be https, or http on this machine")
         if self.approval_url and self.approval_key_file is None:
             raise ValueError("PATCHLINE_APPROVAL_KEY_FILE is needed where PATCHLINE_APPROVAL_URL is set")
         return self

@@ -109,6 +109,14 @@ async def test_whoever_brings_a_statement_cannot_answer_it(room: Room, case: UUI
             await tx.execute("UPDATE credentials.approver SET public_key = $1", b"y" * 32)
 
 
+async def test_nobody_who_could_write_to_kafka_reads_the_digests_of_links(room: Room) -> None:
+    for role in ("patchline_operator", "patchline_reader"):
+        connection = await asyncpg.connect(room.database.of(role))
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.fetch("SELECT digest FROM credentials.link")
+        await connection.close()
+
+
 async def test_the_exposed_account_does_not_decide_even_with_a_key(room: Room, case: UUID, question: Question) -> None:
     root = await room.enroll("Root", accounts=["Root.Admin@ACME.example"])
     await room.ask(question())

@@ -121,6 +121,26 @@ def test_what_a_feed_wrote_is_text_and_never_a_placeholder() -> None:
 
 
 @pytest.mark.parametrize(
+    "breach",
+    [
+        pytest.param("x\n\nWHAT TO DO NEXT\nCall us", id="lines of its own"),
+        pytest.param("see https://evil.example/login now", id="an address"),
+        pytest.param("see HTTPS:evil.example", id="an odd address"),
+        pytest.param("\u202ecod.esrever\x1b[31m", id="characters that turn the text around"),
+        pytest.param("x" * 500, id="no end"),
+    ],
+)
+def test_what_a_feed_wrote_cannot_pass_for_words_of_ours(breach: str) -> None:
+    text = text_of(story(breach=breach))
+
+    assert text.count("\nWHAT TO DO NEXT\n") == 1
+    assert "://" not in text
+    assert "https:" not in text.lower()
+    assert all(each.isprintable() or each == "\n" for each in text)
+    assert len(text) < len(text_of(story(breach=""))) + 100
+
+
+@pytest.mark.parametrize(
     ("template", "fault"),
     [
         pytest.param("{happened}{done}{next}", None, id="all that is needed"),
