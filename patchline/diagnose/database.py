@@ -14,7 +14,9 @@ WATERMARKS: Final[LiteralString] = """
           UNION ALL
           SELECT consumer_group, topic, partition, next_offset, last_recorded_at FROM compliance.watermark
           UNION ALL
-          SELECT consumer_group, topic, partition, next_offset, last_recorded_at FROM ticketing.watermark) AS standing
+          SELECT consumer_group, topic, partition, next_offset, last_recorded_at FROM ticketing.watermark
+          UNION ALL
+          SELECT consumer_group, topic, partition, next_offset, last_recorded_at FROM credentials.watermark) AS standing
     ORDER BY consumer_group, topic, partition
 """
 MIGRATIONS: Final[LiteralString] = """
@@ -22,7 +24,8 @@ MIGRATIONS: Final[LiteralString] = """
     FROM (SELECT 'gateway' AS schema, file, applied_at FROM gateway.migration
           UNION ALL SELECT 'inventory', file, applied_at FROM inventory.migration
           UNION ALL SELECT 'compliance', file, applied_at FROM compliance.migration
-          UNION ALL SELECT 'ticketing', file, applied_at FROM ticketing.migration) AS applied
+          UNION ALL SELECT 'ticketing', file, applied_at FROM ticketing.migration
+          UNION ALL SELECT 'credentials', file, applied_at FROM credentials.migration) AS applied
     ORDER BY schema, file
 """
 TABLES: Final[LiteralString] = """
@@ -32,7 +35,7 @@ TABLES: Final[LiteralString] = """
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     LEFT JOIN pg_stat_all_tables AS s ON s.relid = c.oid
-    WHERE n.nspname IN ('gateway', 'inventory', 'compliance', 'ticketing') AND c.relkind IN ('r', 'p')
+    WHERE n.nspname IN ('gateway', 'inventory', 'compliance', 'ticketing', 'credentials') AND c.relkind IN ('r', 'p')
     ORDER BY bytes_with_indexes DESC
 """
 ACTIVITY: Final[LiteralString] = """
@@ -68,6 +71,32 @@ INTENTS: Final[LiteralString] = """
     SELECT kind, state, count(*) AS intents, min(due_at) AS oldest_due, max(attempts) AS most_attempts
     FROM ticketing.intent GROUP BY kind, state ORDER BY kind, state
 """
+QUARANTINE: Final[LiteralString] = """
+    SELECT source, reason, key_id, count(*) AS deliveries, min(received_at) AS oldest
+    FROM gateway.exposure_quarantine GROUP BY source, reason, key_id ORDER BY source, reason, key_id
+"""
+STEPS: Final[LiteralString] = """
+    SELECT s.step, s.state, count(*) AS cases, min(s.due_at) AS oldest_due, max(s.attempts) AS most_attempts
+    FROM credentials.case_step AS s JOIN credentials.exposure_case AS c USING (case_id)
+    WHERE c.closed_at IS NULL GROUP BY s.step, s.state ORDER BY s.step, s.state
+"""
+CASES: Final[LiteralString] = """
+    SELECT decision, rule, kind, dry_run, closed_at IS NULL AS is_open, count(*) AS cases, min(opened_at) AS oldest
+    FROM credentials.exposure_case GROUP BY 1, 2, 3, 4, 5 ORDER BY 1, 2, 3, 4, 5
+"""
+BREAKERS: Final[LiteralString] = """
+    SELECT tenant_id, state, moved_at, armed_at, moves FROM credentials.breaker ORDER BY tenant_id
+"""
+PROMISES: Final[LiteralString] = """
+    SELECT promise, count(*) AS owed, count(kept_at) AS kept, count(broken_at) AS late,
+           count(*) FILTER (WHERE kept_at IS NULL) AS missing
+    FROM credentials.promise WHERE waived_at IS NULL GROUP BY promise ORDER BY promise
+"""
+DIRECTORIES: Final[LiteralString] = """
+    SELECT name, kind, enabled, every_seconds, fresh_at, accounts, failures, failed_at, last_error, next_at,
+           leased_until
+    FROM credentials.directory ORDER BY name
+"""
 PLAIN: Final[dict[str, LiteralString]] = {
     "watermarks": WATERMARKS,
     "migrations": MIGRATIONS,
@@ -78,7 +107,14 @@ PLAIN: Final[dict[str, LiteralString]] = {
     "sources": SOURCES,
     "spool": SPOOL,
     "intents": INTENTS,
+    "quarantine": QUARANTINE,
+    "steps": STEPS,
+    "cases": CASES,
+    "breakers": BREAKERS,
+    "promises": PROMISES,
 }
+REPORTING: Final[dict[str, LiteralString]] = {"polls": POLLS, "directories": DIRECTORIES}
+"""What has a `last_error`: somebody else's sentence."""
 
 
 async def tables(tx: Connection) -> Files:
@@ -87,5 +123,7 @@ async def tables(tx: Connection) -> Files:
         f"database/{name}.json": as_json([dict(row) for row in await tx.fetch(sql)]) for name, sql in PLAIN.items()
     }
     activity = [dict(row) | {"query": scrub.statement(row["query"] or "")} for row in await tx.fetch(ACTIVITY)]
-    polls = [dict(row) | {"last_error": scrub.sentence(row["last_error"] or "", ())} for row in await tx.fetch(POLLS)]
-    return files | {"database/activity.json": as_json(activity), "database/polls.json": as_json(polls)}
+    for name, sql in REPORTING.items():
+        rows = [dict(row) | {"last_error": scrub.sentence(row["last_error"] or "", ())} for row in await tx.fetch(sql)]
+        files[f"database/{name}.json"] = as_json(rows)
+    return files | {"database/activity.json": as_json(activity)}

@@ -1,5 +1,6 @@
 """What this machine says: versions, settings by name, disk, the ends of the processes' logs."""
 
+import json
 import platform
 import shutil
 from collections import deque
@@ -24,7 +25,10 @@ PACKAGES: Final = (
     "uvicorn",
     "uvloop",
 )
-_SMALL_BYTES: Final = 4096
+_SMALL_BYTES: Final = 16_384
+"""Of a key file or a service account's; what is larger is no secret."""
+
+_WORDS: Final = ("PASSWORD", "PASSPHRASE", "SECRET", "TOKEN", "KEY")
 
 
 def settings_of(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
@@ -35,21 +39,51 @@ def settings_of(home: Path, environ: Mapping[str, str]) -> dict[str, str]:
 
 
 def secrets_of(home: Path, settings: Mapping[str, str]) -> set[str]:
-    """Return every secret value that this machine knows: they are searched for, and never shown."""
-    named = [Path(value) for name, value in settings.items() if name.endswith("_FILE")]
-    kept = [*(home / "secrets").glob("*"), *home.glob("*/*.password"), *home.glob("*/password"), *home.glob("*.secret")]
+    """Return every secret value that this machine knows: they are searched for, and never shown.
+
+    In files of ours, in those that settings name, and in folders of them, such as that of the directories' secrets.
+    """
+    named = [Path(value) for name, value in settings.items() if name.endswith("_FILE") or _names_a_secret(name)]
+    folders = [Path(value) for name, value in settings.items() if name.endswith("_SECRETS_DIR") and value]
+    inside = [path for folder in (home / "secrets", *folders) for path in folder.rglob("*")]
+    kept = [*inside, *home.glob("*/*.password"), *home.glob("*/password"), *home.glob("*.secret")]
     values: set[str] = set()
     for path in (*named, *kept):
-        if path.is_file() and path.stat().st_size <= _SMALL_BYTES:
-            text = path.read_text(errors="replace").strip()
-            values |= {text, *text.split()}
+        values |= _values_in(path)
     for name, value in settings.items():
         password = value.rpartition("@")[0].rpartition(":")[2] if name.endswith("_URL") and "@" in value else ""
         if password and not password.startswith("//"):
             values.add(password)
-        if any(word in name for word in ("PASSWORD", "SECRET", "TOKEN", "KEY")) and not name.endswith("_FILE"):
+        if _names_a_secret(name):
             values.add(value)
     return {value for value in values if len(value) >= scrub.SHORTEST_SECRET}
+
+
+def _names_a_secret(setting: str) -> bool:
+    return any(word in setting for word in _WORDS) and not setting.endswith(("_FILE", "_DIR"))
+
+
+def _values_in(path: Path) -> set[str]:
+    """Return a file's text, its words, and, of JSON such as a service account's key, each text in it."""
+    try:
+        if not path.is_file() or path.stat().st_size > _SMALL_BYTES:
+            return set()
+        text = path.read_text(errors="replace").strip()
+    except OSError:
+        return set()  # what we may not read, no text of ours can hold
+    try:
+        held = list(_texts(json.loads(text)))
+    except ValueError:
+        held = []
+    return {text, *(word for each in (text, *held) for word in (each, *each.split()))}
+
+
+def _texts(value: object) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for each in value.values() if isinstance(value, dict) else value:
+            yield from _texts(each)
 
 
 async def versions() -> Files:

@@ -14,14 +14,15 @@ _SHAPES: Final = (
     re.compile(r"-----BEGIN [A-Z ]+-----.*?(-----END [A-Z ]+-----|\Z)", re.DOTALL),
     re.compile(r"\bwhsec_[A-Za-z0-9+/=_-]+"),
     re.compile(r"\bv1a?,[A-Za-z0-9+/=_-]{16,}"),  # a signature of Standard Webhooks
-    re.compile(r"\b(?:bearer|basic|token|digest)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE),
-    re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]*"),
+    re.compile(r"\b(?:bearer|basic|token|digest|ssws)\s+[A-Za-z0-9+/=._~-]{8,}", re.IGNORECASE),
+    re.compile(r"\beyJ[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+(?:\.[A-Za-z0-9_-]*)?"),  # with two parts: of an approval's link
+    re.compile(r"(?<![\w.+/-])[\w.+-]+@[A-Za-z0-9-]+(?:\.[A-Za-z0-9-]+)+"),  # who somebody is
     re.compile(r"(?<=://)[^/\s@'\"]+@"),
     re.compile(r"\b[A-Fa-f0-9]{40,}\b"),
     re.compile(r"(?<![A-Za-z0-9+/_=-])(?=[A-Za-z0-9+/_-]*[A-Z])(?=[A-Za-z0-9+/_-]*[0-9])[A-Za-z0-9+/_-]{40,}={0,2}"),
 )
 _NAMED: Final = re.compile(
-    r"[a-z_-]*(?:password|passwd|secret|token|api[_-]?key|authorization|signature|cookie)[a-z_-]*"
+    r"[a-z_-]*(?:pass(?:word|wd|phrase)|secret|token|(?:api|private)[_-]?key|authorization|signature|cookie)[a-z_-]*"
     r"[\"']?\s*[=:]\s*[\"']?[^\s\"',;}]+",
     re.IGNORECASE,
 )
@@ -131,7 +132,7 @@ def settings(values: Mapping[str, str]) -> dict[str, str]:
     for name, value in sorted(values.items()):
         if not name.startswith("PATCHLINE_"):
             continue
-        if name.endswith(("_FILE", "_HOME")):
+        if name.endswith(("_FILE", "_HOME", "_DIR")):
             shown[name] = f"…/{value.rstrip('/').rpartition('/')[2]}"
         elif name.endswith("_URL"):
             shown[name] = url(value)

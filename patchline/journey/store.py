@@ -10,7 +10,8 @@ from contracts.events.asset import AssetChanged
 from patchline.journey.rules import Row, Tables
 
 SEE_ALL_TENANTS: Final[LiteralString] = """
-    SELECT set_config('patchline.tenants', array_to_string(gateway.all_tenants(), ','), true)
+    SELECT set_config('patchline.tenants', array_to_string(
+        gateway.all_tenants() || '00000000-0000-0000-0000-000000000000'::uuid, ','), true)
 """
 DELIVERIES_OF_ID: Final[LiteralString] = """
     SELECT raw_id FROM gateway.translated WHERE raw_id = $1 OR event_id = $1
@@ -112,7 +113,7 @@ STANDING: Final[LiteralString] = """
 
 
 async def see_all(tx: Connection) -> None:
-    """Let the operator's transaction see every client."""
+    """Let the operator's transaction see every client, and what holds for all of them together."""
     await tx.execute(SEE_ALL_TENANTS)
 
 

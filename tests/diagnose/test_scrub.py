@@ -17,6 +17,9 @@ REMOVED_TEXTS = {
     "a token of three parts": ("got eyJhbGciOi.eyJzdWIiOiIx.SflKxwRJSM", "SflKxwRJSM"),
     "a password in a URL": ("postgresql://writer:hunter22@db:5432/patchline", "hunter22"),
     "a key in armour": ("-----BEGIN PRIVATE KEY-----\nMIIEvQ\n-----END PRIVATE KEY-----", "MIIEvQ"),
+    "the token of an approval's link": ("GET /approvals/eyJ2IjoxfQ.abcdefghij", "abcdefghij"),
+    "an API token of Okta": ("Authorization was SSWS 00abcDEF1234", "00abcDEF1234"),
+    "a person": ("no mailbox petra.klein@acme.example here", "petra.klein"),
     "a long number": ("digest 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822c", "9f86d081"),
     "a long key": ("key Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4Zm9vYmFyYmF6cXV4MTIz", "Zm9vYmFy"),
 }
@@ -75,12 +78,18 @@ def test_a_line_that_is_no_log_line_is_a_sentence() -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["passphrase", "private_key", "client_secret"])
+def test_what_a_sentence_names_a_secret_is_taken_out(name: str) -> None:
+    assert scrub.sentence(f"wrong {name}: Tr0ub4dor", ()) == f"wrong {scrub.REMOVED}"
+
+
 def test_settings_are_shown_by_name() -> None:
     given = {
         "PATCHLINE_KAFKA": "127.0.0.1:19092",
         "PATCHLINE_ACCEPT_PORT": "18080",
         "PATCHLINE_OPERATOR_URL": "postgresql://operator:hunter22@db:5432/patchline?sslpassword=x",
         "PATCHLINE_OPERATOR_PASSWORD_FILE": "/home/petra/secrets/patchline_operator",
+        "PATCHLINE_DIRECTORY_SECRETS_DIR": "/home/petra/secrets/directories/",
         "PATCHLINE_SOMETHING_NEW": "maybe a secret",
         "HOME": "/home/petra",
     }
@@ -90,6 +99,7 @@ def test_settings_are_shown_by_name() -> None:
         "PATCHLINE_ACCEPT_PORT": "18080",
         "PATCHLINE_OPERATOR_URL": "postgresql://db:5432/patchline",
         "PATCHLINE_OPERATOR_PASSWORD_FILE": "…/patchline_operator",
+        "PATCHLINE_DIRECTORY_SECRETS_DIR": "…/directories",
         "PATCHLINE_SOMETHING_NEW": "(set)",
     }
 
