@@ -83,9 +83,11 @@ async def linked(tx: Connection, told: Sequence[Envelope], *, now: datetime) -> 
         if isinstance(event, TicketOpened):
             facts_told += await _ticketed(tx, cases[case.id], envelope, now)
     await store_cases.save(tx, cases.values())
+    told_of = {UUID(fact.key) for fact in facts_told}
     waiting = [case for case in cases.values() if case.closed_at is None]
     guarding = await store_guard.load(tx, sorted({case.tenant for case in waiting}), now=now)
-    await advance.onward(tx, waiting, {tenant: each.policy for tenant, each in guarding.items()}, now)
+    ticketed = [case for case in waiting if case.id in told_of]
+    await advance.onward(tx, ticketed, {tenant: each.policy for tenant, each in guarding.items()}, now)
     await store_steps.hasten(tx, [case.id for case in waiting], CaseStep.VERIFIED, now)
     return facts_told
 

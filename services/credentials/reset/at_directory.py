@@ -71,6 +71,8 @@ class AtDirectory:
         if around.case.verdict.decision is not Decision.RESET:
             await self._leave.answered(turn)
             return
+        if turn.acted_at is None and around.guarding.held is None:
+            await self._leave.awaited(around.case, around.guarding.policy)
         async with self._serialised(around.case):
             try:
                 await self._invalidate(turn, around)

@@ -18,6 +18,7 @@ from services.credentials.cases.records import Case
 from services.credentials.cases.rules_decision import Situation
 from services.credentials.directory import rules_identity, store_identity
 from services.credentials.guard import breaker, store_guard
+from services.credentials.guard.policy import GuardPolicy
 from services.credentials.guard.records import Permit
 from services.credentials.people import approvals
 from services.credentials.people.records import RequestState
@@ -72,15 +73,20 @@ class Leave:
         verdict, policy = rules_decision.decided(situation), situation.policy
         if verdict.decision is not Decision.RESET or not advance.is_live(policy, case.source):
             return None
-        if not await store_identity.fresh(tx, case.tenant, now, within=policy.fresh):
-            raise NotYet("a directory of the client is stale: nothing is reset", seconds=STALE_PAUSE_SECONDS)
-        begun, verified = await store_steps.wave(tx, case.tenant, since=now - policy.cooling, but=case.id)
-        if rules_steps.batch_is_full(begun=begun, verified=verified, batches=policy.caps.batches):
-            raise NotYet(f"waits until earlier resets are verified: {verified} of {begun}", seconds=BATCH_PAUSE_SECONDS)
+        await _wait(tx, case, policy, now)
         identity = situation.whose.identity
         privileged = identity is not None and identity.privileged
         answer = await breaker.may_act(tx, replace(act_of(turn, case), privileged=privileged), now)
         return answer if isinstance(answer, Permit) else None
+
+    async def awaited(self, case: Case, policy: GuardPolicy) -> None:
+        """Spare the directory a reading where the case has to wait all the same.
+
+        Raises:
+            NotYet: a directory is stale, or earlier resets of the client are not verified yet.
+        """
+        async with transaction(self._pool) as tx:
+            await _wait(tx, case, policy, self._clock())
 
     async def answered(self, turn: Turn) -> None:
         """Decide anew a case that waits for people, and whose time is over or that was answered.
@@ -145,6 +151,19 @@ async def _locked(tx: Connection, turn: Turn) -> Case:
         raise LostLease(f"{turn.case} is over")
     await store_steps.still_mine(tx, turn)
     return case
+
+
+async def _wait(tx: Connection, case: Case, policy: GuardPolicy, now: datetime) -> None:
+    """Wait while a directory of the client is stale, or earlier resets of it are not verified.
+
+    Raises:
+        NotYet: says which.
+    """
+    if not await store_identity.fresh(tx, case.tenant, now, within=policy.fresh):
+        raise NotYet("a directory of the client is stale: nothing is reset", seconds=STALE_PAUSE_SECONDS)
+    begun, verified = await store_steps.wave(tx, case.tenant, since=now - policy.cooling, but=case.id)
+    if rules_steps.batch_is_full(begun=begun, verified=verified, batches=policy.caps.batches):
+        raise NotYet(f"waits until earlier resets are verified: {verified} of {begun}", seconds=BATCH_PAUSE_SECONDS)
 
 
 async def _still_approved(tx: Connection, case: Case, now: datetime) -> Case:

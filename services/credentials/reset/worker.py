@@ -17,6 +17,7 @@ from chassis.http import Unavailable
 from chassis.postgres import Pool
 from chassis.telemetry import METERS, Count, link_to
 from chassis.turns import calling_for, uptime
+from contracts.events.credential import CaseStep
 from services.credentials.adapters.directory import TooEarly
 from services.credentials.reset import rules_steps, store_steps
 from services.credentials.reset.ending import Endings
@@ -149,7 +150,7 @@ class Worker:
                 _say_later(turn, error, reason)
             else:
                 await self._endings.parked(turn, reason)
-                bug = None if isinstance(error, NeverWorks) else error
+                bug = None if isinstance(error, NeverWorks) or turn.step is CaseStep.INVALIDATED else error
                 log.error("parked", exc_info=bug, extra={**_place(turn), "reason": reason})
         except LostLease as lost:
             log.info("left to another worker", extra={"reason": str(lost)})
