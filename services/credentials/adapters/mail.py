@@ -4,6 +4,7 @@ SMTP has no look-up: whoever sends a letter again after a lost answer may send i
 its Message-ID, and mail programs show one.
 """
 
+import asyncio
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,6 +22,8 @@ from chassis.errors import NeverWorks, WrongSetting
 from chassis.http import LOOPBACK, Unavailable
 
 ANSWER_CHARACTERS: Final = 200
+SLOW_ANSWERS: Final = 3
+"""A letter is given up when so many of the server's answers took as long as they may."""
 TRANSIENT_CODES: Final = range(400, 500)
 LOGIN_REFUSED: Final = frozenset({530, 534, 535, 538})
 """What is amiss with us, not with the letter: mended in the settings. Source: RFC 4954, section 6."""
@@ -102,7 +105,10 @@ class SmtpMail:
             tls_context=self._tls,
         )
         try:
-            return await self._hand_over(client, letter.to, message)
+            async with asyncio.timeout(self._server.timeout_seconds * SLOW_ANSWERS):
+                return await self._hand_over(client, letter.to, message)
+        except TimeoutError as error:
+            raise Unavailable("the mail server took too long over the letter", ambiguous=True) from error
         finally:
             client.close()
 

@@ -154,6 +154,26 @@ async def test_a_server_that_says_nothing_is_given_up() -> None:
     server.close()
 
 
+async def test_a_server_that_is_slow_at_every_answer_is_given_up() -> None:
+    async def slow(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        answers = iter((b"220 mx\r\n", b"250 mx\r\n", *[b"250 OK\r\n"] * 2, b"354 go on\r\n", b"250 taken\r\n"))
+        await asyncio.sleep(0.15)
+        writer.write(next(answers))
+        while await reader.readline():
+            await asyncio.sleep(0.15)
+            writer.write(next(answers))
+        writer.close()
+
+    server = await asyncio.start_server(slow, "127.0.0.1", 0)
+    mail = mail_to(server.sockets[0].getsockname()[1], timeout_seconds=0.2)
+
+    with pytest.raises(Unavailable, match="too long") as raised:
+        await mail.send(LETTER)
+
+    assert raised.value.ambiguous
+    server.close()
+
+
 class TestTls:
     @pytest.fixture
     def authority(self, tmp_path: Path) -> Authority:
