@@ -88,7 +88,11 @@ def _place(desk: _Desk, sighting: Sighting, whose: Whose) -> None:
 def _begun(desk: _Desk, sighting: Sighting, whose: Whose, number: int) -> Case:
     tenant = sighting.tenant
     evidence = rules_evidence.evidence_of(sighting.found, received_at=sighting.cause.received_at)
-    situation = desk.ground.situation(tenant, whose, evidence)
+    newest = desk.known[tenant, rules_fold.identity_key(whose)].newest
+    policy = desk.ground.guarding[tenant].policy
+    cooling = rules_fold.is_cooling(newest, cooling=policy.cooling, now=desk.now)
+    was_reset = newest is not None and newest.reset_at is not None
+    situation = replace(desk.ground.situation(tenant, whose, evidence), cooling=cooling and was_reset)
     verdict = rules_decision.decided(situation)
     dry_run = not advance.is_live(situation.policy, sighting.source)
     case = rules_fold.begun(sighting, whose, number=number, verdict=verdict, dry_run=dry_run, now=desk.now)

@@ -31,6 +31,7 @@ class Rule(StrEnum):
     WEAK = "weak"
     ELSEWHERE = "elsewhere"
     BREAKER = "breaker"
+    COOLING = "cooling"
     TURNED_DOWN = "turned_down"
     FAILED = "failed"
     APPROVED = "approved"

@@ -34,7 +34,7 @@ class Situation:
     """All that the table looks at. `held` says why a breaker is in the way; `None`: none is.
 
     `last_path`: nobody could administer the client's directory any more if this account could not sign in. `failed`:
-    why the directory refused it before.
+    why the directory refused it before. `cooling`: the account was reset within the cooling period.
     """
 
     whose: Whose
@@ -45,6 +45,7 @@ class Situation:
     approved: bool = False
     turned_down: bool = False
     failed: str | None = None
+    cooling: bool = False
 
     @property
     def account(self) -> Account | None:
@@ -169,6 +170,12 @@ TABLE: Final[Sequence[Row]] = (
         Decision.NOTIFY,
         _is_elsewhere,
         _says("the password is decided in a directory that is not connected: changing it here would be undone"),
+    ),
+    Row(
+        Rule.COOLING,
+        Decision.NOTIFY,
+        lambda at: at.cooling,
+        _says("exposed again after a reset within the cooling period: look at the person's machine first"),
     ),
     Row(
         Rule.TURNED_DOWN,

@@ -49,8 +49,9 @@ def identity_key(whose: Whose) -> str:
 def place(sighting: Sighting, known: Known, *, cooling: timedelta, now: datetime) -> Append | Open:
     """Return where an exposure belongs.
 
-    To the open case; to the case that has the same exposure already; to one that ended within the cooling period,
-    unless that one only told of weak evidence and this exposure is strong. Else it begins the next case.
+    To the open case; to the case that has the same exposure already; to one that ended within the cooling period, if
+    that one reset the account or knew as much already. Else it begins the next case; so does one that was exposed
+    after a reset: whoever took it is still there.
     """
     newest = known.newest
     if newest is None:
@@ -60,11 +61,25 @@ def place(sighting: Sighting, known: Known, *, cooling: timedelta, now: datetime
     for number, found in reversed(known.exposures):
         if is_same(found, sighting.found):
             return Append(number, "the same exposure, told again")
-    was_enough = newest.reset_at is not None or newest.evidence.strength is Strength.REAL
-    shown = evidence_of(sighting.found, received_at=sighting.cause.received_at)
-    if now - newest.closed_at < cooling and (was_enough or shown.strength is Strength.WEAK):
+    if is_cooling(newest, cooling=cooling, now=now) and not _tells_more(newest, sighting):
         return Append(newest.number, "the person's last case ended within the cooling period")
     return Open(newest.number + 1)
+
+
+def is_cooling(newest: Case | None, *, cooling: timedelta, now: datetime) -> bool:
+    """Return whether the newest case of a person ended within the cooling period."""
+    return newest is not None and newest.closed_at is not None and now - newest.closed_at < cooling
+
+
+def _tells_more(newest: Case, sighting: Sighting) -> bool:
+    """Return whether an exposure shows what the closed case did not know, or what happened after its reset."""
+    shown = evidence_of(sighting.found, received_at=sighting.cause.received_at)
+    if shown.strength is Strength.WEAK:
+        return False
+    if newest.reset_at is not None:
+        return sighting.found.exposed_at is not None and shown.at > newest.reset_at
+    known = newest.evidence
+    return known.strength is Strength.WEAK or shown.at > known.at or (shown.session and not known.session)
 
 
 def begun(sighting: Sighting, whose: Whose, *, number: int, verdict: Verdict, dry_run: bool, now: datetime) -> Case:

@@ -105,6 +105,7 @@ CASES = [
     pytest.param(
         situation(held="tripped", approved=True), Decision.NOTIFY, Rule.BREAKER, id="a breaker, whoever agrees"
     ),
+    pytest.param(situation(cooling=True), Decision.NOTIFY, Rule.COOLING, id="exposed again right after a reset"),
     pytest.param(situation(turned_down=True), Decision.NOTIFY, Rule.TURNED_DOWN, id="people said no"),
     pytest.param(situation(failed="HTTP 403"), Decision.NOTIFY, Rule.FAILED, id="the directory refused"),
     pytest.param(situation(replace(ann(), privileged=True)), Decision.ASK, Rule.PRIVILEGED, id="a privileged person"),

@@ -29,12 +29,19 @@ def sighting(**changes: Any) -> Sighting:
     return Sighting(tenant=ACME, source="exposure/spycloud/main", found=found, occurred_at=NOON, cause=cause)
 
 
+def at(hours: int, **changes: Any) -> Sighting:
+    """Return what arrives so many hours after noon."""
+    plain = sighting(**changes)
+    return replace(plain, cause=replace(plain.cause, received_at=NOON + hours * HOUR))
+
+
 def case(**changes: Any) -> Case:
     plain = begun(sighting(), ANN, number=1, verdict=VERDICT, dry_run=False, now=NOON)
     return replace(plain, **changes)
 
 
 CLOSED = case(closed_at=NOON, reset_at=NOON)
+BY_HAND = case(closed_at=NOON, evidence=replace(case().evidence, at=NOON - DAY))
 ONLY_TOLD = case(closed_at=NOON, evidence=replace(case().evidence, strength=Strength.WEAK))
 
 
@@ -53,6 +60,22 @@ ONLY_TOLD = case(closed_at=NOON, evidence=replace(case().evidence, strength=Stre
             id="the same secret, long after",
         ),
         pytest.param(Known(newest=ONLY_TOLD), NOON + HOUR, sighting(), Open(2), id="only told of, and now it is real"),
+        pytest.param(
+            Known(newest=CLOSED), NOON + HOUR, sighting(exposed_at=NOON - HOUR), Append(1, ""), id="exposed before it"
+        ),
+        pytest.param(
+            Known(newest=CLOSED), NOON + 3 * HOUR, at(2, exposed_at=NOON + HOUR), Open(2), id="exposed after the reset"
+        ),
+        pytest.param(
+            Known(newest=BY_HAND),
+            NOON + HOUR,
+            sighting(exposed_at=NOON - HOUR),
+            Open(2),
+            id="newer than what was known",
+        ),
+        pytest.param(
+            Known(newest=BY_HAND), NOON + HOUR, sighting(exposed_at=NOON - 9 * DAY), Append(1, ""), id="nothing newer"
+        ),
         pytest.param(
             Known(newest=ONLY_TOLD), NOON + HOUR, sighting(form=SecretForm.NONE), Append(1, ""), id="weak, told again"
         ),
