@@ -56,6 +56,7 @@ class Level(StrEnum):
     SOURCES_AGE = "patchline.sources.age"  # seconds since the snapshot of the sources was last known to be true
     DUPLICATES_LOOKED = "patchline.duplicates.looked"  # seconds since 1970 when the last complete round began
     SPOOLED = "patchline.spool.records"  # deliveries in the spool that Kafka does not have yet
+    FOR_PEOPLE = "patchline.for_people"  # kind: how many now wait for a person to mend them
     AUDIT_GAP = "patchline.audit.gap"  # equation, source, group: records that no column of the standing audit has
     AUDIT_LOOKED = "patchline.audit.looked"  # group: seconds since 1970 when it was last judged
 

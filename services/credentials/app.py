@@ -13,6 +13,7 @@ from contracts.envelope import decode
 from services.credentials import telling
 from services.credentials.adapters.choice import connected
 from services.credentials.adapters.mail import Mail
+from services.credentials.attention import Attention
 from services.credentials.cases import answers
 from services.credentials.cases.handlers import CredentialsHandler
 from services.credentials.cases.releasing import Releasing
@@ -53,7 +54,7 @@ async def run(settings: CredentialsSettings) -> None:
             )
             deciding = people.parts_on(on, settings, mail, decided=decided_on(on))
             reading: list[Part] = [Sync(on, connected), HygieneRounds(on)]
-            outside: list[Part] = [worker, Releasing(on), Watch(on), *reading, *deciding]
+            outside: list[Part] = [worker, Releasing(on), Watch(on), Attention(on), *reading, *deciding]
             stages: Stages = [[consumer], outside, [on.relay, on.health]]
             await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
         finally:
