@@ -132,6 +132,7 @@ class Case:
     ticket_number: str | None = None
     ticket_closed_at: datetime | None = None
     password_before: datetime | None = None
+    password_after: datetime | None = None
     reset_at: datetime | None = None
     closed_at: datetime | None = None
     proof: str | None = None

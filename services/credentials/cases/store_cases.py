@@ -35,7 +35,7 @@ LOAD: Final[LiteralString] = """
     SELECT c.case_id, c.tenant_id, c.identity_key, c.number, c.login, c.directory, c.object_id, c.kind, c.privileged,
            c.strength, c.evidence_at, c.session, c.decision, c.rule, c.why, c.dry_run, c.approved, c.turned_down,
            c.failed, c.retry_at, c.told_by_hand, c.feed, c.source, c.breach, c.exposures, c.ticket_key,
-           c.ticket_number, c.ticket_closed_at, c.password_before, c.reset_at, c.proof, c.cause_id,
+           c.ticket_number, c.ticket_closed_at, c.password_before, c.password_after, c.reset_at, c.proof, c.cause_id,
            c.occurred_at, c.received_at, c.traceparent, c.correlation, c.opened_at, c.closed_at
     FROM exposure_case AS c
     WHERE c.case_id = ANY($1::uuid[])
@@ -85,16 +85,16 @@ SAVE: Final[LiteralString] = """
     INSERT INTO exposure_case AS c (
         case_id, tenant_id, identity_key, number, login, directory, object_id, kind, privileged, strength,
         evidence_at, session, decision, rule, why, dry_run, approved, turned_down, failed, retry_at, feed, source,
-        breach, exposures, ticket_key, ticket_number, ticket_closed_at, password_before, reset_at, proof, cause_id,
-        occurred_at, received_at, traceparent, correlation, opened_at, closed_at
+        breach, exposures, ticket_key, ticket_number, ticket_closed_at, password_before, password_after, reset_at,
+        proof, cause_id, occurred_at, received_at, traceparent, correlation, opened_at, closed_at
     )
     SELECT * FROM unnest(
         $1::uuid[], $2::uuid[], $3::text[], $4::integer[], $5::text[], $6::text[], $7::text[], $8::text[],
         $9::boolean[], $10::text[], $11::timestamptz[], $12::boolean[], $13::text[], $14::text[], $15::text[],
         $16::boolean[], $17::boolean[], $18::boolean[], $19::text[], $20::timestamptz[], $21::text[], $22::text[],
         $23::text[], $24::integer[], $25::text[], $26::text[], $27::timestamptz[], $28::timestamptz[],
-        $29::timestamptz[], $30::text[], $31::uuid[], $32::timestamptz[], $33::timestamptz[], $34::text[],
-        $35::text[], $36::timestamptz[], $37::timestamptz[]
+        $29::timestamptz[], $30::timestamptz[], $31::text[], $32::uuid[], $33::timestamptz[], $34::timestamptz[],
+        $35::text[], $36::text[], $37::timestamptz[], $38::timestamptz[]
     )
     ON CONFLICT (case_id) DO UPDATE
     SET kind = excluded.kind, privileged = excluded.privileged, strength = excluded.strength, evidence_at =
@@ -102,8 +102,8 @@ SAVE: Final[LiteralString] = """
         excluded.why, dry_run = excluded.dry_run, approved = excluded.approved, turned_down = excluded.turned_down,
         failed = excluded.failed, retry_at = excluded.retry_at, exposures = excluded.exposures, ticket_key =
         excluded.ticket_key, ticket_number = excluded.ticket_number, ticket_closed_at = excluded.ticket_closed_at,
-        password_before = excluded.password_before, reset_at = excluded.reset_at, proof = excluded.proof, closed_at
-        = excluded.closed_at
+        password_before = excluded.password_before, password_after = excluded.password_after, reset_at =
+        excluded.reset_at, proof = excluded.proof, closed_at = excluded.closed_at
 """
 
 
@@ -161,17 +161,17 @@ OUT_OF_REACH: Final[LiteralString] = """
     SELECT DISTINCT c.directory, c.object_id
     FROM exposure_case AS c
     JOIN case_step AS act ON act.case_id = c.case_id AND act.step = 'invalidated' AND act.acted_at IS NOT NULL
-    LEFT JOIN case_step AS seen ON seen.case_id = c.case_id AND seen.step = 'read_back' AND seen.state = 'done'
     LEFT JOIN identity AS i ON i.directory = c.directory AND i.object_id = c.object_id
     WHERE c.tenant_id = $1 AND c.privileged
-      AND coalesce((i.account ->> 'password_changed_at')::timestamptz <= coalesce(seen.done_at, 'infinity'), true)
+      AND coalesce((i.account ->> 'password_changed_at')::timestamptz <= coalesce(c.password_after, 'infinity'), true)
 """
 
 
 async def out_of_reach(tx: Connection, tenant: UUID) -> set[tuple[str, str]]:
     """Return the accounts with power whose password we made invalid, or may have, and that have not come back since.
 
-    Who came back has changed the password themselves: the directory shows a change later than our reading back.
+    Who came back has changed the password themselves: the directory shows a change later than the one read back. Both
+    are moments of its own clock.
     """
     return {(row["directory"], row["object_id"]) for row in await tx.fetch(OUT_OF_REACH, tenant)}
 
@@ -206,6 +206,7 @@ def _row(case: Case) -> tuple[object, ...]:
         case.ticket_number,
         case.ticket_closed_at,
         case.password_before,
+        case.password_after,
         case.reset_at,
         case.proof,
         case.cause.id,
@@ -253,6 +254,7 @@ def _case(row: asyncpg.Record) -> Case:
         ticket_number=row["ticket_number"],
         ticket_closed_at=row["ticket_closed_at"],
         password_before=row["password_before"],
+        password_after=row["password_after"],
         reset_at=row["reset_at"],
         closed_at=row["closed_at"],
         proof=row["proof"],

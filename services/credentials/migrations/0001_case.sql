@@ -40,6 +40,7 @@ CREATE TABLE exposure_case (
     ticket_number   text,                               -- the tracker's own
     ticket_closed_at timestamptz,                       -- when a person closed it
     password_before timestamptz,                        -- the password's last change before ours, by the directory's clock
+    password_after  timestamptz,                        -- and after it, as it was read back, by the same clock
     reset_at        timestamptz,                        -- when we made the password invalid
     proof           text,
     cause_id        uuid        NOT NULL,               -- the exposure that opened it

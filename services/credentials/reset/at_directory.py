@@ -148,7 +148,9 @@ class AtDirectory:
         points.reached("step before read_back")
         account = (await self._seen(directory, around, alone=True)).identity.account
         points.reached("step after read_back")
-        await self._endings.done(turn, self._shown(around, account), succeeded=True)
+        changed_at = account.password_changed_at
+        proof = self._shown(around, account)
+        await self._endings.done(turn, proof, lambda case: replace(case, password_after=changed_at), succeeded=True)
 
     def _shown(self, around: Around, account: Account) -> str:
         """Return in words what the directory shows of our reset."""

@@ -121,3 +121,23 @@ async def test_who_gets_power_after_the_case_was_opened_is_asked_about(room: Roo
     assert await decisions(room) == [(Decision.RESET, Decision.ASK)]
     assert len(await room.told(ApprovalAsked)) == 1
     assert (await room.steps())["invalidated"] == "pending"
+
+
+async def test_an_administrator_who_came_back_lets_the_other_be_reset(room: Room, people: PeopleRoom) -> None:
+    """The directory's clock is ahead of ours: only its own moments are compared."""
+    erin, finn = await people.enroll("Erin"), await people.enroll("Finn")
+    room.directory.clock = lambda: room.now + timedelta(minutes=5)
+    await room.hear(exposed(ADA))
+    await agree(room, people, erin, finn)
+    await room.finish()
+    await room.hear(exposed("bob@acme.example", at=room.now))
+    assert [each.decision for each in await room.told(CaseOpened)][-1] is Decision.REFUSE
+
+    room.now += timedelta(minutes=10)
+    back_at = room.directory.clock()
+    room.directory.accounts_by_id["ada"] = person("ada", privileges=("Domain Admins",), password_changed_at=back_at)
+    await room.sync()
+    await room.execute_as_operator("UPDATE credentials.exposure_case SET retry_at = now() WHERE closed_at IS NULL")
+    await room.finish()
+
+    assert (await decisions(room))[-1] == (Decision.REFUSE, Decision.ASK)

@@ -210,3 +210,17 @@ async def test_without_a_mail_server_a_person_tells_the_owner(room: Room) -> Non
 
     assert (await room.case())["closed_at"] is not None
     assert "by phone, 10:15" in next(e.proof for e in await room.told(CaseStepDone) if e.step is CaseStep.NOTIFIED)
+
+
+async def test_what_is_exposed_after_a_reset_is_a_persons_to_look_at(room: Room) -> None:
+    await room.hear(exposed())
+    await room.finish()
+
+    await room.hear(exposed(at=room.now, exposed_at=room.now, fingerprint="another"))
+    await room.finish()
+
+    assert room.directory.invalidated == ["ann"]
+    assert [(case["rule"], case["closed_at"] is None) for case in await room.cases()] == [
+        ("allowed", False),
+        ("cooling", True),
+    ]
