@@ -43,7 +43,8 @@ class Ground:
         found = [rules_identity.weighed(each, policy) for each in chosen]
         identity = rules_identity.authoritative(found)
         ambiguous = identity is None and bool(found)
-        return Whose(login=login, identity=identity, ambiguous=ambiguous, domains=self.domains[tenant])
+        domains, accounts = self.domains[tenant], tuple(found)
+        return Whose(login=login, identity=identity, ambiguous=ambiguous, domains=domains, accounts=accounts)
 
     def situation(self, tenant: UUID, whose: Whose, evidence: Evidence, case: Case | None = None) -> Situation:
         """Return what the table looks at; `case` is the one that is decided anew."""

@@ -80,13 +80,15 @@ class Verdict:
 class Whose:
     """Whom a login belongs to. `identity` is `None` where nobody has it, or where that cannot be told.
 
-    `domains` are those that the client's directories have proven as their own; empty: none is known.
+    `domains` are those that the client's directories have proven as their own; empty: none is known. `accounts` are all
+    that have the login, copies in other directories among them.
     """
 
     login: str
     identity: Identity | None
     ambiguous: bool = False
     domains: frozenset[str] = frozenset()
+    accounts: tuple[Identity, ...] = ()
 
 
 class StepState(StrEnum):

@@ -82,7 +82,7 @@ async def ask(
         tenant=case.tenant,
         case=case.id,
         login=case.login,
-        names=names_of(situation.whose.identity),
+        names=frozenset().union(*map(names_of, situation.whose.accounts)),
         why=case.verdict.why,
         needed=situation.policy.approvals_needed,
         hours=situation.policy.approval_hours,

@@ -15,6 +15,7 @@ from services.credentials.adapters.directory import NotAsWritten
 from services.credentials.adapters.mail import Mail
 from services.credentials.cases import ground, rules_evidence, store_cases, store_history
 from services.credentials.cases.records import Strength
+from services.credentials.directory import store_identity
 from services.credentials.guard.policy import Owner
 from services.credentials.people import approvals, notice
 from services.credentials.people.notice import Telling
@@ -102,6 +103,8 @@ class Steps:
         async with transaction(self._pool) as tx:
             exposures = await store_cases.load_exposures(tx, around.case.id)
             client = await store_history.client(tx, around.case.tenant)
+            wanted = (around.case.tenant, around.case.login)
+            accounts = [around.identity, *(await store_identity.find(tx, [wanted])).get(wanted, [])]
         owner = around.guarding.policy.owner
         if owner.mail is None and client is not None and client.owner_contact and "@" in client.owner_contact:
             owner = Owner.model_validate(owner.model_dump() | {"mail": client.owner_contact})
@@ -109,7 +112,7 @@ class Steps:
             tenant=around.case.tenant,
             case=around.case.id,
             owner=owner,
-            names=advance.names_of(around.identity) | {around.case.login},
+            names=frozenset({around.case.login}).union(*map(advance.names_of, accounts)),
             story=_story(around, exposures, client.name if client else "your company"),
         )
 

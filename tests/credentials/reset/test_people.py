@@ -6,6 +6,8 @@ import pytest
 
 from contracts.events.credential import ApprovalAsked, CaseDecided, CaseOpened, Decision
 from services.credentials.people.records import Approver
+from services.credentials.records import Authority
+from tests.credentials.directories import KeptDirectory
 from tests.credentials.people.conftest import Room as PeopleRoom
 from tests.credentials.room import Room, exposed, person
 
@@ -141,3 +143,18 @@ async def test_an_administrator_who_came_back_lets_the_other_be_reset(room: Room
     await room.finish()
 
     assert (await decisions(room))[-1] == (Decision.REFUSE, Decision.ASK)
+
+
+async def test_who_is_known_by_another_name_in_another_directory_does_not_decide_about_themselves(
+    room: Room, people: PeopleRoom
+) -> None:
+    copy = person("cloud-ada", logins=(ADA, "ada.cloud@acme.example"), authority=Authority.SYNCED)
+    await room.add(KeptDirectory.of(copy), "acme-entra")
+    ada = await people.enroll("Ada", accounts=["ada.cloud@acme.example"])
+    erin = await people.enroll("Erin")
+    await room.hear(exposed(ADA))
+
+    await agree(room, people, ada, erin)
+    await room.finish()
+
+    assert room.directory.invalidated == []
