@@ -17,7 +17,7 @@ from chassis.clock import moved_clock
 from chassis.postgres import Connection
 from patchline.journey import rules, store
 from patchline.journey.logs import Topics, milliseconds_of
-from patchline.journey.rules import Hop, Records
+from patchline.journey.records import Hop, Records
 from patchline.logs import opened
 
 MOST_OF_A_TICKET: Final = 5
@@ -25,7 +25,8 @@ SEARCH_SECONDS: Final = 20.0
 DAY_MS: Final = 86_400_000
 
 Asked = Annotated[
-    str, typer.Argument(metavar="ID", help="A raw id, an event's id, a webhook-id, a ticket's key or its number.")
+    str,
+    typer.Argument(metavar="ID", help="A raw id, an event's id, a case's, a webhook-id, a ticket's key or number."),
 ]
 Days = Annotated[int, typer.Option(min=1, max=400, help="How far back a webhook-id is looked for, in days.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]

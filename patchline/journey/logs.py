@@ -9,7 +9,7 @@ from aiokafka import TopicPartition
 
 from contracts import topics
 from contracts.topics import dead_letter_topics
-from patchline.journey.rules import Seen
+from patchline.journey.records import Seen
 from patchline.logs import Logs
 
 Headers = Mapping[str, str]

@@ -1,81 +1,11 @@
 """The tree of one delivery: each hop with its moment, and what it led to. Pure."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
 from uuid import UUID
 
-Row = Mapping[str, Any]
-
-
-@dataclass(frozen=True, slots=True)
-class Seen:
-    """One record on a topic, without its value."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp_ms: int
-    headers: Mapping[str, str]
-
-    @property
-    def place(self) -> str:
-        """Return where it stands."""
-        return f"{self.topic}/{self.partition}/{self.offset}"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Tables:
-    """What the tables know of one delivery; each row as it was read. `standing` are the gateway's watermarks."""
-
-    raw_id: UUID
-    spooled: Sequence[Row] = ()
-    translated: Sequence[Row] = ()
-    parked: Sequence[Row] = ()
-    inventory: Sequence[Row] = ()
-    compliance: Sequence[Row] = ()
-    changes: Sequence[Row] = ()
-    heard: Sequence[Row] = ()
-    intents: Sequence[Row] = ()
-    listed: Sequence[Row] = ()
-    standing: Mapping[tuple[str, int], int] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Records:
-    """What the topics know of it. Their times are the machine's; `offset` is how far the product's clock is moved."""
-
-    deliveries: Sequence[Seen] = ()
-    events: Sequence[Seen] = ()
-    dead_letters: Sequence[Seen] = ()
-    offset: timedelta = timedelta(0)
-
-    def at(self, seen: Seen) -> datetime:
-        """Return when a record was written, by the product's clock."""
-        return datetime.fromtimestamp(seen.timestamp_ms / 1000, UTC) + self.offset
-
-
-@dataclass(frozen=True, slots=True)
-class Hop:
-    """One step: what happened, when, what is known of it, and what followed. `at` is `None` where nobody noted it."""
-
-    what: str
-    at: datetime | None = None
-    facts: Mapping[str, object] = field(default_factory=dict)
-    then: Sequence["Hop"] = ()
-
-    def as_json(self, before: datetime | None = None) -> dict[str, object]:
-        """Return the tree for machines; `after_seconds` is the time since the hop before."""
-        seconds = (self.at - before).total_seconds() if self.at and before else None
-        return {
-            "what": self.what,
-            "at": self.at,
-            "after_seconds": seconds,
-            **self.facts,
-            "then": [each.as_json(self.at or before) for each in self.then],
-        }
-
+from patchline.journey.records import Hop, Records, Row, Seen, Tables
 
 NOTHING_KEPT: Final = "inventory keeps no history of what only shows that a device is there"
 
@@ -166,6 +96,7 @@ def _followed(tables: Tables, records: Records, event: UUID, seen: Seen | None) 
     groups = [
         *_inventory(tables, event),
         *_compliance(tables, event),
+        *_credentials(tables, event),
         *_of_tickets(tables, event),
         *_refused(str(event), records),
     ]
@@ -195,6 +126,38 @@ def _compliance(tables: Tables, event: UUID) -> list[Hop]:
         )
         for row in tables.compliance
         if row["event_id"] == event
+    ]
+
+
+def _credentials(tables: Tables, event: UUID) -> list[Hop]:
+    """Return what credentials made of an exposure or an approval; the steps of a case hang below what opened it."""
+    return [
+        Hop(
+            _became(row),
+            row["recorded_at"],
+            {"case": row["case_id"] and str(row["case_id"]), "decision": row["decision"], "why": row["why"]},
+            [*(_steps(tables, row["case_id"]) if row["is_opening"] else []), *_told(tables, event)],
+        )
+        for row in tables.cases
+        if row["event_id"] == event
+    ]
+
+
+def _became(row: Row) -> str:
+    if not row["is_exposure"]:
+        return f"credentials heard: {row['type']}"
+    if row["case_id"] is None:
+        return "credentials: held, its delivery names too many"
+    if not row["is_opening"]:
+        return "credentials: appended to a case"
+    return "credentials: opened a case" if not row["dry_run"] else "credentials: opened a case, as a dry run"
+
+
+def _steps(tables: Tables, case: UUID) -> list[Hop]:
+    return [
+        Hop(f"step {row['step']}: {row['state']}", row["done_at"], {"proof": row["proof"], "reason": row["reason"]})
+        for row in tables.steps
+        if row["case_id"] == case
     ]
 
 

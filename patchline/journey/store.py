@@ -7,7 +7,7 @@ from uuid import UUID
 from chassis.postgres import Connection
 from contracts import ids
 from contracts.events.asset import AssetChanged
-from patchline.journey.rules import Row, Tables
+from patchline.journey.records import Row, Tables
 
 SEE_ALL_TENANTS: Final[LiteralString] = """
     SELECT set_config('patchline.tenants', array_to_string(
@@ -20,6 +20,8 @@ DELIVERIES_OF_ID: Final[LiteralString] = """
           WHERE h.event_id = $1
     UNION SELECT t.raw_id FROM compliance.obligation_history AS o
           JOIN gateway.translated AS t ON t.event_id = o.caused_by WHERE o.event_id = $1
+    UNION SELECT t.raw_id FROM credentials.exposure AS e JOIN gateway.translated AS t USING (event_id)
+          WHERE e.case_id = $1
 """
 CAUSES_OF_TICKET: Final[LiteralString] = """
     SELECT h.causation, h.subject AS asset, t.raw_id
@@ -85,6 +87,20 @@ CHANGES: Final[LiteralString] = """
 where the event was there before it: it waited for its device or the catalog, or came in one batch with them, and what
 it waited for is named as the cause.
 """
+CASES: Final[LiteralString] = """
+    SELECT h.event_id, h.type, h.recorded_at, e.event_id IS NOT NULL AS is_exposure, e.case_id,
+           coalesce(c.cause_id = h.event_id, false) AS is_opening, c.decision, c.why, c.dry_run
+    FROM credentials.history AS h
+    LEFT JOIN credentials.exposure AS e USING (event_id)
+    LEFT JOIN credentials.exposure_case AS c USING (case_id)
+    WHERE h.event_id = ANY($1::uuid[])
+"""
+STEPS: Final[LiteralString] = """
+    SELECT s.case_id, s.step, s.state, s.done_at, s.proof, s.reason
+    FROM credentials.case_step AS s JOIN credentials.exposure_case AS c USING (case_id)
+    WHERE c.cause_id = ANY($1::uuid[])
+    ORDER BY s.done_at, s.due_at, s.step
+"""
 HEARD: Final[LiteralString] = """
     SELECT h.event_id, own.fact AS because_of, h.type, h.subject AS asset, h.recorded_at
     FROM ticketing.history AS h
@@ -118,7 +134,7 @@ async def see_all(tx: Connection) -> None:
 
 
 async def deliveries_of_id(tx: Connection, asked: UUID) -> list[UUID]:
-    """Return the raw ids that an id of a delivery, an event or a derived fact leads to."""
+    """Return the raw ids that an id of a delivery, an event, a case or a derived fact leads to."""
     return sorted(row["raw_id"] for row in await tx.fetch(DELIVERIES_OF_ID, asked))
 
 
@@ -170,6 +186,8 @@ async def tables(tx: Connection, raw_id: UUID) -> Tables:
         inventory=await _rows(tx, INVENTORY, events),
         compliance=compliance,
         changes=changes,
+        cases=await _rows(tx, CASES, events),
+        steps=await _rows(tx, STEPS, events),
         heard=heard,
         intents=await _rows(tx, INTENTS, causes),
         listed=await _rows(tx, LISTED, assets, requirements, is_uncatalogued),

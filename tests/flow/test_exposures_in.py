@@ -98,6 +98,23 @@ def test_a_delivery_becomes_one_exposure_of_its_client_however_often_it_is_sent(
     assert [each.offset for each in kept if CANARY.encode() in each.value] == []
 
 
+def test_the_journey_of_an_exposure_ends_at_its_case_and_its_ticket(feed: Feed) -> None:
+    raw_id = feed.post(told("jo@umbrella.example"), "msg_jo").json()["raw_id"]
+
+    until("its ticket is shown", lambda: "ticket: " in json.dumps(feed.world.cli("journey", raw_id)))
+    [hop] = [each for each in hops(feed.world.cli("journey", raw_id)) if each["what"].startswith("credentials: ")]
+    of_case = feed.world.cli("journey", hop["case"])
+    assert hop["what"] == "credentials: opened a case, as a dry run"
+    assert [each["what"] for each in hop["then"] if each["what"].startswith("step ")] != []
+    assert [each["raw_id"] for each in of_case] == [raw_id]
+    assert CANARY not in json.dumps(of_case)
+
+
+def hops(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return every hop of some journeys."""
+    return [hop for each in found for hop in (each, *hops(each["then"]))]
+
+
 def test_a_forged_delivery_leaves_nothing(feed: Feed) -> None:
     other = "whsec_" + base64.b64encode(b"another secret of thirty-two bytes").decode()
 
