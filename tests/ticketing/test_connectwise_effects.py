@@ -9,14 +9,18 @@ import httpx
 import pytest
 
 from chassis.http import Policy
+from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
+from contracts.events.credential import BreakerState
 from contracts.events.obligation import State
 from contracts.events.ticket import TicketOpened, TicketParked, TicketResolved
+from services.ticketing import store_save
 from simulators.connectwise import Sandbox
 from simulators.faulty_proxy import Fault, Seen, Where, faulty_proxy
 from tests.builders import ACME, BIRCH, client_changed, event
 from tests.parts import Database
+from tests.ticketing.cases import breaker
 from tests.ticketing.desk import emptied, until
 from tests.ticketing.findings import failed_again, state_changed
 from tests.ticketing.psa import POLICY, Person, numbers, renewed, texts
@@ -304,6 +308,21 @@ class TestClient:
         await _retried(room)
 
         assert sorted(row["company"]["identifier"] for row in room.psa.ledger()) == ["ACME", "BIRCH-0042"]
+
+
+    async def test_what_is_about_all_clients_waits_for_our_own_company_and_says_which_setting_names_it(
+        self, room: PsaRoom
+    ) -> None:
+        await store_save.know_everyone(room.pool)
+        await room.done(breaker(BreakerState.TRIPPED, tenant=ids.EVERYONE))
+        [parked] = [each.data for each in await room.published() if isinstance(each.data, TicketParked)]
+        assert "PATCHLINE_MSP_COMPANY" in parked.reason
+        assert room.psa.ledger() == []
+
+        room.msp_company = "BIRCH-0042"
+        await _retried(room)
+
+        assert [row["company"]["identifier"] for row in room.psa.ledger()] == ["BIRCH-0042"]
 
 
 async def _retried(room: PsaRoom) -> None:

@@ -82,8 +82,8 @@ class Places:
         if found is None:
             raise UnknownCompany(
                 f"ConnectWise has no company with the identifier {draft.company!r}, for {draft.title!r}: give the "
-                "client the right one (patchline client change NAME --psa-company IDENTIFIER), then patchline ticket "
-                "retry"
+                "client the right one (patchline client change NAME --psa-company IDENTIFIER), or, if it is about all "
+                "clients, name your own (PATCHLINE_MSP_COMPANY), then patchline ticket retry"
             )
         return found
 
