@@ -102,14 +102,19 @@ def test_what_is_unknown_is_an_answer_too(asked: str, world: World) -> None:
     assert "nothing is known" in done.stderr
 
 
+LOOKED = re.compile(r"^patchline_audit_looked\{", re.MULTILINE)
+GROUPS = {"gateway", "inventory", "compliance", "ticketing", "credentials"}
+"""What the standing audit judges; of credentials there is nothing to balance as long as no feed names anybody."""
+
+
 def test_everything_that_happened_here_balances(world: World) -> None:
     world.deliver(world.send("device.seen", "way04"))
 
     report = until("all is judged", lambda: (found := _audit(world))["verdict"] == "balanced" and found)
 
     assert report["gaps"] == 0
-    assert set(report["judged"]) == {"gateway", "inventory", "compliance", "ticketing"}
-    assert {each["group"] for each in report["balances"]} == set(report["judged"])
+    assert set(report["judged"]) == GROUPS
+    assert GROUPS - {"credentials"} <= {each["group"] for each in report["balances"]} <= GROUPS
 
 
 def _audit(world: World) -> dict[str, Any]:
@@ -124,11 +129,13 @@ def test_the_standing_auditor_tells_prometheus(world: World) -> None:
 
     page = until(
         "every group was judged",
-        lambda: (text := httpx.get(url, trust_env=False).text).count("\npatchline_audit_looked{") == 4 and text,
+        lambda: (
+            (text := httpx.get(url, trust_env=False).text).count("\npatchline_audit_looked{") == len(GROUPS) and text
+        ),
     )
 
     gaps = re.findall(r'^patchline_audit_gap\{.*group="(\w+)".*\} (.*)$', page, flags=re.MULTILINE)
-    assert {group for group, _ in gaps} >= {"gateway", "inventory", "compliance", "ticketing"}
+    assert {group for group, _ in gaps} >= GROUPS
     assert {float(value) for _, value in gaps} == {0.0}
 
 
@@ -136,6 +143,7 @@ PLANTED = {
     "a webhook signature": "v1,UGxhbnRlZFNpZ25hdHVyZUluTG9nczEyMzQ1Njc4OTA=",
     "a webhook secret": "whsec_UGxhbnRlZFNlY3JldEluTG9ncw==",
     "a token": "planted-token-4f1d",
+    "a directory's password": "Planted-Samba-1",
     "a line of a body": "planted words of a body",
 }
 
@@ -143,21 +151,25 @@ PLANTED = {
 def test_a_bundle_holds_what_helps_and_no_secret(world: World, tmp_path: Path) -> None:
     home = world.stack.home
     world.send("patch.install_failed", "way05", patch={"kb": PLANTED["a line of a body"]})
+    directories = world.stack.around.directory_secrets
+    directories.mkdir(exist_ok=True)
+    (directories / "acme-ad").write_text(PLANTED["a directory's password"])
     with (home / "logs" / "inventory.log").open("a") as log:
+        log.write(PLANTED["a directory's password"] + " was refused\n")
         for word in PLANTED.values():
             log.write(json.dumps({"level": "error", "message": "planted", "body": word, "reason": f"'{word}'"}) + "\n")
         log.write(f"Bearer {PLANTED['a token']} {PLANTED['a webhook signature']} {PLANTED['a webhook secret']}\n")
 
     files = _bundle(world, tmp_path / "bundle.tar.gz")
 
-    kept = [path.read_text().strip() for path in (home / "secrets").iterdir()]
+    kept = [path.read_text().strip() for path in (home / "secrets").rglob("*") if path.is_file()]
     secrets = [*PLANTED.values(), *kept, world.secret, world.secret.removeprefix("whsec_")]
     found = {secret: [name for name, text in files.items() if secret in text] for secret in secrets}
     assert {secret: names for secret, names in found.items() if names} == {}
     assert "planted" in files["logs/inventory.log"]
     assert [each["part"] for each in json.loads(files["manifest.json"])["parts"] if not each["ok"]] == []
-    assert {row["group"] for row in json.loads(files["groups.json"])} >= {"gateway", "inventory", "compliance"}
-    assert {row["schema"] for row in json.loads(files["database/migrations.json"])} >= {"gateway", "ticketing"}
+    assert {row["group"] for row in json.loads(files["groups.json"])} >= GROUPS
+    assert {row["schema"] for row in json.loads(files["database/migrations.json"])} >= GROUPS
     assert json.loads(files["audit.json"])["gaps"] == 0
     assert files["processes/auditor/metrics.txt"].startswith("200")
 
