@@ -223,6 +223,22 @@ def test_the_network_is_closed_but_for_what_is_named(folder: str) -> None:
     assert [each["port"] for each in kafka] == [9092, 5432]
 
 
+def test_links_by_mail_lead_through_an_ingress_that_keeps_no_log_of_them() -> None:
+    ways = of_kind(built(PRODUCTION), "Ingress")
+    [pod] = [each for each in pods(PRODUCTION, "Deployment") if each.name == "credentials"]
+    mailed = urlsplit(pod.environment(pod.containers[0])["PATCHLINE_APPROVAL_URL"])
+
+    quiet = [
+        (rule["host"], path["path"])
+        for each in ways
+        if each["metadata"]["annotations"].get("nginx.ingress.kubernetes.io/enable-access-log") == "false"
+        for rule in each["spec"]["rules"]
+        for path in rule["http"]["paths"]
+    ]
+
+    assert (mailed.scheme, quiet) == ("https", [(mailed.hostname, mailed.path)])
+
+
 def test_each_lane_has_processes_of_its_own_in_production() -> None:
     lanes = {
         pod.name: pod.environment(pod.containers[0]).get("PATCHLINE_LANES", "both")
