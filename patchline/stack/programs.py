@@ -58,7 +58,13 @@ ACCEPT: Final = Program(
 PROGRAMS: Final[tuple[Program, ...]] = (
     ACCEPT,
     Program("gateway-translate", ("services.gateway", "translate"), "gateway_writer", 2, ("sealing",)),
-    Program("gateway-poll", ("services.gateway", "poll"), "gateway_writer", 3, ("sealing",)),
+    Program(
+        "gateway-poll",
+        ("services.gateway", "poll"),
+        "gateway_writer",
+        3,
+        ("sealing", "fingerprint", "quarantine"),
+    ),
     Program("inventory", ("services.inventory",), "inventory_writer", 4),
     Program("compliance", ("services.compliance",), "compliance_writer", 5),
     Program("ticketing", ("services.ticketing",), "ticketing_writer", 6, ("tracker",)),

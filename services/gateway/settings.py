@@ -51,6 +51,9 @@ class RedactionSettings(BaseSettings):
         default_factory=dict,
         description='where a feed has what, as JSON, by feed and role: {"spycloud": {"login": ["user.mail"]}}',
     )
+    quarantine_public_key_file: Path | None = Field(
+        default=None, description="file with the public half of the offline key for exposures that cannot be read"
+    )
 
 
 class AcceptSettings(GatewaySettings, RedactionSettings):
@@ -67,9 +70,6 @@ class AcceptSettings(GatewaySettings, RedactionSettings):
     accept_refresh_seconds: float = Field(default=2, gt=0, le=5, description="how often the sources are read")
     accept_snapshot_file: Path | None = Field(
         default=None, description="where the sources are kept, sealed, to start from while PostgreSQL is away"
-    )
-    quarantine_public_key_file: Path | None = Field(
-        default=None, description="file with the public half of the offline key for exposures that cannot be read"
     )
     approval_key_file: Path | None = Field(
         default=None, description="file with the key of approval links: 32 random bytes in base64"

@@ -22,9 +22,8 @@ from services.gateway.door.rules_breaker import Breaker
 from services.gateway.door.snapshot_file import SnapshotFile
 from services.gateway.door.spool import Spool, SpoolLimits
 from services.gateway.door.ways import Ways
-from services.gateway.exposures.fingerprint import read_fingerprint_key, read_key
-from services.gateway.exposures.offline_key import read_public
-from services.gateway.exposures.quarantine import Quarantine
+from services.gateway.exposures.fingerprint import read_key
+from services.gateway.exposures.quarantine import quarantine_of
 from services.gateway.exposures.redaction import redaction_of
 from services.gateway.keys.safe import Safe, connected, opened_safe
 from services.gateway.keys.sealing import read_sealing_key
@@ -114,17 +113,12 @@ def _exposure_keys(settings: AcceptSettings) -> ExposureKeys:
     Raises:
         WrongSetting: one of their files holds something else.
     """
-    fingerprints, offline, links = (
-        settings.fingerprint_key_file,
-        settings.quarantine_public_key_file,
-        settings.approval_key_file,
+    links = settings.approval_key_file
+    quarantine = quarantine_of(
+        settings.dsn, settings.quarantine_public_key_file, fingerprints=settings.fingerprint_key_file
     )
-    quarantine = None
-    if fingerprints is not None and offline is not None:
-        digest_key = read_fingerprint_key(fingerprints)
-        quarantine = Quarantine(dsn=settings.dsn, key=read_public(offline), digest_key=digest_key)
     approval = None if links is None else read_key(links, approvals.SETTING)
-    return ExposureKeys(redaction_of(fingerprints, settings.exposure_fields), quarantine, approval)
+    return ExposureKeys(redaction_of(settings.fingerprint_key_file, settings.exposure_fields), quarantine, approval)
 
 
 def main() -> None:

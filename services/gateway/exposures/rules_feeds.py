@@ -5,7 +5,14 @@ from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
 
-from services.gateway.exposures import rules_graph, rules_patchline, rules_recorded_future, rules_spycloud
+from services.gateway.exposures import (
+    rules_detections,
+    rules_graph,
+    rules_hibp,
+    rules_patchline,
+    rules_recorded_future,
+    rules_spycloud,
+)
 from services.gateway.exposures.rules_reduce import RECORDS, SECRET, FeedRules, Place, is_secretive
 
 RULES: Final[Mapping[str, FeedRules]] = MappingProxyType(
@@ -14,9 +21,14 @@ RULES: Final[Mapping[str, FeedRules]] = MappingProxyType(
         "spycloud": rules_spycloud.RULES,
         "recorded-future": rules_recorded_future.RULES,
         "graph": rules_graph.RULES,
+        "graph-detections": rules_detections.RULES,
+        "hibp": rules_hibp.RULES,
     }
 )
-"""By vendor. One without a line here sends Patchline's own format."""
+"""By vendor, and by what a poller reads. One without a line here sends Patchline's own format."""
+
+POLLED_AS: Final[Mapping[str, str]] = {"graph": "graph-detections"}
+"""By vendor: what its poller's bodies are read as, where its webhooks have others."""
 
 Declared = Mapping[str, Mapping[str, Sequence[str]]]
 """By feed and role: paths that an installation found out. They are tried before ours."""

@@ -9,17 +9,22 @@ from chassis.platform import platform
 from chassis.running import run_to_the_end, run_until_stopped
 from chassis.settings import read
 from services.gateway import vendors
+from services.gateway.exposures.quarantine import quarantine_of
+from services.gateway.exposures.redaction import redaction_of
 from services.gateway.keys.safe import opened_safe
 from services.gateway.keys.sealing import read_sealing_key
-from services.gateway.polling.poll import LEASE, Poll
-from services.gateway.polling.readers import Readers
+from services.gateway.polling.due_sources import LEASE
+from services.gateway.polling.poll import Poll
+from services.gateway.polling.poll_exposures import FeedKeys, PollExposures
+from services.gateway.polling.readers import FeedReaders, Readers
 from services.gateway.polling.rules_collect import ScanMoment
-from services.gateway.settings import GatewaySettings
+from services.gateway.settings import GatewaySettings, RedactionSettings
+from services.gateway.vendors import exposure_feeds
 
 PROCESS: Final = "gateway-poll"
 
 
-class PollSettings(GatewaySettings):
+class PollSettings(GatewaySettings, RedactionSettings):
     """What this process needs."""
 
     ninjaone_scan_moment: ScanMoment = ScanMoment.ROWS_OR_CONTACT
@@ -30,14 +35,33 @@ class PollSettings(GatewaySettings):
 
 async def run(settings: PollSettings) -> None:
     """Poll until SIGTERM."""
-    readers = Readers(read_sealing_key(settings.sealing_key_file), settings.ninjaone_scan_moment)
+    sealing_key = read_sealing_key(settings.sealing_key_file)
+    readers, feeds = Readers(sealing_key, settings.ninjaone_scan_moment), FeedReaders(sealing_key)
+    feed_keys = _feed_keys(settings)
     try:
         async with platform(settings, PROCESS) as on, opened_safe(settings, on.pool.acquire) as safe:
             lease = timedelta(seconds=settings.poll_lease_seconds)
             poll = Poll(on, vendors.POLLED, readers.of, keys=safe.current, lease=lease)
-            await run_until_stopped([[poll], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
+            exposures = PollExposures(
+                on, exposure_feeds.POLLED, feeds.of, keys=safe.current, feed_keys=feed_keys, lease=lease
+            )
+            await run_until_stopped([[poll, exposures], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
     finally:
         await readers.close()
+        await feeds.close()
+
+
+def _feed_keys(settings: PollSettings) -> FeedKeys:
+    """Return the keys that the settings name.
+
+    Raises:
+        WrongSetting: one of their files holds something else.
+    """
+    fingerprints = settings.fingerprint_key_file
+    return FeedKeys(
+        redaction_of(fingerprints, settings.exposure_fields),
+        quarantine_of(settings.dsn, settings.quarantine_public_key_file, fingerprints=fingerprints),
+    )
 
 
 def main() -> None:

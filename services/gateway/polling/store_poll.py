@@ -88,6 +88,14 @@ async def succeed(tx: Connection, due: Due, *, next_at: datetime, at: datetime, 
     return bool(await tx.fetchval(SUCCEED, due.source, due.lease, next_at, at, lost_webhooks))
 
 
+HOLDING: Final[LiteralString] = "SELECT true FROM poll_state WHERE source = $1 AND lease = $2 FOR UPDATE"
+
+
+async def is_ours(tx: Connection, due: Due) -> bool:
+    """Lock a lease until the transaction ends and return whether it is still ours."""
+    return bool(await tx.fetchval(HOLDING, due.source, due.lease))
+
+
 FAIL: Final[LiteralString] = """
     UPDATE poll_state
     SET lease = NULL, leased_until = NULL, next_at = $3, last_failed_at = $4, failures = failures + 1, last_error = $5
@@ -125,6 +133,15 @@ async def snapshots(connection: Connection, source: str, keys: Collection[Key]) 
         )
         for row in rows
     }
+
+
+EVERY: Final[LiteralString] = "SELECT kind, device, digest, scanned_at, facts FROM poll_snapshot WHERE source = $1"
+
+
+async def every_snapshot(connection: Connection, source: str) -> dict[Key, Snapshot]:
+    """Return all that is remembered of a source, with the facts: for feeds, which have few."""
+    rows = await connection.fetch(EVERY, source)
+    return {(row["kind"], row["device"]): Snapshot(*row.values()) for row in rows}
 
 
 SAVE: Final[LiteralString] = """

@@ -31,6 +31,8 @@ def proof(scheme: Scheme, secret: str, body: bytes, *, source_id: str, header: s
             return {header or DEFAULT_HEADER: hmac.digest(secret.encode(), body, "sha256").hex()}
         case Scheme.CLIENT_STATE | Scheme.APPROVAL_LINK:
             raise CannotProve(f"{scheme}: what proves it stands in what is sent, not beside it")
+        case Scheme.POLLED:
+            raise CannotProve("it delivers nothing: its API is read")
         case Scheme.CONNECTWISE_CALLBACK:
             raise CannotProve("a callback is signed with the vendor's own key: nobody else can send one")
         case _:

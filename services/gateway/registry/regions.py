@@ -10,6 +10,9 @@ ADDRESS: Final[Mapping[str, str]] = {
 }
 """Datto calls it platform (pinotage, merlot, concord and others), NinjaOne region (app, us2, eu, oc, ca)."""
 
+CLIENT_ID_OF: Final[Mapping[str, str]] = {"hibp": "hibp"}
+"""Vendors whose secret says who asks: no other id is needed."""
+
 _NAME: Final = re.compile(r"[a-z0-9]{2,30}", re.IGNORECASE)
 
 

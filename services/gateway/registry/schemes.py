@@ -26,6 +26,7 @@ class Scheme(StrEnum):
     CONNECTWISE_CALLBACK = "connectwise-callback"
     CLIENT_STATE = "client-state"
     APPROVAL_LINK = "approval-link"
+    POLLED = "polled"
 
 
 AGENT_VENDORS: Final = frozenset({"glpi-agent"})
@@ -42,11 +43,13 @@ DEFAULT_SCHEME: Final[Mapping[str, Scheme]] = {
     "recorded-future": Scheme.STATIC_HEADER,
     "graph": Scheme.CLIENT_STATE,
     "approval": Scheme.APPROVAL_LINK,
+    "hibp": Scheme.POLLED,
 }
 """What a vendor can do; all others sign. Source: NinjaOne's webhook API offers static headers only, and templates of
 Datto RMM in public use show one; Request Tracker and Roundup send what their own administrator writes
 (docs/psa/webhooks.md); ConnectWise signs with a key of its own; Microsoft Graph repeats a subscription's `clientState`.
-How SpyCloud and Recorded Future prove a webhook is not documented: a header is the least that a sender can set."""
+How SpyCloud and Recorded Future prove a webhook is not documented: a header is the least that a sender can set. Have I
+Been Pwned has no webhook."""
 
 DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
     "request-tracker": "x-rt-signature",
@@ -54,8 +57,8 @@ DEFAULT_HEADER_OF: Final[Mapping[str, str]] = {
 }
 """Where a vendor's proof stands, if not in `DEFAULT_HEADER`."""
 
-KEYLESS: Final = frozenset({Scheme.CONNECTWISE_CALLBACK, Scheme.APPROVAL_LINK})
-"""Schemes without a secret per source: the key is the vendor's, or that of approval links."""
+KEYLESS: Final = frozenset({Scheme.CONNECTWISE_CALLBACK, Scheme.APPROVAL_LINK, Scheme.POLLED})
+"""Schemes without a secret per source: the key is the vendor's, or that of approval links; or nobody delivers."""
 
 IN_A_HEADER: Final = frozenset({Scheme.STATIC_HEADER, Scheme.HMAC_SHA256})
 """Schemes whose header can be chosen."""
@@ -69,6 +72,7 @@ SECRET_FORM: Final[Mapping[Scheme, str]] = {
     Scheme.CONNECTWISE_CALLBACK: "none: the vendor's own key is fetched",
     Scheme.CLIENT_STATE: f"at least {_SHORTEST_STATIC} visible ASCII characters",
     Scheme.APPROVAL_LINK: "none: the key is in the file that PATCHLINE_APPROVAL_KEY_FILE names",
+    Scheme.POLLED: "none: it delivers nothing, its API is read",
 }
 """What a secret that the sender chose must look like, for people."""
 
@@ -86,7 +90,7 @@ def new_secret(scheme: Scheme) -> str:
             return _SIGNING_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
         case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256 | Scheme.CLIENT_STATE:
             return secrets.token_urlsafe(32)
-        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK:
+        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK | Scheme.POLLED:
             raise ValueError(f"{scheme} has no secret of ours")
         case _:
             assert_never(scheme)
@@ -103,7 +107,7 @@ def is_secret(scheme: Scheme, secret: str) -> bool:
             return key is not None and 24 <= len(key) <= 64
         case Scheme.STATIC_HEADER | Scheme.BASIC | Scheme.HMAC_SHA256 | Scheme.CLIENT_STATE:
             return len(secret) >= _SHORTEST_STATIC and secret.isascii() and secret.isprintable()
-        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK:
+        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK | Scheme.POLLED:
             return False
         case _:
             assert_never(scheme)
@@ -127,7 +131,7 @@ def material(scheme: Scheme, secret: str, *, source_id: str, sealing_key: Sealin
             return hashlib.sha256(f"{agent_user(source_id)}:{secret}".encode()).digest()
         case Scheme.HMAC_SHA256:
             return sealed(sealing_key, secret.encode(), source_id=source_id, purpose=Purpose.WEBHOOK)
-        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK:
+        case Scheme.CONNECTWISE_CALLBACK | Scheme.APPROVAL_LINK | Scheme.POLLED:
             raise ValueError(f"{scheme} has no secret of ours")
         case _:
             assert_never(scheme)
@@ -139,7 +143,7 @@ def unfit(vendor: str, scheme: Scheme, *, has_key_hosts: bool) -> str | None:
         return f"--key-host is for {Scheme.CONNECTWISE_CALLBACK}, which needs one at least"
     if (vendor in AGENT_VENDORS) != (scheme is Scheme.BASIC):
         return f"--scheme {Scheme.BASIC} is for agents, and all that they can: {', '.join(sorted(AGENT_VENDORS))}"
-    for only, of in ((Scheme.APPROVAL_LINK, "approval"), (Scheme.CLIENT_STATE, "graph")):
+    for only, of in ((Scheme.APPROVAL_LINK, "approval"), (Scheme.CLIENT_STATE, "graph"), (Scheme.POLLED, "hibp")):
         if (vendor == of) != (scheme is only):
             return f"--scheme {only} is for {of}, and all that it can"
     return None

@@ -231,6 +231,7 @@ def _polling(
 ) -> Polling | None:
     if (api_url, client_id, secret_file, poll_seconds) == (None, None, None, None):
         return None
+    client_id = client_id or regions.CLIENT_ID_OF.get(source_id.split("/")[1])
     if api_url is None or client_id is None or secret_file is None:
         commands.stop("polling needs all of --api-url, --client-id and --client-secret-file", commands.WRONG_USE)
     api_url = regions.api_url(source_id.split("/")[1], api_url)
@@ -255,8 +256,9 @@ def _sealing_key() -> SealingKey:
 
 def _tell(source_id: str, secret: str, *, secret_file: Path | None, shows: bool, as_json: bool) -> None:
     """Show where to deliver and, once, the secret, unless it went into a file or the person has it already."""
-    url = _settings().gateway_url + sources.path(source_id)
-    told: dict[str, object] = {"source": source_id, "url": url, **sources.login(source_id)}
+    told: dict[str, object] = {"source": source_id, **sources.login(source_id)}
+    if schemes.DEFAULT_SCHEME.get(source_id.split("/")[1]) is not Scheme.POLLED:
+        told["url"] = _settings().gateway_url + sources.path(source_id)
     if secret_file is not None:
         told["secret_file"] = str(secret_file)
     elif shows and secret:

@@ -39,7 +39,7 @@ PSA_VENDORS: Final = frozenset({"connectwise", "request-tracker", "roundup"})
 APPROVALS: Final = "approval"
 """What brings the answers of people who follow an approval link, as if they were a feed."""
 
-EXPOSURE_VENDORS: Final = frozenset({"spycloud", "recorded-future", "graph", APPROVALS})
+EXPOSURE_VENDORS: Final = frozenset({"spycloud", "recorded-future", "graph", "hibp", APPROVALS})
 """Feeds of exposed credentials. Every vendor that is neither here nor a ticket system is an RMM; what comes of a feed
 in Patchline's own format is said to: `exposure/patchline`."""
 
@@ -244,6 +244,8 @@ def _scheme(stored: StoredSource, sealing_key: SealingKey, callback_keys: Mappin
             return verification.SignedCallback(frozenset(stored.key_hosts), callback_keys)
         case Scheme.CLIENT_STATE:
             return verification.ClientState(_pair(stored.materials))
+        case Scheme.POLLED:
+            return verification.NOBODY
         case Scheme.APPROVAL_LINK:
             return verification.NOBODY  # its token is looked at where it arrives: services.gateway.door.approvals
         case _:

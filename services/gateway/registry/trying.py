@@ -8,6 +8,7 @@ from typing import Final
 
 from contracts.raw import Channel
 from services.gateway import vendors
+from services.gateway.exposures import rules_feeds
 from services.gateway.exposures.fingerprint import FingerprintKey
 from services.gateway.exposures.redaction import Redaction
 from services.gateway.exposures.rules_reduce import NotReadable
@@ -64,7 +65,8 @@ def became_redacted(vendor: str, name: str, example: Example) -> Became:
     if example.becomes is not None:
         redaction = Redaction(FingerprintKey(secrets.token_bytes(32)))
         try:
-            redacted = redaction.redacted(vendor, example.body)
+            read_as = rules_feeds.POLLED_AS.get(vendor, vendor) if example.channel == "poll" else vendor
+            redacted = redaction.redacted(read_as, example.body)
         except NotReadable as error:
             return Became((), (f"quarantined: {error}",))
         example = replace(example, body=redacted.body)

@@ -17,8 +17,14 @@ HINT: Final[LiteralString] = """
 """
 
 
+WAKE: Final[LiteralString] = """
+    UPDATE poll_state SET next_at = $2 WHERE source = ANY($1::text[]) AND next_at > $2 AND failures = 0
+"""
+"""What fails is left alone until its back-off is over, whatever is hinted at meanwhile."""
+
+
 async def hint(tx: Connection, hints: Sequence[tuple[Item, Hinted]]) -> None:
-    """Keep the newest hint of each resource; an older or repeated one is a no-op."""
+    """Keep the newest hint of each resource and wake who reads it; an older or repeated one is a no-op."""
     newest: dict[tuple[str, str, str], tuple[Item, Hinted]] = {}
     for item, each in hints:
         key = (item.delivery.source, each.organisation, each.resource)
@@ -35,6 +41,7 @@ async def hint(tx: Connection, hints: Sequence[tuple[Item, Hinted]]) -> None:
         [item.delivery.raw_id for item, _ in chosen],
         [_at(item) for item, _ in chosen],
     )
+    await tx.execute(WAKE, sorted({key[0] for key in keys}), max(_at(item) for item, _ in chosen))
 
 
 def _at(item: Item) -> datetime:

@@ -10,7 +10,9 @@ from typing import Final
 from contracts.raw import Channel, RawDelivery
 from services.gateway.vendors import (
     exposure_approval,
+    exposure_detection,
     exposure_graph,
+    exposure_hibp,
     exposure_patchline,
     exposure_recorded_future,
     exposure_spycloud,
@@ -24,10 +26,15 @@ ADAPTERS: Final[Mapping[tuple[str, Channel], Translate]] = MappingProxyType(
         ("spycloud", "webhook"): exposure_spycloud.translated,
         ("recorded-future", "webhook"): exposure_recorded_future.translated,
         ("graph", "webhook"): exposure_graph.translated,
+        ("graph", "poll"): exposure_detection.translated,
+        ("hibp", "poll"): exposure_hibp.translated,
         ("approval", "webhook"): exposure_approval.translated,
     }
 )
 """By vendor and channel."""
+
+POLLED: Final = ("graph", "hibp")
+"""Feeds that have a poller."""
 
 _UNDOCUMENTED: Final = ("the body and the proof of a webhook: neither is documented",)
 CONFIRMED: Final[Mapping[tuple[str, Channel], Confirmed]] = MappingProxyType(
@@ -50,6 +57,16 @@ CONFIRMED: Final[Mapping[tuple[str, Channel], Confirmed]] = MappingProxyType(
             Basis.DOCUMENTATION,
             "Microsoft Graph v1.0, change notifications: handshake, clientState, basic notifications",
             ("which security resources can be subscribed to today",),
+        ),
+        ("graph", "poll"): Confirmed(
+            Basis.DOCUMENTATION,
+            "Microsoft Graph v1.0, riskDetection and alert; limits of identityProtection",
+            ("that a 429 still comes without Retry-After", "how an alert names a leaked credential"),
+        ),
+        ("hibp", "poll"): Confirmed(
+            Basis.DOCUMENTATION,
+            "Have I Been Pwned API v3: domain search, stealer logs, subscription status",
+            ("how old a line of a stealer log is", "when stealer logs grow without a new breach"),
         ),
     }
 )

@@ -76,8 +76,9 @@ def records_in(delivery: RawDelivery) -> list[JsonObject]:
 
 
 def named_in(records: "list[JsonObject]") -> int:
-    """Return how many different logins records name; at least one."""
-    return max(1, len({str(each.get("login")) for each in records}))
+    """Return how many different logins records name, or a poll of which they are a part; at least one."""
+    parts = [int(each["named"]) for each in records if isinstance(each.get("named"), int)]
+    return max(1, len({str(each.get("login")) for each in records}), *parts)
 
 
 def translated(delivery: RawDelivery, judge: Judge) -> Translation:
@@ -91,12 +92,21 @@ def translated(delivery: RawDelivery, judge: Judge) -> Translation:
         return Translation(problems=(str(error),))
     for index, record in enumerate(records):
         try:
-            event = found(Place(delivery, index, named), record, judge(record), loose_moment)
+            said.append(said_of(Place(delivery, index, named), record, judge(record)))
         except Unreadable as error:
             problems.append(f"records.{index}.{error}")
-        else:
-            said.append(SaidOfExposure(_id(delivery, index, record, event), _time(delivery, event), event))
     return Translation(exposures=said, problems=problems)
+
+
+def said_of(place: Place, record: JsonObject, words: Words) -> SaidOfExposure:
+    """Return what one record says, under the feed's own number for it.
+
+    Raises:
+        Unreadable: a field of it is not what it should be.
+    """
+    event = found(place, record, words, loose_moment)
+    id_ = _id(place.delivery, place.index, record, event)
+    return SaidOfExposure(id_, _time(place.delivery, event), event)
 
 
 def found(place: Place, record: JsonObject, words: Words, moment: Moment) -> ExposureFound:
