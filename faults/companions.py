@@ -28,7 +28,7 @@ OLDER: Final = "f9155bc7c154cf085a24616e457cafc553605fe9"
 """The last commit before raw bodies were sealed and lanes were parted: what ran when this release was deployed."""
 
 CHECKOUT: Final = Path(__file__).resolve().parents[1]
-CONSUMING: Final = ("gateway-translate", "inventory", "compliance", "ticketing")
+CONSUMING: Final = ("gateway-translate", "inventory", "compliance", "ticketing", "credentials")
 OLDER_CONSUMING: Final = ("inventory", "compliance")
 """Of the older release, what never reads a raw body: it could not open a sealed one, and is upgraded first."""
 
