@@ -57,9 +57,16 @@ def test_the_same_body_at_the_same_second_is_a_repeat_to_the_receiver() -> None:
         (Scheme.CONNECTWISE_CALLBACK, "whatever"),
         (Scheme.CLIENT_STATE, "in the body"),
         (Scheme.APPROVAL_LINK, "in the link"),
+        (Scheme.POLLED, "of the API"),
         (Scheme.STANDARD_WEBHOOKS, "no signing secret"),
     ],
-    ids=["the vendor's own key", "a secret in the body", "a secret in a link", "not a secret of the scheme"],
+    ids=[
+        "the vendor's own key",
+        "a secret in the body",
+        "a secret in a link",
+        "nothing delivered",
+        "not a secret of the scheme",
+    ],
 )
 def test_what_nobody_here_can_prove_is_refused(scheme: Scheme, secret: str) -> None:
     with pytest.raises(CannotProve):

@@ -54,6 +54,22 @@ def test_approval_links_are_a_source_without_a_secret_at_one_path(database: Data
     assert source("add", "approval", "others").exit_code == 1
 
 
+def test_a_feed_without_a_webhook_has_no_address_and_no_secret_of_ours(
+    database: Database, sealing_key_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "hibp.key").write_text("0123456789abcdef0123456789abcdef")
+    where = ("--api-url", "https://haveibeenpwned.com", "--client-secret-file", str(tmp_path / "hibp.key"))
+
+    [row] = rows(source("add", "hibp", "main", *where, "--json"))
+
+    assert row == {"source": "exposure/hibp/main"}
+    assert believed(database, sealing_key_file)["/webhooks/exposure/hibp/main"].scheme is NOBODY
+    assert source("rotate", "hibp", "main").exit_code == 1
+    [shown] = [each for each in rows(source("list", "--json")) if each["source"] == "exposure/hibp/main"]
+    assert (shown["scheme"], shown["poll_seconds"]) == ("polled", 900)
+    assert "0123456789abcdef" not in str(shown)
+
+
 def test_a_domain_is_mapped_as_any_organisation_is() -> None:
     rows(source("add", "spycloud", "mapped", "--json"))
     rows(client("add", "Acme", "--zone", "Europe/Berlin", "--json"))
@@ -67,6 +83,8 @@ def test_a_domain_is_mapped_as_any_organisation_is() -> None:
         pytest.param(("spycloud", "x", "--scheme", "client-state"), "client-state is for graph", id="another's scheme"),
         pytest.param(("graph", "x", "--scheme", "static-header"), "client-state is for graph", id="another scheme"),
         pytest.param(("patchline", "x", "--scheme", "approval-link"), "approval-link is for approval", id="links"),
+        pytest.param(("spycloud", "x", "--scheme", "polled"), "polled is for hibp", id="delivers"),
+        pytest.param(("hibp", "x", "--scheme", "static-header"), "polled is for hibp", id="is read"),
         pytest.param(("exposure/ninjaone", "x"), "lower-case", id="an RMM is no feed"),
         pytest.param(("edr/patchline", "x"), "lower-case", id="no such kind"),
         pytest.param(("graph", "x", "--header", "x-state"), "--header is for", id="a header"),
