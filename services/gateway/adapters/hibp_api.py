@@ -16,7 +16,7 @@ from chassis.http import Outbound, Policy, Refused, Unavailable
 from services.gateway.adapters.poll_answers import AnswerNotUnderstood, decoded, rows_in
 from services.gateway.adapters.quiet import quiet
 from services.gateway.polling import rules_hibp
-from services.gateway.polling.rules_exposed import Batch, Before, Found
+from services.gateway.polling.rules_exposed import LONGEST_READING_SECONDS, Batch, Before, Found, longest_unread
 from services.gateway.polling.rules_hibp import Asked, Breaches, NamesByAlias
 from services.gateway.polling.rules_snapshot import Snapshot
 
@@ -69,16 +69,19 @@ class HibpApi:
         await self._outbound.close()
 
     async def read(self, before: Before) -> Found:
-        """Return what is new of all domains of the subscription; one that cannot be read holds no other up.
+        """Return what is new of the subscription's domains, as many as the time allows; one holds no other up.
 
         Raises:
             Refused, Unavailable, AnswerNotUnderstood: what all domains need could not be read.
         """
         self._waits_left = MOST_WAITS
+        ends_at = self._uptime() + LONGEST_READING_SECONDS
         has_stealer_logs = await self._plan()
         newest = rules_hibp.newest(_object(await self._get("/latestbreach"), "latestbreach"))
         reading = _Reading(self, before, newest)
-        for domain in await self._domains():
+        for domain in longest_unread(await self._domains(), rules_hibp.DOMAIN, before.snapshots):
+            if self._uptime() >= ends_at:
+                break  # a small plan and many domains: the next poll goes on here
             try:
                 await reading.breached(domain)
                 if has_stealer_logs:

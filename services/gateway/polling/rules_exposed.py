@@ -7,13 +7,18 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
 from services.gateway.polling.rules_snapshot import Key, Snapshot
 
 Row = Mapping[str, Any]
+
+LONGEST_READING_SECONDS: Final = 1800.0
+"""A reading ends then, in good time before a poll's deadline, with what it has; the next one begins with the rest."""
+
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 ROWS_IN_A_RECORD: Final = 500
 """So many in one raw record, far below the largest one."""
@@ -64,6 +69,16 @@ class Found:
         self.problems.append(problem)
         if retry_after_seconds is not None:
             self.retry_after_seconds = max(retry_after_seconds, self.retry_after_seconds or 0.0)
+
+
+def longest_unread(names: Iterable[str], kind: str, snapshots: Mapping[Key, Snapshot]) -> list[str]:
+    """Return names with those first that were not read for longest, so that none waits behind the others for ever."""
+
+    def read_at(name: str) -> tuple[datetime, str]:
+        last = snapshots.get((kind, name))
+        return (last.scanned_at if last is not None and last.scanned_at is not None else NEVER, name)
+
+    return sorted(names, key=read_at)
 
 
 def bodies(batch: Batch) -> Iterator[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
 """Microsoft Graph as a feed, over simulated tenants: what is asked, once a second, and what comes of its refusals."""
 
+import itertools
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -10,8 +11,8 @@ import pytest
 
 from chassis.errors import WrongSetting
 from chassis.http import Policy
-from services.gateway.adapters.graph_api import POLICY, GraphApi, login_url
-from services.gateway.polling.rules_exposed import Before, Found, Hint
+from services.gateway.adapters.graph_api import POLICY, TENANTS_AT_ONCE, GraphApi, login_url
+from services.gateway.polling.rules_exposed import LONGEST_READING_SECONDS, Before, Found, Hint
 from simulators.graph_risks import CLIENT_ID, CLIENT_SECRET, GraphRisks, Trouble, alert, detection
 from tests.builders import HOUR, MINUTE, NOON
 
@@ -169,6 +170,26 @@ async def test_a_refusal_is_told_in_its_code_alone(trouble: Trouble, said: str) 
 
     assert found.problems == [f"{ACME}: {said}"]
     assert told(found) == {GLOBEX: ["eve@globex.example"]}
+
+
+async def test_tenants_that_there_is_no_time_for_are_told_and_come_first_the_next_time() -> None:
+    graph, clock = tenants()
+    first = await api_of(graph, clock).read(beginning(organisations=[ACME]))
+    others = [f"{number:08}-2222-4333-8444-555555555555" for number in range(TENANTS_AT_ONCE - 1)]
+    ticks = itertools.count(step=LONGEST_READING_SECONDS / (len(others) + 2))  # the last tenant's turn is too late
+    late = GraphApi(
+        url=URL,
+        client_id=CLIENT_ID,
+        client_secret=CLIENT_SECRET,
+        policy=QUICK,
+        transport=httpx.ASGITransport(graph),
+        uptime=lambda: next(ticks),
+    )
+
+    found = await late.read(after(first, organisations=[ACME, GLOBEX, *others], read_at=NOON + HOUR))
+
+    assert told(found) == {GLOBEX: ["eve@globex.example"]}
+    assert f"{ACME}: not reached in time" in found.problems
 
 
 async def test_a_token_that_ended_is_taken_anew_once() -> None:

@@ -133,6 +133,23 @@ async def test_the_pace_is_that_of_the_plan() -> None:
     assert clock.at - began >= 3 * len(hibp.calls) - 6
 
 
+async def test_a_small_plan_with_many_domains_goes_on_where_it_stopped() -> None:
+    clock = Passing()
+    hibp = subscription(clock)
+    hibp.rpm, hibp.includes_stealer_logs = 10, False
+    hibp.accounts = {f"d{number:03}.example": {"bob": ["Adobe"]} for number in range(400)}
+    api, before, logins = api_of(hibp, clock), beginning(), list[str]()
+
+    for _ in range(2):
+        found = await api.read(before)
+        assert found.problems == []
+        logins += [login for login, _, _ in told(found)]
+        kept = {(each.kind, each.device): each for each in found.snapshots}
+        before = beginning(snapshots={**before.snapshots, **kept})
+
+    assert sorted(logins) == [f"bob@{domain}" for domain in sorted(hibp.accounts)]
+
+
 async def test_too_many_calls_wait_as_long_as_the_vendor_says() -> None:
     clock = Passing()
     hibp = subscription(clock)
