@@ -4,6 +4,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Any, Final, LiteralString
 
 import asyncpg
@@ -31,8 +32,14 @@ ROWS: Final = 2000
 BULK_ROWS: Final = 200
 BULK_BYTES: Final = 4_194_304
 
-_partition_of: Final = DefaultPartitioner()
-"""As every Kafka client does it: murmur2 of the key."""
+_partitioner: Final = DefaultPartitioner()
+
+
+@lru_cache(maxsize=32_768)
+def _partition_of(key: bytes | None, count: int) -> int:
+    """Return the partition of a key as every Kafka client does it: by murmur2, slow in Python, and keys come again."""
+    everyone = range(count)
+    return int(_partitioner(key or b"", everyone, everyone))
 
 
 class Relay:
@@ -152,12 +159,12 @@ async def _handed_over(
     """
     filling: dict[tuple[str, int], tuple[BatchBuilder, list[int]]] = {}
     handed: list[tuple[asyncio.Future[Any], list[int]]] = []
-    partitions: dict[str, list[int]] = {}
+    partitions: dict[str, int] = {}
     for row in rows:
         topic, key = row["topic"], row["key"]
         if topic not in partitions:
-            partitions[topic] = sorted(await producer.partitions_for(topic))
-        place = topic, _partition_of(key, partitions[topic], partitions[topic])
+            partitions[topic] = len(await producer.partitions_for(topic))
+        place = topic, _partition_of(key, partitions[topic])
         record = {"timestamp": None, "key": key, "value": row["value"], "headers": outbox.headers_of(row["headers"])}
         builder, numbers = filling.get(place) or (producer.create_batch(), [])
         if builder.append(**record) is None:
