@@ -32,7 +32,8 @@ COUNT: Final[LiteralString] = """
     WHERE kept_at IS NULL AND broken_at IS NOT NULL AND waived_at IS NULL
     UNION ALL
     SELECT 'directory', count(*) FROM directory LEFT JOIN fresh_minutes USING (tenant_id)
-    WHERE enabled AND coalesce(fresh_at, added_at) < $1::timestamptz - make_interval(mins => coalesce(minutes, $2::integer))
+    WHERE enabled
+      AND coalesce(fresh_at, added_at) < $1::timestamptz - make_interval(mins => coalesce(minutes, $2::integer))
 """
 
 

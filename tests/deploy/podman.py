@@ -37,8 +37,7 @@ class Podman:
 
     def call(self, *words: str, seconds: float = 120, check: bool = True) -> "subprocess.CompletedProcess[str]":
         """Run one podman command to its end."""
-        self._place.mkdir(parents=True, exist_ok=True)
-        self._configuration.write_text(_CONFIGURATION)
+        self._configure()
         done = subprocess.run(
             [
                 "podman", f"--root={self._place / 'images'}", f"--runroot={self._place / 'run'}",
@@ -49,6 +48,12 @@ class Podman:
         )  # fmt: skip
         assert done.returncode == 0 or not check, f"podman {' '.join(words)}: {done.stderr}"
         return done
+
+    def _configure(self) -> None:
+        """Write what podman reads; never again while it is the same, since other calls read it meanwhile."""
+        self._place.mkdir(parents=True, exist_ok=True)
+        if not self._configuration.exists() or self._configuration.read_text() != _CONFIGURATION:
+            self._configuration.write_text(_CONFIGURATION)
 
     def has(self, image: str) -> bool:
         return self.call("image", "exists", image, check=False).returncode == 0
