@@ -163,11 +163,17 @@ async def kill_at_random(world: World, kills: int) -> int:
 
 
 async def aim(
-    world: World, program: str, points: Sequence[str], settings: Mapping[str, str] | None = None
+    world: World,
+    program: str,
+    points: Sequence[str],
+    settings: Mapping[str, str] | None = None,
+    *,
+    longest_seconds: float = LONGEST_AIM_SECONDS,
 ) -> list[Aim]:
     """Let one program die at each of these points, one start after the other; return which of them it reached.
 
-    It is killed once before, to start with the first. `settings` are added to its own until its last death.
+    It is killed once before, to start with the first. `settings` are added to its own until its last death. A point
+    that it does not come to within `longest_seconds` is given up.
     """
     supervisor = world.supervisor
     before = supervisor.deaths_of(program)
@@ -176,7 +182,7 @@ async def aim(
     await asyncio.to_thread(supervisor.kill, program)
     aims = []
     for number, point in enumerate(points, start=1):
-        is_hit = await _has_died(world, program, len(before) + 1 + number)
+        is_hit = await _has_died(world, program, len(before) + 1 + number, longest_seconds)
         world.say(f"{program}: {'died at' if is_hit else 'never came to'} {point}")
         aims.append(Aim(program, point, is_hit))
         if is_hit:
@@ -191,9 +197,9 @@ def _passage(world: World, point: str) -> int:
     return world.rng.randint(1, LATEST_PASSAGE) if point in CONSUMER + RELAY else 1
 
 
-async def _has_died(world: World, program: str, times: int) -> bool:
+async def _has_died(world: World, program: str, times: int, seconds: float) -> bool:
     """Wait until a program has died so often; return whether it has, or has not come to its point in time."""
-    deadline = time.monotonic() + LONGEST_AIM_SECONDS
+    deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         if len(world.supervisor.deaths_of(program)) >= times:
             return True

@@ -16,6 +16,9 @@ from uuid import UUID, uuid5
 from simulators.fleet import CLIENTS, NAMESPACE, Client
 from simulators.script import NOW
 
+PLANTED: Final = "canary-"
+"""How every invented secret begins: one look for it finds any of them."""
+
 UNTOUCHED: Final = 40
 """So many people of each client are in no feed: a reset of any of them would be of the wrong account."""
 
@@ -219,7 +222,7 @@ def _exposure(client: Client, login: str, fate: Fate, *, rng: random.Random, now
         client=client,
         feed=rng.choice(FEEDS),
         found=found,
-        secret=f"canary-{rng.randrange(16**12):012x}!Aa",
+        secret=f"{PLANTED}{rng.randrange(16**12):012x}!Aa",
         document=f"{rng.randrange(16**16):016x}",
         breach=f"Sample breach {rng.randrange(1, 9)}",
         exposed_at=now - EXPOSED_BEFORE + timedelta(minutes=rng.randrange(600)),

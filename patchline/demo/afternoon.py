@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -56,12 +56,19 @@ class Afternoon:
     late: str = ""
 
 
-async def play(breach: Breach, settings: Mapping[str, str], patchline: CommandLine, clock: Clock) -> Afternoon:
-    """Register, send, decide as people do, wait until every case stands still, and return what is to be seen."""
-    scene = Scene(Afternoon(breach=breach), settings, patchline, clock)
+async def play(
+    scene: "Scene", *, seconds: float = 1, meanwhile: Callable[[], Awaitable[None]] | None = None
+) -> Afternoon:
+    """Register, send, decide as people do, wait until every case stands still, and return what is to be seen.
+
+    The feeds' reports are spread over `seconds`. What goes on `meanwhile` is over before people decide.
+    """
     await asyncio.to_thread(scene.register)
     await scene.until(scene.are_read, LONGEST_SYNC_SECONDS, "the directories were not read in time")
-    await scene.send()
+    async with asyncio.TaskGroup() as tasks:
+        if meanwhile is not None:
+            tasks.create_task(_run(meanwhile))
+        tasks.create_task(scene.send(seconds))
     await scene.until(scene.is_asked, LONGEST_CASES_SECONDS, "people were not asked in time")
     await asyncio.to_thread(scene.decide)
     await scene.until(scene.stands_still, LONGEST_CASES_SECONDS, "the cases did not come to rest in time")
@@ -69,15 +76,20 @@ async def play(breach: Breach, settings: Mapping[str, str], patchline: CommandLi
     return scene.afternoon
 
 
+async def _run(what: Callable[[], Awaitable[None]]) -> None:
+    await what()
+
+
 @dataclass(slots=True)
 class Scene:
-    """One afternoon in one running stack."""
+    """One afternoon in one running stack. `more_policy` is added to what each client allows."""
 
     afternoon: Afternoon
     settings: Mapping[str, str]
     patchline: CommandLine
     clock: Clock
     secrets: dict[str, str] = field(default_factory=dict)
+    more_policy: Mapping[str, Any] = field(default_factory=dict)
     _before: tuple[Rows, float] = ([], 0.0)
 
     @property
@@ -96,7 +108,7 @@ class Scene:
                     typed(self.patchline, "client", "map", client, source.full_name, each)
             self._add_directory(client)
             policy = self.folder / f"{NAMES[client]}.yaml"
-            policy.write_text(json.dumps(policy_of(client, domain)))
+            policy.write_text(json.dumps(policy_of(client, domain) | dict(self.more_policy)))
             typed(self.patchline, "guard", "set", str(policy), "--client", client, "--reason", "agreed for the demo")
         for name in APPROVERS:
             self._enroll(name)
@@ -138,14 +150,14 @@ class Scene:
         rows: Rows = await asyncio.to_thread(typed, self.patchline, "directory", "list")
         return len(rows) == len(NAMES) and all(row["fresh_at"] for row in rows)
 
-    async def send(self) -> None:
-        """Deliver what the feeds found: the first reports, and after them the repeats of other feeds."""
+    async def send(self, seconds: float) -> None:
+        """Deliver what the feeds found: the first reports over `seconds`, and after them the repeats of other feeds."""
         async with httpx.AsyncClient(base_url=self.settings["PATCHLINE_GATEWAY_URL"], trust_env=False) as client:
             sender = Sender(client, self.secrets, self.clock)
             told = deliveries(self.afternoon.breach)
             again = next(place for place, each in enumerate(told) if "again" in each.name)
-            for wave in (told[:again], told[again:]):
-                await sender.send_all(wave, seconds=1, on_sent=self.afternoon.sent.append)
+            for wave, spread in ((told[:again], seconds), (told[again:], 1)):
+                await sender.send_all(wave, seconds=spread, on_sent=self.afternoon.sent.append)
                 await asyncio.sleep(STILL_SECONDS)
 
     async def is_asked(self) -> bool:

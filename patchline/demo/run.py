@@ -14,7 +14,7 @@ from chassis.clock import Clock, moved_clock
 from contracts import ids
 from patchline.demo import afternoon, afternoon_judgement, database, psa, real_agent
 from patchline.demo.after_hours import closed_by_hand, closures
-from patchline.demo.afternoon import Afternoon
+from patchline.demo.afternoon import Afternoon, Scene
 from patchline.demo.audited import audited
 from patchline.demo.display import Counts, Display
 from patchline.demo.evidence import evidence
@@ -224,7 +224,8 @@ async def _breach(stage: Stage, patchline: CommandLine) -> None:
     stage.display.step(
         f"An afternoon with a breach: {len(the_breach.exposures)} exposed credentials, and a forged flood"
     )
-    stage.afternoon = await afternoon.play(the_breach, stage.settings, patchline, stage.clock)
+    scene = Scene(Afternoon(breach=the_breach), stage.settings, patchline, stage.clock)
+    stage.afternoon = await afternoon.play(scene)
 
 
 async def quiet(stage: Stage) -> None:
