@@ -62,6 +62,8 @@ LIST: Final[LiteralString] = """
            s.live_rate, s.key_hosts, s.api_url, s.client_id, s.poll_seconds, s.quarantined_at, s.quarantine_reason,
            s.added_at,
            (SELECT p.last_succeeded_at FROM poll_state AS p WHERE p.source = s.source_id) AS polled_at,
+           (SELECT p.failures FROM poll_state AS p WHERE p.source = s.source_id) AS failed_polls,
+           (SELECT p.last_error FROM poll_state AS p WHERE p.source = s.source_id) AS poll_error,
            (SELECT p.lost_webhooks FROM poll_state AS p WHERE p.source = s.source_id) AS lost_webhooks
     FROM source AS s
     ORDER BY s.source_id

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from services.gateway.door.verification import NOBODY, ClientState, StandardWebhooks, StaticHeader
-from tests.gateway.typed import believed, client, rows, source
+from tests.gateway.typed import believed, client, queried, rows, source
 from tests.parts import Database
 
 pytestmark = pytest.mark.usefixtures("command_line")
@@ -68,6 +68,22 @@ def test_a_feed_without_a_webhook_has_no_address_and_no_secret_of_ours(
     [shown] = [each for each in rows(source("list", "--json")) if each["source"] == "exposure/hibp/main"]
     assert (shown["scheme"], shown["poll_seconds"]) == ("polled", 900)
     assert "0123456789abcdef" not in str(shown)
+
+
+def test_what_of_a_feed_could_not_be_read_is_shown(database: Database, tmp_path: Path) -> None:
+    (tmp_path / "hibp.key").write_text("0123456789abcdef0123456789abcdef")
+    where = ("--api-url", "https://haveibeenpwned.com", "--client-secret-file", str(tmp_path / "hibp.key"))
+    rows(source("add", "hibp", "refused", *where, "--json"))
+    queried(
+        database.writer("gateway"),
+        "INSERT INTO poll_state (source, next_at, failures, last_error) VALUES ($1, now(), 4, $2)",
+        "exposure/hibp/refused",
+        "acme.example: not verified",
+    )
+
+    [shown] = [each for each in rows(source("list", "--json")) if each["source"] == "exposure/hibp/refused"]
+
+    assert (shown["failed_polls"], shown["poll_error"]) == (4, "acme.example: not verified")
 
 
 def test_a_domain_is_mapped_as_any_organisation_is() -> None:
