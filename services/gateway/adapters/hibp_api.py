@@ -122,6 +122,7 @@ class HibpApi:
         rpm = plan.get("Rpm")
         if isinstance(rpm, int | float) and not isinstance(rpm, bool) and 1 <= rpm <= 100_000:
             self._a_minute = float(rpm)
+            self._next_at = min(self._next_at, self._uptime() + 60 / self._a_minute)
         return plan.get("IncludesStealerLogs") is True
 
     async def _domains(self) -> list[str]:

@@ -91,6 +91,7 @@ async def feeds(database: Database, kafka: str, tmp_path: Path) -> AsyncIterator
     sealing_key = read_sealing_key(Path(keys["PATCHLINE_SEALING_KEY_FILE"]))
     connection = await asyncpg.connect(database.admin)
     await connection.execute("SET search_path = gateway")
+    await connection.execute("TRUNCATE client, source, watermark, outbox, data_key, poll_state, poll_snapshot CASCADE")
     await connection.execute("INSERT INTO client VALUES ($1, 'Acme', 'UTC', NULL, NULL, now(), now())", ACME)
     for vendor, scheme, at, client_id, secret, every, organisation in (
         ("hibp", "polled", port, "hibp", hibp.API_KEY, 1, "acme.example"),
@@ -119,22 +120,23 @@ async def feeds(database: Database, kafka: str, tmp_path: Path) -> AsyncIterator
         yield Feeds(pwned, graph, name, door, environment)
 
 
+async def started(feeds: Feeds, process: str, **settings: str) -> asyncio.subprocess.Process:
+    command = (sys.executable, "-m", "services.gateway", process)
+    environment = {**feeds.environment, **settings}
+    return await asyncio.create_subprocess_exec(*command, env=environment, stdout=asyncio.subprocess.DEVNULL)
+
+
 @asynccontextmanager
-async def running(feeds: Feeds) -> AsyncIterator[None]:
-    """Run the three processes of the gateway, and see them end well."""
-    processes = [
-        await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "services.gateway", each, env=feeds.environment, stdout=asyncio.subprocess.DEVNULL
-        )
-        for each in ("poll", "translate", "accept")
-    ]
+async def running(feeds: Feeds, *names: str) -> AsyncIterator[None]:
+    """Run processes of the gateway, and see them end well."""
+    processes = [await started(feeds, each) for each in names]
     try:
         yield
     finally:
         for each in processes:
             each.send_signal(signal.SIGTERM)
         codes = [await asyncio.wait_for(each.wait(), 30) for each in processes]
-    assert codes == [0, 0, 0]
+    assert set(codes) == {0}
 
 
 async def begin_at_the_end(kafka: str, dsn: str) -> None:
@@ -149,6 +151,18 @@ async def begin_at_the_end(kafka: str, dsn: str) -> None:
         await connection.execute(STANDS, "gateway-exposures", EXPOSURES_RAW.name, each.partition, end)
     await connection.close()
     await consumer.stop()
+
+
+async def sources_told(consumer: AIOKafkaConsumer) -> AsyncIterator[str]:
+    """Yield the source of every raw delivery, to the present end."""
+    partitions = [
+        TopicPartition(EXPOSURES_RAW.name, each) for each in consumer.partitions_for_topic(EXPOSURES_RAW.name)
+    ]
+    for each, end in (await consumer.end_offsets(partitions)).items():
+        while await consumer.position(each) < end:
+            for record in (await consumer.getmany(each, timeout_ms=500)).get(each, []):
+                assert CANARY.encode() not in record.value
+                yield dict(record.headers)["source"].decode()
 
 
 async def heard(consumer: AIOKafkaConsumer, source: str) -> ExposureFound:
@@ -186,7 +200,7 @@ async def test_what_feeds_know_is_heard_and_a_notification_leads_to_what_it_name
     await polled.start()
     await asked.start()
     try:
-        async with running(feeds):
+        async with running(feeds, "poll", "translate", "accept"):
             known = [await heard(polled, feeds.source("hibp")), await heard(asked, feeds.source("graph"))]
             status = await notified(feeds)
             named = await heard(asked, feeds.source("graph"))
@@ -198,3 +212,29 @@ async def test_what_feeds_know_is_heard_and_a_notification_leads_to_what_it_name
     assert status == 202
     assert (named.login, named.method) == ("joe@acme.example", Method.POLL)
     assert sum("/riskDetections" in call.path for call in feeds.graph.calls) == 1  # the hint listed nothing again
+
+
+@pytest.mark.parametrize("point", ["poll after reading", "poll after the commit"])
+async def test_a_poller_that_is_killed_leaves_each_feed_told_once(
+    feeds: Feeds, kafka: str, database: Database, point: str
+) -> None:
+    consumer = AIOKafkaConsumer(EXPOSURES_RAW.name, bootstrap_servers=kafka, auto_offset_reset="earliest")
+    await consumer.start()
+    connection = await asyncpg.connect(database.admin)
+
+    died = await started(feeds, "poll", PATCHLINE_DIE_AT=point, PATCHLINE_POLL_LEASE_SECONDS="3")
+    assert await asyncio.wait_for(died.wait(), 60) == -signal.SIGKILL
+    async with running(feeds, "poll"), asyncio.timeout(60):
+        while await connection.fetchval(BOTH_POLLED, feeds.source("hibp"), feeds.source("graph")) < 2:
+            await asyncio.sleep(0.2)
+    await connection.close()
+    sources = [source async for source in sources_told(consumer)]
+    await consumer.stop()
+
+    assert [sources.count(feeds.source(vendor)) for vendor in ("hibp", "graph")] == [1, 1]
+
+
+BOTH_POLLED = """
+    SELECT count(*) FROM gateway.poll_state WHERE source IN ($1, $2) AND last_succeeded_at IS NOT NULL
+      AND NOT EXISTS (SELECT FROM gateway.outbox)
+"""
