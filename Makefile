@@ -12,8 +12,9 @@ export UV_PROJECT_ENVIRONMENT := $(VENV)
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
 
+# Most of its time a test waits for real parts: two processes, each with parts of its own, share the folders.
 test: install ## all tests, against the real parts
-	$(BIN)/python -m pytest
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: install ## everything that a tool can check, without the slow tests
 	$(BIN)/ruff check .

@@ -21,6 +21,17 @@ settings.register_profile("patchline", deadline=None, derandomize=bool(os.enviro
 settings.load_profile("patchline")
 
 
+SHARED: dict[str, str] = {"local": "ticketing"}
+"""Folders whose tests start the same counterpart system, of which a machine runs one at a time."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep a folder's tests in one process, where several share the work: the folder's parts are started once."""
+    for item in items:
+        folder = item.path.relative_to(Path(__file__).parent).parts[0]
+        item.add_marker(pytest.mark.xdist_group(SHARED.get(folder, folder)))
+
+
 def _say(line: str) -> None:
     sys.stderr.write(f"[parts] {line}\n")
 
