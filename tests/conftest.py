@@ -25,6 +25,7 @@ SHARED: dict[str, str] = {"local": "ticketing"}
 """Folders whose tests start the same counterpart system, of which a machine runs one at a time."""
 
 
+@pytest.hookimpl(tryfirst=True)  # before the work is shared out
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep a folder's tests in one process, where several share the work: the folder's parts are started once."""
     for item in items:
