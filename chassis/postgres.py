@@ -56,8 +56,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 async def meanwhile(statement: Coroutine[Any, Any, T], compute: Callable[[], U]) -> tuple[T, U]:
     """Run one statement and, while the server works at it, `compute`; return what both return.
 
-    For batches, where both take long. The connection is free again when this ends, whichever of them fails, and the
-    error comes as it is: a group of errors, as of a `TaskGroup`, would hide of which kind it is.
+    For batches, where both take long. The connection is free again when this ends, whichever of them fails.
     """
     running = asyncio.ensure_future(statement)
     try:
