@@ -8,7 +8,7 @@ from typing import Final, LiteralString
 
 from pydantic_core import to_json
 
-from chassis.postgres import Connection, meanwhile
+from chassis.postgres import Connection
 from contracts.envelope import Envelope, Message, encode
 from contracts.topics import Topic
 
@@ -55,16 +55,16 @@ async def enqueue_sequenced(tx: Connection, topic: Topic, keyed: Sequence[tuple[
     The keys' rows stay locked until the transaction ends, so numbers are published in the order of the states.
     """
     names = [f"{topic.name}/{key}" for key, _ in keyed]
-    if not names:
-        return 0
     left = Counter(names)
     aggregates = sorted(left)
-    drawing = tx.fetch(DRAW, aggregates, [left[each] for each in aggregates])
-    rows, messages = await meanwhile(drawing, lambda: [encode(envelope, key) for key, envelope in keyed])
+    rows = await tx.fetch(DRAW, aggregates, [left[each] for each in aggregates]) if names else []
     last = {aggregate: sequence for aggregate, sequence in rows}  # noqa: C416 - a Record is no tuple to mypy
-    for name, message in zip(names, messages, strict=True):
+    messages: list[Message] = []
+    for name, (key, envelope) in zip(names, keyed, strict=True):
         left[name] -= 1
+        message = encode(envelope, key)
         message.headers.append(("ce_sequence", str(last[name] - left[name]).encode()))
+        messages.append(message)
     return await enqueue_messages(tx, topic.name, messages)
 
 

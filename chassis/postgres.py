@@ -1,10 +1,9 @@
 """PostgreSQL: one pool per process, explicit transactions, tenants set inside them."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator, Callable, Collection, Coroutine
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, LiteralString, TypeVar
+from typing import TYPE_CHECKING, Final, LiteralString
 from uuid import UUID
 
 import asyncpg
@@ -17,9 +16,6 @@ if TYPE_CHECKING:
 else:
     Connection = asyncpg.Connection
     Pool = asyncpg.Pool
-
-T = TypeVar("T")
-U = TypeVar("U")
 
 COMMAND_TIMEOUT_SECONDS: Final = 30
 
@@ -51,21 +47,6 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """Yield a connection inside one transaction: all of it happens, or nothing."""
     async with pool.acquire() as connection, connection.transaction():
         yield connection
-
-
-async def meanwhile(statement: Coroutine[Any, Any, T], compute: Callable[[], U]) -> tuple[T, U]:
-    """Run one statement and, while the server works at it, `compute`; return what both return.
-
-    For batches, where both take long. The connection is free again when this ends, whichever of them fails.
-    """
-    running = asyncio.ensure_future(statement)
-    try:
-        await asyncio.sleep(0)  # it begins
-        await asyncio.sleep(0)  # what it wrote has left
-        computed = compute()
-    finally:
-        returned = await running
-    return returned, computed
 
 
 SET_TENANTS: Final[LiteralString] = "SELECT set_config('patchline.tenants', $1, true)"

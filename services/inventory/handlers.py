@@ -1,20 +1,19 @@
 """What inventory does with a batch: load the assets, fold the facts in, save, remember, announce."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from uuid import UUID
 
 from chassis import outbox
 from chassis.batch import Batch, Fate, Received
-from chassis.postgres import Connection, meanwhile
+from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
 from services.inventory import applications, merging, rules, store, store_merges
 from services.inventory.merging import Held
-from services.inventory.rules import Kept, Step
+from services.inventory.rules import Step
 from services.inventory.rules_facts import ABOUT_DEVICE, Fact, Unusable, by_asset, fact
-from services.inventory.rules_merges import Memberships
 from services.inventory.rules_news import news
 
 
@@ -35,13 +34,13 @@ class DeviceEvents:
         facts = by_asset(each for _, each in told)
         held = await merging.held(tx, facts.keys())
         kept = held.kept
+        steps = [rules.step(each, kept.get(each), theirs, quiet=self._quiet) for each, theirs in facts.items()]
+        await store.save(tx, steps)
+        await applications.keep(tx, steps, facts)
         about_devices = [(item, each) for item, each in told if type(each.event.data) in ABOUT_DEVICE]
         lines = [(each, (item.record.value or b"").decode()) for item, each in about_devices]
-        appending = store.append_history(tx, lines, batch.recorded_at)
-        new, steps = await meanwhile(appending, lambda: _steps(facts, kept, quiet=self._quiet))
-        _, alone = await meanwhile(store.save(tx, steps), lambda: _of_those_alone(steps, held.memberships))
-        await applications.keep(tx, steps, facts)
-        events = alone + await _of_those_merged(tx, steps, held)
+        new = await store.append_history(tx, lines, batch.recorded_at)
+        events = await _news(tx, steps, held)
         await outbox.enqueue_sequenced(tx, topics.ASSETS, [(event.subject, event) for event in events])
         late = {
             id(each) for asset, theirs in facts.items() for each in theirs if rules.is_superseded(each, kept.get(asset))
@@ -49,23 +48,15 @@ class DeviceEvents:
         _count(batch, [item for item, each in told if id(each) in late], [item for item, _ in about_devices], new)
 
 
-def _steps(facts: Mapping[UUID, Sequence[Fact]], kept: Mapping[UUID, Kept], *, quiet: timedelta) -> list[Step]:
-    return [rules.step(each, kept.get(each), theirs, quiet=quiet) for each, theirs in facts.items()]
-
-
-def _of_those_alone(steps: Sequence[Step], memberships: Memberships) -> list[Envelope]:
-    """Return what is told of the assets that were never merged."""
-    return [news(step.after, step.why) for step in steps if step.why and step.after.asset_id not in memberships]
-
-
-async def _of_those_merged(tx: Connection, steps: Sequence[Step], held: Held) -> list[Envelope]:
-    """Return what is told of the others, once they are saved: those that are one machine are told of as one."""
+async def _news(tx: Connection, steps: Sequence[Step], held: Held) -> list[Envelope]:
+    """Return what is told of the assets, once they are saved; those that are one machine are told of as one."""
     memberships = held.memberships
     if not memberships:
-        return []
+        return [news(step.after, step.why) for step in steps if step.why]
     if await merging.part_those_that_changed_hands(tx, steps, memberships):
         memberships = await store_merges.memberships(tx, memberships)
-    return merging.records(steps, held.kept, memberships)
+    alone = [news(step.after, step.why) for step in steps if step.why and step.after.asset_id not in memberships]
+    return alone + merging.records(steps, held.kept, memberships)
 
 
 def _count(
