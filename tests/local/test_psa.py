@@ -16,7 +16,7 @@ def test_the_kind_and_its_port_decide_what_is_started(tmp_path: Path, kind: Psa)
     parts = LocalParts(PartSettings.from_environment(environ, kind=kind))
 
     assert parts.desk is not None
-    assert parts.parts == [parts.desk]
+    assert parts.parts == [parts.desk, parts.mail]
     assert parts.desk.url.rstrip("/").endswith(":4321")
     assert (parts.roundup is parts.desk) == (kind is Psa.ROUNDUP)
 

@@ -4,6 +4,7 @@ import asyncio
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 from collections.abc import Iterator
 from email import message_from_bytes, policy
@@ -70,11 +71,12 @@ def exim() -> Iterator[tuple[int, Path]]:
         configuration = home / "exim.conf"
         configuration.write_text(CONFIGURATION.format(home=home, account=ACCOUNT))
         port = ports.claimed(0, setting="exim")
-        server = subprocess.Popen([EXIM, "-C", configuration, "-bdf", "-q1h", "-oX", f"127.0.0.1.{port}"])
+        words = [EXIM, "-C", configuration, "-bdf", "-q1h", "-oX", f"127.0.0.1.{port}"]
+        server = subprocess.Popen(words, start_new_session=True)
         try:
             yield port, home / "inbox" / "new"
         finally:
-            server.terminate()
+            os.killpg(server.pid, signal.SIGKILL)  # who delivers for it would still write into the folder
             server.wait(10)
 
 
