@@ -14,7 +14,7 @@ demo: install ## run the main job on a realistic day and show what happened
 
 # Most of its time a test waits for real parts: two processes, each with parts of its own, share the folders.
 test: install ## all tests, against the real parts
-	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadgroup
+	PYTHONHASHSEED=0 $(BIN)/python -m pytest -n 2 --dist loadscope
 
 check: install ## everything that a tool can check, without the slow tests
 	$(BIN)/ruff check .

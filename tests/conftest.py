@@ -9,6 +9,8 @@ from uuid import uuid4
 import asyncpg
 import pytest
 from hypothesis import settings
+from xdist.remote import Producer
+from xdist.scheduler import LoadScopeScheduling
 
 from chassis.migrate import migrate, set_passwords
 from patchline.local import place, samba, slapd
@@ -25,12 +27,17 @@ SHARED: dict[str, str] = {"local": "ticketing"}
 """Folders whose tests start the same counterpart system, of which a machine runs one at a time."""
 
 
-@pytest.hookimpl(tryfirst=True)  # before the work is shared out
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep a folder's tests in one process, where several share the work: the folder's parts are started once."""
-    for item in items:
-        folder = item.path.relative_to(Path(__file__).parent).parts[0]
-        item.add_marker(pytest.mark.xdist_group(SHARED.get(folder, folder)))
+class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
+    """Keeps a folder's tests in one process, where several share the work: the folder's parts are started once."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        folder = nodeid.split("/")[1]
+        return SHARED.get(folder, folder)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
+    return ByFolder(config, log)
 
 
 def _say(line: str) -> None:
