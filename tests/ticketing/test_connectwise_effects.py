@@ -309,7 +309,6 @@ class TestClient:
 
         assert sorted(row["company"]["identifier"] for row in room.psa.ledger()) == ["ACME", "BIRCH-0042"]
 
-
     async def test_what_is_about_all_clients_waits_for_our_own_company_and_says_which_setting_names_it(
         self, room: PsaRoom
     ) -> None:
