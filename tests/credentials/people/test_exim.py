@@ -71,7 +71,7 @@ def exim() -> Iterator[tuple[int, Path]]:
         configuration = home / "exim.conf"
         configuration.write_text(CONFIGURATION.format(home=home, account=ACCOUNT))
         port = ports.claimed(0, setting="exim")
-        words = [EXIM, "-C", configuration, "-bdf", "-q1h", "-oX", f"127.0.0.1.{port}"]
+        words = [EXIM, "-C", str(configuration), "-bdf", "-q1h", "-oX", f"127.0.0.1.{port}"]
         server = subprocess.Popen(words, start_new_session=True)
         try:
             yield port, home / "inbox" / "new"
