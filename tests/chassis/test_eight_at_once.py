@@ -161,7 +161,7 @@ async def test_eight_consumers_of_two_groups_over_the_same_devices_end_in_the_fo
 
     running = [asyncio.create_task(each.run(stopping)) for each in consumers]
     sent = await spread(kafka, said, chance)
-    await until(lambda: handled(platforms[0], sent), 60)
+    await until(lambda: handled(platforms[0], sent), 150)
     stopping.set()
     await asyncio.gather(*running)
 
