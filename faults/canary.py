@@ -47,12 +47,13 @@ class Traces:
 
 @dataclass(slots=True)
 class Search:
-    """What is looked for. `found` counts hits by place; `control` those of the word that must be there."""
+    """What is looked for, and how often by place: hits, hits of the word that must be there, pieces looked into."""
 
     secrets: Sequence[str]
     word: str
     found: Counter[str] = field(default_factory=Counter)
     control: Counter[str] = field(default_factory=Counter)
+    looked: Counter[str] = field(default_factory=Counter)
     _forms: tuple[bytes, ...] = ()
     _word_forms: tuple[bytes, ...] = ()
 
@@ -68,6 +69,7 @@ class Search:
 
     def look(self, place: str, content: bytes) -> None:
         """Count the secrets in one piece of what stands at `place`."""
+        self.looked[place] += bool(content)
         self.found[place] += sum(form in content for form in self._forms)
         self.control[place] += any(form in content for form in self._word_forms)
 

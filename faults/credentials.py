@@ -93,7 +93,8 @@ class Proof:
     @property
     def blind(self) -> list[str]:
         """Return where the search did not even find the word that is there: nothing follows from silence."""
-        return [place for place in PLACES if not self.search.control[place]]
+        unseen = [place for place in PLACES if not self.search.control[place]]
+        return unseen + [place for place in WITHOUT_LOGINS if not self.search.looked[place]]
 
     @property
     def is_good(self) -> bool:
@@ -107,7 +108,10 @@ class Proof:
 
 
 PLACES: Final = ("topics", "sealed bodies, opened", "tables", "stored bytes", "tickets", "mails")
-"""Where a login that was exposed must be found, if the search can find anything. Logs and traces name no login."""
+"""Where a login that was exposed must be found, if the search can find anything."""
+
+WITHOUT_LOGINS: Final = ("logs", "traces")
+"""Nobody is named there: that there was something to look into is all that can be asked."""
 
 
 async def proven(home: Path, shown: Display, seed: int) -> Proof:
@@ -168,7 +172,6 @@ async def _searched(world: World, after: Afternoon, issues: Sequence[Issue], tra
     canary.in_texts(search, {"tickets": tickets, "mails": mails})
     for body in traces.bodies:
         search.look("traces", body)
-    search.control["traces"] += len(traces.bodies)
     return search
 
 
@@ -221,7 +224,7 @@ def written(proof: Proof, seconds: float) -> dict[str, Any]:
         "seconds": round(seconds, 1),
         "points_missed": list(proof.missed),
         "audit_chains": dict(proof.chains),
-        "searched": dict(proof.search.control),
+        "searched": dict(proof.search.looked),
         "canary_found_in": {place: count for place, count in proof.search.found.items() if count},
         "not_seen": proof.blind,
     }

@@ -6,6 +6,7 @@ Whose password is known is proven by signing in, as everywhere: passwords are ke
 import copy
 import hashlib
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -101,7 +102,7 @@ def person(login: str, *, password: str = "", identity: str | None = None, at: d
     )
 
 
-class Provider:
+class Provider(ABC):
     """What all simulated providers share: people, troubles, replicas that lag, and what was done."""
 
     def __init__(self, people: Sequence[Person], *, clock: Clock = now) -> None:
@@ -137,13 +138,13 @@ class Provider:
             case None:
                 return self.respond(call)
 
+    @abstractmethod
     def respond(self, call: Call) -> Answer:
         """Answer as the vendor does."""
-        raise NotImplementedError
 
+    @abstractmethod
     def refusal(self, trouble: Trouble, call: Call) -> Answer:
         """Say no as the vendor does."""
-        raise NotImplementedError
 
     def fail(self, trouble: Trouble, *, method: str = "", path: str = "", times: int = 1) -> None:
         """Make the next calls fail that have that method, and that word in their path."""

@@ -8,7 +8,7 @@ import pytest
 
 from faults import canary
 from faults.canary import CHUNK_BYTES, Search, forms
-from faults.credentials import PLACES, POINTS, Proof, written
+from faults.credentials import PLACES, POINTS, WITHOUT_LOGINS, Proof, written
 from faults.points import STEPS
 from patchline.demo.afternoon import Afternoon
 from patchline.demo.check import Check
@@ -66,6 +66,7 @@ async def test_files_are_looked_into_across_their_pieces_but_not_those_that_hold
 def proof(**control: int) -> Proof:
     looked = search()
     looked.control.update(dict.fromkeys(PLACES, 1) | control)
+    looked.looked.update(dict.fromkeys(WITHOUT_LOGINS, 1) | control)
     untouched = Check(name="accounts that no machine may touch, or nobody named", expected=0, found=0)
     return Proof(
         after=Afternoon(breach=BREACH),
@@ -81,6 +82,11 @@ def test_a_search_that_saw_nothing_proves_nothing() -> None:
     assert proof().is_good
     assert not proof(topics=0).is_good
     assert written(proof(topics=0), 1)["not_seen"] == ["topics"]
+
+
+@pytest.mark.parametrize("place", WITHOUT_LOGINS)
+def test_where_nobody_is_named_there_must_be_something_to_look_into(place: str) -> None:
+    assert written(proof(**{place: 0}), 1)["not_seen"] == [place]
 
 
 @pytest.mark.parametrize("place", ["topics", "traces", "mails"])
