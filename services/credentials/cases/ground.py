@@ -1,7 +1,7 @@
 """What the table needs to know, read at once: who has which login, what the client allows, how its breakers stand."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from uuid import UUID
 
@@ -28,6 +28,15 @@ class Ground:
     domains: Mapping[UUID, frozenset[str]]
     powerful: Mapping[UUID, Sequence[Identity]]
     away: Mapping[UUID, Collection[Key]]
+
+    def with_read(self, read: Collection[Identity]) -> "Ground":
+        """Return the same with what was `read` just now in place of what is kept of those accounts.
+
+        A sync that ends meanwhile may have kept less of them: what a list of accounts does not tell, one account does.
+        """
+        fresh = {_key(each): each for each in read}
+        people = {wanted: [fresh.get(_key(each), each) for each in found] for wanted, found in self.people.items()}
+        return replace(self, people=people)
 
     def whose(self, tenant: UUID, login: str, user: str | None = None) -> Whose:
         """Return who has a login, or the immutable id that the feed knows; each account as today's policy sees it.

@@ -54,14 +54,14 @@ class Leave:
         async with transaction(self._pool) as tx:
             await store_guard.lock(tx, [turn.tenant])
             case = await _still_approved(tx, await _locked(tx, turn), now)
-            powerful = [identity, *others] if identity.privileged else []
-            situation = await _situation(tx, case, now, powerful)
+            read = [identity, *others]
+            situation = await _situation(tx, case, now, read)
             permit = await self._permit(tx, turn, case, situation, now=now)
             if permit is not None:
                 await store_steps.begin_act(tx, turn, now)
                 await store_cases.save(tx, [_with_before(case, turn, identity)])
             else:
-                situation = await _situation(tx, case, now, powerful)  # the breaker may have tripped
+                situation = await _situation(tx, case, now, read)  # the breaker may have tripped
                 await telling.tell(tx, await _otherwise(tx, turn, case, situation, now=now))
         self._relay.wake()
         return permit
@@ -174,11 +174,11 @@ async def _still_approved(tx: Connection, case: Case, now: datetime) -> Case:
     return replace(case, approved=standing is not None and standing.state is RequestState.GRANTED)
 
 
-async def _situation(tx: Connection, case: Case, now: datetime, powerful: Collection[Identity]) -> Situation:
-    """Return what the table looks at; `powerful` were read just now, and of their directory are believed alone."""
+async def _situation(tx: Connection, case: Case, now: datetime, just_read: Collection[Identity]) -> Situation:
+    """Return what the table looks at; what was just read is believed, and of who has power in a directory alone."""
     wanted = {(case.tenant, name) for name in (case.login, case.object_id) if name}
-    known = await ground.load(tx, wanted, now=now)
-    if powerful:
+    known = (await ground.load(tx, wanted, now=now)).with_read(just_read)
+    if powerful := [each for each in just_read if each.privileged]:
         read = {each.directory for each in powerful}
         elsewhere = [each for each in known.powerful[case.tenant] if each.directory not in read]
         known = replace(known, powerful={case.tenant: [*powerful, *elsewhere]})

@@ -1,11 +1,14 @@
 """From an exposure to the end of its case: what is done, what is told, and what a machine leaves alone."""
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from chassis.postgres import Connection
 from contracts.events.credential import (
+    AccountKind,
     CaseClosed,
     CaseDecided,
     CaseOpened,
@@ -14,7 +17,8 @@ from contracts.events.credential import (
     Decision,
 )
 from contracts.events.exposure import ExposureOrigin, SecretForm
-from services.credentials.records import Authority, Mark
+from services.credentials.directory import store_identity
+from services.credentials.records import Authority, Identity, Mark
 from tests.builders import NOON
 from tests.credentials.directories import KeptDirectory
 from tests.credentials.room import Room, exposed, person
@@ -91,6 +95,32 @@ async def test_who_becomes_protected_after_the_case_was_opened_is_left_alone(
     [decided] = await room.told(CaseDecided)
     assert (decided.before, decided.decision) == (Decision.RESET, Decision.REFUSE)
     assert (await room.steps())["verified"] == "pending"
+
+
+@pytest.mark.parametrize(
+    ("changes", "decision"),
+    [
+        pytest.param({"recovery": False}, Decision.ASK, id="no way back in"),
+        pytest.param({"marks": frozenset({Mark.SYNC})}, Decision.REFUSE, id="the synchronisation's own"),
+    ],
+)
+async def test_what_was_read_of_the_account_itself_counts_though_a_sync_keeps_less_meanwhile(
+    room: Room, changes: dict[str, Any], decision: Decision, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def overtaken(tx: Connection, identity: Identity) -> None:
+        """Keep what a list of accounts shows, which does not tell all, and is as new."""
+        listed = replace(identity, account=person("ann"), kind=AccountKind.PERSON, privileged=False)
+        await save_fresh(tx, listed)
+
+    save_fresh = store_identity.save_fresh
+    await room.hear(exposed())
+    room.directory.accounts_by_id["ann"] = person("ann", **changes)
+    monkeypatch.setattr(store_identity, "save_fresh", overtaken)
+
+    await room.finish()
+
+    assert room.directory.invalidated == []
+    assert (await room.told(CaseDecided))[0].decision == decision
 
 
 async def test_our_own_connector_is_never_reset(room: Room) -> None:
