@@ -10,7 +10,8 @@ from itertools import islice
 
 import asyncpg
 import pytest
-from aiokafka import AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from chassis.clock import moved_clock
 from chassis.consumer import BatchConsumer
@@ -158,10 +159,13 @@ async def test_eight_consumers_of_two_groups_over_the_same_devices_end_in_the_fo
         for on, (group, topic) in zip(platforms, lanes * (CONSUMERS // 2), strict=True)
     ]
     stopping = asyncio.Event()
+    for _, topic in lanes:
+        await emptied(kafka, topic)
 
     running = [asyncio.create_task(each.run(stopping)) for each in consumers]
-    sent = await spread(kafka, said, chance)
-    await until(lambda: handled(platforms[0], sent), 150)
+    await spread(kafka, said, chance)
+    sent = await ends(kafka, [topic for _, topic in lanes])
+    await until(lambda: handled(platforms[0], sent), 60)
     stopping.set()
     await asyncio.gather(*running)
 
@@ -176,11 +180,30 @@ async def test_eight_consumers_of_two_groups_over_the_same_devices_end_in_the_fo
     assert await deadlocks(database) == 0
 
 
-async def spread(kafka: str, said: Sequence[Envelope], chance: random.Random) -> int:
-    """Send every word to a random partition of either lane, some to both, and return how many records that are."""
+async def emptied(kafka: str, topic: topics.Topic) -> None:
+    """Let nothing be left in a topic of what other tests sent: they share the broker."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
+    await admin.start()
+    await admin.delete_records({each: RecordsToDelete(before_offset=-1) for each in partitions_of(topic)})
+    await admin.close()
+
+
+async def ends(kafka: str, among: Sequence[topics.Topic]) -> dict[tuple[str, int], int]:
+    """Return where each partition that has a record ends."""
+    async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
+        partitions = [each for topic in among for each in partitions_of(topic)]
+        begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
+    return {(each.topic, each.partition): end[each] for each in partitions if end[each] > begin[each]}
+
+
+def partitions_of(topic: topics.Topic) -> list[TopicPartition]:
+    return [TopicPartition(topic.name, number) for number in range(topic.partitions)]
+
+
+async def spread(kafka: str, said: Sequence[Envelope], chance: random.Random) -> None:
+    """Send every word to a random partition of either lane, some to both."""
     producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all")
     await producer.start()
-    count = 0
     for each in said:
         for topic in chance.choice([[topics.RMM_EVENTS], [topics.RMM_EVENTS_BULK], [topics.RMM_EVENTS] * 2]):
             message = encode(each)
@@ -188,14 +211,15 @@ async def spread(kafka: str, said: Sequence[Envelope], chance: random.Random) ->
             await producer.send(
                 topic.name, message.value, key=message.key, headers=message.headers, partition=partition
             )
-            count += 1
     await producer.flush()
     await producer.stop()
-    return count
 
 
-async def handled(on: Platform, count: int) -> bool:
-    return bool(await on.pool.fetchval("SELECT sum(next_offset) FROM watermark") == count)
+async def handled(on: Platform, sent: dict[tuple[str, int], int]) -> bool:
+    """Return whether the watermarks stand where the records end."""
+    rows = await on.pool.fetch("SELECT topic, partition, next_offset FROM watermark")
+    at = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    return all(at.get(each) == end for each, end in sent.items())
 
 
 async def deadlocks(database: Database) -> int:
