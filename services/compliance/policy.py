@@ -1,11 +1,16 @@
-"""The policy: how long a device of each tier may lack a patch of each severity, and when a scan is too old. Pure."""
+"""The policy as decisions see it: which clocks run for what, what proves, who is looked for. Pure.
+
+The file that a service manager writes is read in `policies/`; presets are data there too. Both end as a `Policy`.
+"""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
 from typing import Final
+from uuid import UUID
 
-from contracts.events.event import Severity, Tier
+from contracts.events.event import OsFamily, Severity, Tier
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,39 +27,258 @@ class Days:
     days: int
 
 
-Window = Hours | Days
+@dataclass(frozen=True, slots=True)
+class Months:
+    """Calendar months in the client's zone: the same day of the month, or its last where that month is shorter."""
+
+    months: int
+
+
+Term = Hours | Days | Months
+
+
+class Starts(StrEnum):
+    """What a clock counts from. Source: the regimes' own words (see `policies/presets`)."""
+
+    RELEASE = "release"
+    DETECTION = "detection"
+    KEV_ADDED = "kev_added"
+    APPROVAL = "approval"
+    LATER_OF_RELEASE_AND_FIRST_SEEN = "later_of_release_and_first_seen"
+    LATER_OF_RELEASE_AND_DETECTION = "later_of_release_and_detection"
+
+
+class Category(StrEnum):
+    """What a requirement is a fix of."""
+
+    SYSTEM = "system"
+    APPLICATION = "application"
+    ONLINE_FACING = "online_facing"
+    OFFICE_BROWSER = "office_browser"
+    FIRMWARE = "firmware"
+    LIFECYCLE = "lifecycle"
+
+
+class Level(StrEnum):
+    """How much the business would miss a machine, as its tags tell."""
+
+    LOW = "low"
+    MEDIUM = "medium"
+    HIGH = "high"
+    VERY_HIGH = "very_high"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Risk:
+    """What is known of the vulnerabilities that a release fixes, the worst of each. `None`: nobody said.
+
+    `versions` names what it was read from: feed and its version (for EPSS the model too).
+    """
+
+    kev_added_at: datetime | None = None
+    ransomware: bool | None = None
+    epss: float | None = None
+    cvss: float | None = None
+    exploitation: str | None = None
+    automatable: bool | None = None
+    technical_impact_total: bool | None = None
+    cves: tuple[str, ...] = ()
+    versions: tuple[str, ...] = ()
+
+
+NO_RISK: Final = Risk()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """What a rule is chosen by: the machine's class and tags, and how bad the release is. Hashable, to keep answers.
+
+    `exposed`: reachable from the internet; `None`: no tag says so.
+    """
+
+    tier: Tier
+    severity: Severity
+    category: Category = Category.SYSTEM
+    exposed: bool | None = None
+    business: Level | None = None
+    ephi: bool | None = None
+    risk: Risk = NO_RISK
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class When:
+    """A condition on a subject: everything that is given must hold; `any_of`: at least one of these too."""
+
+    tiers: frozenset[Tier] | None = None
+    severities: frozenset[Severity] | None = None
+    categories: frozenset[Category] | None = None
+    business: frozenset[Level] | None = None
+    exposed: bool | None = None
+    ephi: bool | None = None
+    kev: bool | None = None
+    automatable: bool | None = None
+    technical_impact_total: bool | None = None
+    exploited: bool | None = None
+    cvss_at_least: float | None = None
+    epss_at_least: float | None = None
+    any_of: tuple["When", ...] = ()
+
+    def holds(self, subject: Subject) -> bool:
+        """Return whether `subject` meets it. What nobody said of the subject meets no condition on it."""
+        risk = subject.risk
+        wanted = (
+            (self.exposed, subject.exposed),
+            (self.ephi, subject.ephi),
+            (self.kev, risk.kev_added_at is not None),
+            (self.automatable, risk.automatable),
+            (self.technical_impact_total, risk.technical_impact_total),
+            (self.exploited, risk.kev_added_at is not None or risk.exploitation == "active"),
+        )
+        among = (
+            (self.tiers, subject.tier),
+            (self.severities, subject.severity),
+            (self.categories, subject.category),
+            (self.business, subject.business),
+        )
+        at_least = ((self.cvss_at_least, risk.cvss), (self.epss_at_least, risk.epss))
+        return (
+            all(want is None or want == found for want, found in wanted)
+            and all(allowed is None or found in allowed for allowed, found in among)
+            and all(least is None or (found is not None and found >= least) for least, found in at_least)
+            and (not self.any_of or any(each.holds(subject) for each in self.any_of))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """One row of a table: what it is for, and until when. `within` is `None`: at the next upgrade, so no clock.
+
+    `ends_with_day`: the deadline is the last second of its day in the client's zone. `extra` names further obligations
+    (`forensic_triage`) that must be met before the patch is.
+    """
+
+    id: str
+    when: When
+    within: Term | None
+    starts: Starts = Starts.RELEASE
+    ends_with_day: bool = False
+    extra: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regime:
+    """A table of rules; the first that holds counts. No rule holds: this regime asks for nothing."""
+
+    id: str
+    rules: tuple[Rule, ...]
+
+    def rule_for(self, subject: Subject) -> Rule | None:
+        """Return the row for `subject`."""
+        return next((rule for rule in self.rules if rule.when.holds(subject)), None)
+
+
+class ProofClass(StrEnum):
+    """What kind of evidence shows that a release is there. A deployer's own word is none of them."""
+
+    BUILD = "build"
+    BOOT = "boot"
+    SECOND_SOURCE = "second_source"
+    ATTESTED = "attested"
+
+
+ALL_PROOFS: Final = frozenset({ProofClass.BUILD, ProofClass.BOOT, ProofClass.SECOND_SOURCE, ProofClass.ATTESTED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceRule:
+    """Which evidence counts on an operating system, and how many sources must agree.
+
+    `patch_method` and `verified_by` are the client's own words for how it is patched and what is looked at.
+    """
+
+    accepts: frozenset[ProofClass] = ALL_PROOFS
+    quorum: int = 1
+    patch_method: str | None = None
+    verified_by: str | None = None
+
+
+USUAL_EVIDENCE: Final = EvidenceRule()
+RINGS: Final = ("canary", "pilot", "production")
+"""In the order in which a release goes through them. Source: playbook step 3."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TagWords:
+    """Which of inventory's tags say what, compared without case. The client's own words may be added to these."""
+
+    exposed: frozenset[str] = frozenset({"internet-facing", "exposed", "dmz"})
+    not_exposed: frozenset[str] = frozenset({"internal"})
+    isolated: frozenset[str] = frozenset({"isolated"})
+    business: Mapping[str, Level] = field(
+        default_factory=lambda: {f"impact:{level.value.replace('_', '-')}": level for level in Level}
+    )
+    rings: Mapping[str, str] = field(default_factory=lambda: {f"ring:{ring}": ring for ring in RINGS})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the rules that an obligation is judged by. A changed policy gets another id.
 
-    `out_of_scope` gives, by train, the reason why it is listed outside the population.
+    The strictest regime counts. `out_of_scope` gives, by train, the reason why it is listed outside the population.
+    `breach_tickets`: whether an overdue obligation is told as a breach; only a policy that a client agreed to says so.
+    `supported_until`: by product, until when an entitlement (extended support) moves its end of service.
     """
 
     id: str
-    windows: Mapping[tuple[Tier, Severity], Window]
+    regimes: tuple[Regime, ...]
     stale_after: timedelta
     out_of_scope: Mapping[str, str]
+    tenant_id: UUID | None = None
+    zone: str | None = None
+    breach_tickets: bool = False
+    evidence: Mapping[OsFamily, EvidenceRule] = field(default_factory=dict)
+    tags: TagWords = field(default_factory=TagWords)
+    supported_until: Mapping[str, datetime] = field(default_factory=dict)
+
+    def rules_for(self, subject: Subject) -> tuple[tuple[str, Rule], ...]:
+        """Return the row of each regime that asks for something, with the regime's id."""
+        found = ((regime.id, regime.rule_for(subject)) for regime in self.regimes)
+        return tuple((id_, rule) for id_, rule in found if rule is not None)
+
+    def evidence_on(self, os_family: OsFamily) -> EvidenceRule:
+        """Return which evidence counts there."""
+        return self.evidence.get(os_family, USUAL_EVIDENCE)
 
 
-def _row(tier: Tier, *windows: Window) -> dict[tuple[Tier, Severity], Window]:
+def _row(tier: Tier, *terms: Term) -> tuple[Rule, ...]:
     order = (Severity.CRITICAL, Severity.HIGH, Severity.MODERATE, Severity.LOW, Severity.UNKNOWN)
-    return {(tier, severity): window for severity, window in zip(order, windows, strict=True)}
+    return tuple(
+        Rule(
+            id=f"{tier}/{severity}",
+            when=When(tiers=frozenset({tier}), severities=frozenset({severity})),
+            within=term,
+        )
+        for severity, term in zip(order, terms, strict=True)
+    )
 
 
 DEFAULT_1: Final = Policy(
     id="default-1",
-    windows={
-        **_row(Tier.SERVER, Hours(24), Days(7), Days(14), Days(30), Days(14)),
-        **_row(Tier.WORKSTATION, Days(7), Days(7), Days(14), Days(30), Days(14)),
-        **_row(Tier.KIOSK, Days(7), Days(7), Days(14), Days(30), Days(14)),
-        **_row(Tier.DO_NOT_DISRUPT, Days(14), Days(30), Days(30), Days(30), Days(30)),
-    },
+    regimes=(
+        Regime(
+            id="default",
+            rules=(
+                *_row(Tier.SERVER, Hours(24), Days(7), Days(14), Days(30), Days(14)),
+                *_row(Tier.WORKSTATION, Days(7), Days(7), Days(14), Days(30), Days(14)),
+                *_row(Tier.KIOSK, Days(7), Days(7), Days(14), Days(30), Days(14)),
+                *_row(Tier.DO_NOT_DISRUPT, Days(14), Days(30), Days(30), Days(30), Days(30)),
+            ),
+        ),
+    ),
     stale_after=timedelta(days=14),
     out_of_scope={"definitions": "definition updates are renewed several times a day and are not counted"},
 )
-"""The built-in policy. Which cells a source gives and which we filled is told in docs/patch-state.md.
+"""The built-in policy, for clients who have none of their own; docs/patch-state.md tells which cells a source gives.
 
 Source: playbook step 1 (core servers, critical: 24 hours; workstations, high: 7 days; do not disrupt, routine: 30
 days) and its FAQ (workstations, critical: 7 days). A scan is stale after two weeks: weekly discovery, missed once.

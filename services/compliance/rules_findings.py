@@ -10,6 +10,7 @@ from typing import Final
 
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Release
+from services.compliance.policy import Subject
 from services.compliance.rules_case import Case
 from services.compliance.rules_deadline import deadline
 from services.compliance.rules_proof import proofs
@@ -63,8 +64,9 @@ class Question:
         return view.is_evident or self.case.reading_below(view.release) is not None
 
     def _due_of(self, view: ReleaseView) -> datetime:
-        window = self.case.policy.windows[self.case.asset.tier, view.release.severity]
-        return deadline(view.release.released_at, window, self.case.zone)
+        subject = Subject(tier=self.case.asset.tier, severity=view.release.severity)
+        terms = [rule.within for _, rule in self.case.policy.rules_for(subject) if rule.within is not None]
+        return min(deadline(view.release.released_at, term, self.case.zone) for term in terms)
 
 
 def finding(question: Question) -> Finding:

@@ -8,14 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from contracts.events.event import Severity, Tier
-from services.compliance.policy import DEFAULT_1, Days, Hours, Window
+from services.compliance.policy import DEFAULT_1, Days, Hours, Subject, Term
 from services.compliance.rules_deadline import deadline
 from services.compliance.zones import use_shipped_zones, zone_of
 
 use_shipped_zones()
 PATCH_TUESDAY = datetime(2025, 1, 14, 18, tzinfo=UTC)
 
-CASES: dict[str, tuple[datetime, Window, str, datetime]] = {
+CASES: dict[str, tuple[datetime, Term, str, datetime]] = {
     "24 hours": (PATCH_TUESDAY, Hours(24), "America/New_York", datetime(2025, 1, 15, 18, tzinfo=UTC)),
     "24 hours across the spring change are 24 hours": (
         datetime(2025, 3, 9, 0, tzinfo=UTC),
@@ -64,7 +64,7 @@ CASES: dict[str, tuple[datetime, Window, str, datetime]] = {
 
 
 @pytest.mark.parametrize(("released_at", "window", "zone", "due_at"), CASES.values(), ids=CASES.keys())
-def test_when_it_is_due(released_at: datetime, window: Window, zone: str, due_at: datetime) -> None:
+def test_when_it_is_due(released_at: datetime, window: Term, zone: str, due_at: datetime) -> None:
     assert deadline(released_at, window, ZoneInfo(zone)) == due_at
 
 
@@ -82,15 +82,20 @@ def test_a_deadline_is_never_more_than_the_clock_change_away_from_the_days(
     assert due_at.tzinfo is UTC
 
 
-def test_every_tier_and_band_has_a_window_unknown_included() -> None:
-    assert set(DEFAULT_1.windows) == {(tier, severity) for tier in Tier for severity in Severity}
+def default_of(tier: Tier, severity: Severity) -> Term | None:
+    [(_, rule)] = DEFAULT_1.rules_for(Subject(tier=tier, severity=severity))
+    return rule.within
+
+
+def test_every_tier_and_band_has_a_term_unknown_included() -> None:
+    assert all(default_of(tier, severity) is not None for tier in Tier for severity in Severity)
 
 
 def test_the_cells_that_the_playbook_gives() -> None:
-    assert DEFAULT_1.windows[Tier.SERVER, Severity.CRITICAL] == Hours(24)
-    assert DEFAULT_1.windows[Tier.WORKSTATION, Severity.CRITICAL] == Days(7)
-    assert DEFAULT_1.windows[Tier.WORKSTATION, Severity.HIGH] == Days(7)
-    assert DEFAULT_1.windows[Tier.DO_NOT_DISRUPT, Severity.MODERATE] == Days(30)
+    assert default_of(Tier.SERVER, Severity.CRITICAL) == Hours(24)
+    assert default_of(Tier.WORKSTATION, Severity.CRITICAL) == Days(7)
+    assert default_of(Tier.WORKSTATION, Severity.HIGH) == Days(7)
+    assert default_of(Tier.DO_NOT_DISRUPT, Severity.MODERATE) == Days(30)
 
 
 def test_a_client_that_nobody_told_us_of_has_utc_and_a_zone_that_is_none_is_seen() -> None:

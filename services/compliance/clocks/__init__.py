@@ -1,0 +1,1 @@
+"""Clocks: durations, calendars, maintenance windows and what a change of the tz data moves."""

@@ -1,0 +1,1 @@
+"""Priority: KEV, EPSS, CVSS and decision trees, each decision logged with what it was made from."""
