@@ -10,8 +10,9 @@ from pathlib import Path
 from rich.console import Console
 
 from bench.lanes import FULL, REDUCED, Size, lanes_stage
+from bench.measured import Place
 from bench.report import FILE, Figure, at_least, at_most, show, write
-from bench.state import Place, state_stage
+from bench.state import state_stage
 from bench.thread import thread_stage
 from chassis.migrate import migrate, set_passwords
 from patchline.local import PartUnavailable, place
