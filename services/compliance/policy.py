@@ -5,7 +5,7 @@ The file that a service manager writes is read in `policies/`; presets are data 
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import MAXYEAR, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 from uuid import UUID
@@ -107,7 +107,11 @@ class Subject:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class When:
-    """A condition on a subject: everything that is given must hold; `any_of`: at least one of these too."""
+    """A condition on a subject: everything that is given must hold; `any_of`: at least one of these too.
+
+    What nobody said of the subject meets no condition on it, unless `unknown_meets`: in a table whose strictest rows
+    come first, the worst case counts then. `newest_cve_before`: the newest CVE was named in an earlier year.
+    """
 
     tiers: frozenset[Tier] | None = None
     severities: frozenset[Severity] | None = None
@@ -121,10 +125,12 @@ class When:
     exploited: bool | None = None
     cvss_at_least: float | None = None
     epss_at_least: float | None = None
+    newest_cve_before: int | None = None
+    unknown_meets: bool = False
     any_of: tuple["When", ...] = ()
 
     def holds(self, subject: Subject) -> bool:
-        """Return whether `subject` meets it. What nobody said of the subject meets no condition on it."""
+        """Return whether `subject` meets it."""
         risk = subject.risk
         wanted = (
             (self.exposed, subject.exposed),
@@ -142,11 +148,17 @@ class When:
         )
         at_least = ((self.cvss_at_least, risk.cvss), (self.epss_at_least, risk.epss))
         return (
-            all(want is None or want == found for want, found in wanted)
+            all(want is None or want == found or (found is None and self.unknown_meets) for want, found in wanted)
             and all(allowed is None or found in allowed for allowed, found in among)
             and all(least is None or (found is not None and found >= least) for least, found in at_least)
+            and (self.newest_cve_before is None or _newest_year(risk.cves) < self.newest_cve_before)
             and (not self.any_of or any(each.holds(subject) for each in self.any_of))
         )
+
+
+def _newest_year(cves: tuple[str, ...]) -> int:
+    """Return the year of the newest of these CVEs; without any, one that is never before another."""
+    return max((int(cve.split("-")[1]) for cve in cves), default=MAXYEAR)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,7 +236,8 @@ class TagWords:
 class Policy:
     """One version of the rules that an obligation is judged by. A changed policy gets another id.
 
-    The strictest regime counts. `out_of_scope` gives, by train, the reason why it is listed outside the population.
+    The strictest regime counts. `out_of_scope` gives, by train, the reason why it is listed outside the population;
+    `products_out` and `machines_out` by product and by hostname, both folded to lower case.
     `breach_tickets`: whether an overdue obligation is told as a breach; only a policy that a client agreed to says so.
     `supported_until`: by product, until when an entitlement (extended support) moves its end of service.
     """
@@ -239,6 +252,16 @@ class Policy:
     evidence: Mapping[OsFamily, EvidenceRule] = field(default_factory=dict)
     tags: TagWords = field(default_factory=TagWords)
     supported_until: Mapping[str, datetime] = field(default_factory=dict)
+    products_out: Mapping[str, str] = field(default_factory=dict)
+    machines_out: Mapping[str, str] = field(default_factory=dict)
+
+    def reason_outside(self, *, train: str, product: str, hostname: str | None) -> str | None:
+        """Return why an obligation is listed outside the population; `None`: it is within. Names without case."""
+        return (
+            self.out_of_scope.get(train)
+            or self.products_out.get(product.casefold())
+            or (self.machines_out.get(hostname.casefold()) if hostname else None)
+        )
 
     def rules_for(self, subject: Subject) -> tuple[tuple[str, Rule], ...]:
         """Return the row of each regime that asks for something, with the regime's id."""
