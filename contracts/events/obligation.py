@@ -53,7 +53,8 @@ class ObligationStateChanged(Event):
     """An obligation (asset, requirement) moved between states. Keep the highest `sequence` of each asset.
 
     `continues_on` is the asset with which what was said of this one goes on: the two were merged, or parted again.
-    `continues_as` is the state that the obligation has there, where it was known at once.
+    `continues_as` is the state that the obligation has there, where it was known at once. `proof` is the kind of
+    evidence that verified it: `build`, `boot`, `second_source`, or a person's word (`attested`), which is no reading.
     """
 
     TYPE: ClassVar[str] = "obligation.state_changed.v1"
@@ -72,6 +73,51 @@ class ObligationStateChanged(Event):
     witnesses: tuple[Witness, ...] = ()
     continues_on: Name | None = None
     continues_as: State | None = None
+    proof: Name | None = None
+
+
+class ObligationBreached(Event):
+    """An obligation is overdue by the policy that the client agreed to, or is so no longer (`breached` is false).
+
+    Whatever its state, so long as it is in the population, not verified and not excepted. `since` is the deadline that
+    passed (a deadline never moves because of an exception), and when it ends the moment of what ended it. `rule` is
+    the row of the table by which it was due. `continues_on` is the asset with which it goes on: the two were merged, or
+    parted again; it is breached there if `continues_breached`, where that was known at once. Consumer: ticketing.
+    """
+
+    TYPE: ClassVar[str] = "obligation.breached.v1"
+    label: DeviceLabel
+    requirement: Name
+    product: Name
+    train: Name
+    release: Name | None = None
+    severity: Severity = Severity.UNKNOWN
+    breached: bool
+    since: Moment
+    due_at: Moment | None = None
+    state: State
+    why: Text
+    policy: Name
+    rule: Name | None = None
+    continues_on: Name | None = None
+    continues_breached: bool | None = None
+
+
+class ObligationAttested(Event):
+    """A person says that a machine has a release, and shows a file for it: evidence of a class of its own.
+
+    `evidence` is the SHA-256 of the file that was shown, in hexadecimal digits; the file itself stays with the client.
+    """
+
+    TYPE: ClassVar[str] = "obligation.attested.v1"
+    asset: Name
+    requirement: Name
+    release: Name
+    attested_at: Moment
+    attested_by: Name
+    reason: Text
+    evidence: Name
+    evidence_name: Name
 
 
 class ObligationFailureRepeated(Event):
@@ -125,7 +171,7 @@ class FigurePublished(Event):
     """The partition and the headline figure of one cell. Keep the highest `sequence`. Topic: `compliance.figures`.
 
     `percent` is F-STRICT: verified / population, rounded down to 0.1, 100.0 only when exactly all; `None` for an empty
-    population.
+    population. `attested` of the verified ones are so by a person's word alone, and never blended with the others.
     """
 
     TYPE: ClassVar[str] = "figure.published.v1"
@@ -141,3 +187,4 @@ class FigurePublished(Event):
     policy: Name
     catalog: Name
     tzdata: Name
+    attested: int | None = Field(default=None, ge=0)
