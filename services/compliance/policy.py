@@ -11,12 +11,9 @@ from typing import Final
 from uuid import UUID
 
 from contracts.events.event import OsFamily, Severity, Tier
-from services.compliance.subjects import NO_RISK as NO_RISK
-from services.compliance.subjects import Category as Category
-from services.compliance.subjects import Level as Level
-from services.compliance.subjects import Risk as Risk
-from services.compliance.subjects import Subject as Subject
-from services.compliance.subjects import When as When
+from services.compliance.subjects import NO_RISK, Category, Level, Risk, Subject, When
+
+__all__ = ["NO_RISK", "Category", "Level", "Risk", "Subject", "When"]
 
 
 @dataclass(frozen=True, slots=True)

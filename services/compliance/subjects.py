@@ -1,4 +1,4 @@
-"""What a rule of a policy is chosen by: the machine's class and tags, how bad a release is, conditions on both. Pure."""
+"""What a rule of a policy is chosen by: the machine's class and tags, how bad a release is, and conditions. Pure."""
 
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime
