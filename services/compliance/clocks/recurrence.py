@@ -1,0 +1,131 @@
+"""On which days a window comes: RFC 5545's RRULE, or the second Tuesday of a month and some days. Pure."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from itertools import takewhile
+from typing import Final
+
+from dateutil.rrule import rrulestr
+
+from services.compliance.clocks.malformed import MalformedWindow
+from services.compliance.clocks.releases import patch_tuesdays
+
+FREQUENCIES: Final = ("DAILY", "WEEKLY", "MONTHLY", "YEARLY")
+TIMES: Final = ("BYHOUR", "BYMINUTE", "BYSECOND")
+KNOWN: Final = frozenset(
+    ("FREQ", "INTERVAL", "COUNT", "UNTIL", "WKST", "BYDAY", "BYMONTH", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO")
+) | {"BYSETPOS"}
+SAYS_THE_DAY: Final = {
+    "DAILY": frozenset[str](),
+    "WEEKLY": frozenset({"BYDAY"}),
+    "MONTHLY": frozenset({"BYDAY", "BYMONTHDAY"}),
+    "YEARLY": frozenset({"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}),
+}
+"""What must be there for the rule to say the day by itself, any of it; else the first day does."""
+MOST_DAYS_AFTER: Final = 27
+"""A window that many days after the second Tuesday still comes before the next second Tuesday."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recurrence:
+    """The days of a window. Either `rule` is given, without its COUNT and UNTIL, or `patch_tuesday_plus_days` is.
+
+    `until` is the last moment, in UTC, at which a window may start. `count` says how many there are from `first_on`.
+    """
+
+    rule: str | None = None
+    patch_tuesday_plus_days: int | None = None
+    first_on: date | None = None
+    count: int | None = None
+    until: datetime | None = None
+
+
+def recurrence(rule: str | None, patch_tuesday_plus_days: int | None, first_on: date | None) -> Recurrence | None:
+    """Return the days that these say; `None`: neither a rule nor days are given, so never.
+
+    Raises:
+        MalformedWindow: they cannot be read.
+    """
+    if patch_tuesday_plus_days is not None:
+        if rule:
+            raise MalformedWindow("rule", "give a rule or patch_tuesday_plus_days, not both")
+        if not 0 <= patch_tuesday_plus_days <= MOST_DAYS_AFTER:
+            raise MalformedWindow("patch_tuesday_plus_days", f"write 0 to {MOST_DAYS_AFTER}")
+        return Recurrence(patch_tuesday_plus_days=patch_tuesday_plus_days, first_on=first_on)
+    if rule is None or not rule.strip():
+        return None
+    return _read(rule.strip().removeprefix("RRULE:").upper(), first_on)
+
+
+def _read(text: str, first_on: date | None) -> Recurrence:
+    parts = _parts(text)
+    frequency = parts.get("FREQ", "")
+    if frequency not in FREQUENCIES:
+        raise MalformedWindow("rule", f"FREQ: write one of {', '.join(FREQUENCIES)}")
+    if found := [each for each in TIMES if each in parts]:
+        raise MalformedWindow("rule", f"{found[0]}: `start` says the time of day")
+    if unknown := sorted(parts.keys() - KNOWN):
+        raise MalformedWindow("rule", f"{unknown[0]}: RFC 5545 has no such part")
+    if "COUNT" in parts and "UNTIL" in parts:
+        raise MalformedWindow("rule", "give COUNT or UNTIL, not both")
+    count, until = _count(parts.pop("COUNT", None)), _until(parts.pop("UNTIL", None))
+    counts_from = [each for each in ("INTERVAL",) if parts.get(each, "1") != "1"] + (["COUNT"] if count else [])
+    says_no_day = frequency != "DAILY" and not SAYS_THE_DAY[frequency] & parts.keys()
+    if first_on is None and (counts_from or says_no_day):
+        why = f"{counts_from[0]} counts from it" if counts_from else "the rule does not say which day"
+        raise MalformedWindow("first_on", f"needed: {why}")
+    kept = ";".join(f"{key}={value}" for key, value in parts.items())
+    try:
+        rrulestr(kept, dtstart=datetime(2000, 1, 1))  # noqa: DTZ001  # naive local time
+    except (ValueError, KeyError, IndexError, AttributeError) as error:
+        raise MalformedWindow("rule", f"{text}: {error}") from error
+    return Recurrence(rule=kept, first_on=first_on, count=count, until=until)
+
+
+def _parts(text: str) -> dict[str, str]:
+    parts: dict[str, str] = {}
+    for part in text.split(";"):
+        key, equals, value = part.partition("=")
+        if not equals or not value or key in parts:
+            raise MalformedWindow("rule", f"{part!r}: write it once, as NAME=VALUE")
+        parts[key] = value
+    return parts
+
+
+def _count(text: str | None) -> int | None:
+    if text is None:
+        return None
+    if not text.isdecimal() or not 0 < int(text) <= 10_000:
+        raise MalformedWindow("rule", f"COUNT={text}: write 1 to 10000")
+    return int(text)
+
+
+def _until(text: str | None) -> datetime | None:
+    """Return a moment in UTC. Source: RFC 5545, 3.3.10: UNTIL is in UTC where the start has a zone."""
+    if text is None:
+        return None
+    try:
+        return datetime.strptime(text, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    except ValueError as error:
+        raise MalformedWindow("rule", f"UNTIL={text}: write a moment in UTC such as 20271231T235959Z") from error
+
+
+def local_days(recurs: Recurrence, first: date, last: date) -> Iterator[date]:
+    """Yield the days from `first` to `last`, both included, in order. COUNT and UNTIL are not looked at here."""
+    first = max(first, recurs.first_on or first)
+    if recurs.patch_tuesday_plus_days is not None:
+        later = timedelta(days=recurs.patch_tuesday_plus_days)
+        found = patch_tuesdays(first - later, last - later + timedelta(days=1))
+        yield from (day + later for day in found)
+        return
+    days = (each.date() for each in _rule(recurs, first))
+    yield from (day for day in takewhile(lambda day: day <= last, days) if day >= first)
+
+
+def _rule(recurs: Recurrence, first: date) -> Iterable[datetime]:
+    """Return dateutil's rule, begun as late as it may be: what it yields before is made and thrown away."""
+    since = recurs.first_on
+    if since is None:
+        since = date(max(first.year - 1, 1), 1, 1)
+    return rrulestr(recurs.rule or "", dtstart=datetime(since.year, since.month, since.day))  # noqa: DTZ001
