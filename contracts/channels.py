@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from contracts import topics
-from contracts.events import ALL, asset, client, credential, exposure, obligation, psa, rmm, ticket
+from contracts.events import ALL, asset, client, credential, exposure, monitor, obligation, priority, psa, rmm, ticket
 from contracts.events.event import Event
 from contracts.topics import Topic
 
@@ -14,6 +14,8 @@ _FAMILIES: Final[Mapping[str, tuple[Topic, ...]]] = {
     asset.__name__: (topics.ASSETS,),
     client.__name__: (topics.CLIENTS,),
     obligation.__name__: (topics.COMPLIANCE_EVENTS,),
+    monitor.__name__: (topics.COMPLIANCE_EVENTS,),
+    priority.__name__: (topics.COMPLIANCE_EVENTS,),
     ticket.__name__: (topics.TICKETS,),
     exposure.__name__: (topics.EXPOSURES,),
     credential.__name__: (topics.CREDENTIALS_EVENTS,),

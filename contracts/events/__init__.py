@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from contracts.events import asset, client, credential, exposure, obligation, psa, rmm, ticket
+from contracts.events import asset, client, credential, exposure, monitor, obligation, priority, psa, rmm, ticket
 from contracts.events.event import Event
 
 ALL: Final[tuple[type[Event], ...]] = (
@@ -22,16 +22,27 @@ ALL: Final[tuple[type[Event], ...]] = (
     rmm.PatchInstallFailed,
     rmm.PatchRolledBack,
     rmm.PatchRebootPending,
+    rmm.RebootNotified,
+    rmm.RebootDeferred,
+    rmm.RebootConsented,
     rmm.AlertRaised,
     rmm.AlertReset,
     client.ClientChanged,
     asset.AssetChanged,
     asset.AssetRemoved,
     obligation.ObligationStateChanged,
+    obligation.ObligationBreached,
+    obligation.ObligationAttested,
     obligation.ObligationFailureRepeated,
     obligation.UncataloguedFailureChanged,
     obligation.PatchCatalogued,
     obligation.FigurePublished,
+    monitor.MonitorChanged,
+    monitor.SourceSilent,
+    monitor.RebootRecorded,
+    monitor.WindowMissed,
+    priority.PriorityDecided,
+    priority.TriageChanged,
     psa.TicketTold,
     ticket.TicketOpened,
     ticket.TicketAppended,

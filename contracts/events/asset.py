@@ -52,8 +52,9 @@ class AssetRemoved(Event):
     """An asset left the inventory. Travels as a null value with `ce_` headers: the compacted record goes away.
 
     `merged_into` (the header `ce_mergedinto`) is the asset that its device belongs to from now on, where a merge or an
-    unmerge decided it: another one, or its own id.
+    unmerge decided it: another one, or its own id. `reason` (the header `ce_reason`) is why a person retired it.
     """
 
     TYPE: ClassVar[str] = "asset.removed.v1"
     merged_into: Name | None = None
+    reason: Name | None = None

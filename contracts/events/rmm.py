@@ -174,6 +174,28 @@ class PatchRebootPending(RmmEvent):
     reason: Name | None = None
 
 
+class RebootNotified(RmmEvent):
+    """The user was told that the device is to restart; `restarts_at` is by when at the latest, where they were told."""
+
+    TYPE: ClassVar[str] = "reboot.notified.v1"
+    restarts_at: Moment | None = None
+
+
+class RebootDeferred(RmmEvent):
+    """The user put the restart off, until `until` where the source says."""
+
+    TYPE: ClassVar[str] = "reboot.deferred.v1"
+    until: Moment | None = None
+
+
+class RebootConsented(RmmEvent):
+    """Somebody agreed that the device restarts: its user, or (`approved`) whoever may approve it for the client."""
+
+    TYPE: ClassVar[str] = "reboot.consented.v1"
+    by: Name | None = None
+    approved: bool = False
+
+
 class AlertRaised(RmmEvent):
     """A monitor's condition became true. `alert` ties it to its reset."""
 

@@ -37,6 +37,9 @@ DATA: dict[str, dict[str, object]] = {
     "patch.install_failed": {"patch": PATCH, "code": "0x80070643"},
     "patch.rolled_back": {"patch": PATCH},
     "patch.reboot_pending": {"reason": "CBS"},
+    "reboot.notified": {"restarts_at": "2025-01-15T17:30:00Z"},
+    "reboot.deferred": {"until": "2025-01-15T13:30:00Z"},
+    "reboot.consented": {"by": "reception", "approved": False},
     "alert.raised": {"alert": "disk-c", "kind": "disk_space", "severity": "high"},
     "alert.reset": {"alert": "disk-c", "kind": "disk_space"},
 }

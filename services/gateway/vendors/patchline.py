@@ -40,6 +40,9 @@ _MODELS: Final[tuple[type[rmm.RmmEvent], ...]] = (
     rmm.PatchInstallFailed,
     rmm.PatchRolledBack,
     rmm.PatchRebootPending,
+    rmm.RebootNotified,
+    rmm.RebootDeferred,
+    rmm.RebootConsented,
     rmm.AlertRaised,
     rmm.AlertReset,
 )
