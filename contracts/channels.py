@@ -4,7 +4,21 @@ from collections.abc import Mapping
 from typing import Final
 
 from contracts import topics
-from contracts.events import ALL, asset, client, credential, exposure, monitor, obligation, priority, psa, rmm, ticket
+from contracts.events import (
+    ALL,
+    approver,
+    asset,
+    client,
+    credential,
+    exception,
+    exposure,
+    monitor,
+    obligation,
+    priority,
+    psa,
+    rmm,
+    ticket,
+)
 from contracts.events.event import Event
 from contracts.topics import Topic
 
@@ -16,9 +30,11 @@ _FAMILIES: Final[Mapping[str, tuple[Topic, ...]]] = {
     obligation.__name__: (topics.COMPLIANCE_EVENTS,),
     monitor.__name__: (topics.COMPLIANCE_EVENTS,),
     priority.__name__: (topics.COMPLIANCE_EVENTS,),
+    exception.__name__: (topics.COMPLIANCE_EVENTS,),
     ticket.__name__: (topics.TICKETS,),
     exposure.__name__: (topics.EXPOSURES,),
     credential.__name__: (topics.CREDENTIALS_EVENTS,),
+    approver.__name__: (topics.CREDENTIALS_EVENTS,),
 }
 """Each module of events is what one producer says, and travels together."""
 
@@ -38,7 +54,7 @@ ABOUT: Final[Mapping[Topic, str]] = {
     topics.COMPLIANCE_EVENTS: "What became of each obligation: one machine owing one requirement.",
     topics.FIGURES: "The states and the headline figure of each cell: tenant, operating system, tier, severity.",
     topics.TICKETS: "What became of each ticket in the tracker.",
-    topics.CREDENTIALS_EVENTS: "Cases of exposed credentials and what was done about them.",
+    topics.CREDENTIALS_EVENTS: "Cases of exposed credentials, what was done about them; whose signature counts.",
     topics.OCSF_EVENTS: "The facts of compliance.events as OCSF events, for security tools.",
 }
 
@@ -57,9 +73,7 @@ SEQUENCED: Final = frozenset(
 )
 """Here every record has a `ce_sequence`, which grows per key."""
 
-NOT_READ_YET: Final[Mapping[Topic, frozenset[str]]] = {
-    topics.TICKETS: frozenset({"compliance"}),
-}
+NOT_READ_YET: Final[Mapping[Topic, frozenset[str]]] = {}
 """Services that a topic is declared for and that do not read it in this release."""
 
 RAW: Final = frozenset({topics.RMM_RAW, topics.RMM_RAW_BULK, topics.PSA_RAW, topics.EXPOSURES_RAW})

@@ -95,7 +95,7 @@ CLIENTS: Final = Topic(
 )
 TICKETS: Final = Topic(name="tickets", key="ticket", producer="ticketing", consumers=("credentials", "compliance"))
 CREDENTIALS_EVENTS: Final = Topic(
-    name="credentials.events", key="case", producer="credentials", consumers=("ticketing",)
+    name="credentials.events", key="case", producer="credentials", consumers=("ticketing", "compliance")
 )
 OCSF_EVENTS: Final = Topic(name="ocsf.events", key="asset", producer="compliance", consumers=(), has_dead_letters=False)
 

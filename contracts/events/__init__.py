@@ -2,7 +2,20 @@
 
 from typing import Final
 
-from contracts.events import asset, client, credential, exposure, monitor, obligation, priority, psa, rmm, ticket
+from contracts.events import (
+    approver,
+    asset,
+    client,
+    credential,
+    exception,
+    exposure,
+    monitor,
+    obligation,
+    priority,
+    psa,
+    rmm,
+    ticket,
+)
 from contracts.events.event import Event
 
 ALL: Final[tuple[type[Event], ...]] = (
@@ -43,6 +56,15 @@ ALL: Final[tuple[type[Event], ...]] = (
     monitor.WindowMissed,
     priority.PriorityDecided,
     priority.TriageChanged,
+    exception.ExceptionRequested,
+    exception.ExceptionRefused,
+    exception.ExceptionGranted,
+    exception.ExceptionRenewed,
+    exception.ExceptionExpiring,
+    exception.ExceptionExpired,
+    exception.ExceptionRevoked,
+    exception.ExclusionRecorded,
+    exception.ExclusionEnded,
     psa.TicketTold,
     ticket.TicketOpened,
     ticket.TicketAppended,
@@ -64,6 +86,8 @@ ALL: Final[tuple[type[Event], ...]] = (
     credential.PromiseBroken,
     credential.BreakerMoved,
     credential.HygieneChanged,
+    approver.OwnerEnrolled,
+    approver.OwnerRevoked,
 )
 
 BY_TYPE: Final[dict[str, type[Event]]] = {event.TYPE: event for event in ALL}

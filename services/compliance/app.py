@@ -50,7 +50,7 @@ def consumers(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -
     handler = ComplianceEvents(shelf, DEFAULT_1)
     live = BatchConsumer(
         group=GROUP,
-        topics=[topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS],
+        topics=[topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS, topics.TICKETS, topics.CREDENTIALS_EVENTS],
         decode=decode,
         handler=handler,
         on=on,

@@ -16,7 +16,7 @@ GRANTED: Final[LiteralString] = """
 
 
 async def in_force(tx: Connection, tenant_ids: Collection[UUID]) -> Mapping[UUID, Sequence[Granted]]:
-    """Return by client every exception ever granted, those to come, expired and revoked too; a client without is absent.
+    """Return by client every exception ever granted: those to come, expired, revoked too. One without any is absent.
 
     Read it after the assets are locked: whoever grants or revokes lets the machines be decided anew in the same
     transaction, so what was decided with fewer exceptions is decided again. When time alone begins or ends one, only
