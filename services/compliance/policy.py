@@ -123,6 +123,19 @@ class TagWords:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ExceptionTerms:
+    """Whether an obligation may be excepted, for how long at most, how often anew, and when its end is announced."""
+
+    allowed: bool = True
+    longest: Term = Days(90)
+    renewals: int = 1
+    warn_before: Term = Days(14)
+
+
+USUAL_EXCEPTIONS: Final = ExceptionTerms()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the rules that an obligation is judged by. A changed policy gets another id.
 
@@ -144,6 +157,7 @@ class Policy:
     supported_until: Mapping[str, datetime] = field(default_factory=dict)
     products_out: Mapping[str, str] = field(default_factory=dict)
     machines_out: Mapping[str, str] = field(default_factory=dict)
+    exceptions: ExceptionTerms = USUAL_EXCEPTIONS
 
     def reason_outside(self, *, train: str, product: str, hostname: str | None) -> str | None:
         """Return why an obligation is listed outside the population; `None`: it is within. Names without case."""
