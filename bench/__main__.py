@@ -5,24 +5,19 @@ import asyncio
 import os
 import sys
 import time
-from pathlib import Path
 
 from rich.console import Console
 
 from bench.lanes import FULL, REDUCED, Size, lanes_stage
-from bench.measured import Place
+from bench.measured import Place, made_ready, parts_in, writer_dsn
 from bench.report import FILE, Figure, at_least, at_most, show, write
 from bench.state import state_stage
 from bench.thread import thread_stage
-from chassis.migrate import migrate, set_passwords
 from patchline.local import PartUnavailable, place
-from patchline.local.parts import LocalParts, PartSettings, started
+from patchline.local.parts import LocalParts, started
 from patchline.local.psa import Psa
-from patchline.schemas import LOGIN_ROLES, SCHEMAS
-from patchline.stack.programs import Surroundings
 from patchline.stack.stack import StackSettings
 from patchline.stack.stack import started as started_stack
-from patchline.topics import apply_declared
 
 console = Console()
 
@@ -48,7 +43,7 @@ def main() -> int:
 def _run(rounds: int, only: str | None, size: Size) -> list[Figure]:
     figures: list[Figure] = []
     if only in {None, "accept", "state"}:
-        with place.throwaway_home() as home, started(_parts(home, psa=None), _say) as parts:
+        with place.throwaway_home() as home, started(parts_in(home, psa=None), _say) as parts:
             figures += asyncio.run(_stages(parts, rounds, only))
     if only in {None, "thread"}:
         with place.throwaway_home() as home:
@@ -59,27 +54,14 @@ def _run(rounds: int, only: str | None, size: Size) -> list[Figure]:
     return figures
 
 
-def _parts(home: "os.PathLike[str]", *, psa: Psa | None) -> PartSettings:
-    return PartSettings(
-        home=place.made(Path(home)),
-        cache=place.cache(os.environ),
-        kafka_port=0,
-        postgres_port=0,
-        psa_port=0,
-        psa=psa,
-    )
-
-
 async def _stages(parts: LocalParts, rounds: int, only: str | None) -> list[Figure]:
-    await migrate(parts.database_url, SCHEMAS, say=lambda _line: None)
-    await set_passwords(parts.database_url, dict.fromkeys(LOGIN_ROLES, "bench"))
-    await apply_declared(parts.kafka_url)
+    await made_ready(parts)
     figures: list[Figure] = []
     if only != "state":
         _say("stage: accept (bare ASGI app on the same server is the floor)")
         from bench.accept import accept_stage  # noqa: PLC0415 - needs a load generator that other stages do not
 
-        writer = _writer_dsn(parts, "gateway")
+        writer = writer_dsn(parts, "gateway")
         measured = await accept_stage(kafka=parts.kafka_url, writer_dsn=writer, rounds=rounds)
         figures.append(at_least("accept: signed webhook to 202, acks=all, one process", measured, 0.25))
     if only != "accept":
@@ -89,7 +71,7 @@ async def _stages(parts: LocalParts, rounds: int, only: str | None) -> list[Figu
 
 
 async def _state(parts: LocalParts, rounds: int) -> list[Figure]:
-    where = Place(kafka=parts.kafka_url, admin_dsn=parts.database_url, writer_dsn=_writer_dsn(parts, "inventory"))
+    where = Place(kafka=parts.kafka_url, admin_dsn=parts.database_url, writer_dsn=writer_dsn(parts, "inventory"))
     measured = await state_stage(where, rounds=rounds)
     changing, sustained = measured["changing"], measured["sustained"]
     if not isinstance(changing, dict) or not isinstance(sustained, dict):
@@ -101,15 +83,6 @@ async def _state(parts: LocalParts, rounds: int) -> list[Figure]:
         at_most("state: resident memory after 200,000 events", sustained["resident_mib_late"], "MiB", 200),
         at_most("state: growth from 20,000 to 200,000 events", growth, "MiB", 20),
     ]
-
-
-def _writer_dsn(parts: LocalParts, schema: str) -> str:
-    around = Surroundings(
-        home=Path(), kafka="", database=parts.database_url, tracker={}, gateway_port=0,
-        health_port=0, simulator_port=0,
-    )  # fmt: skip
-    role = f"{schema}_writer"
-    return around.role_url(role).replace(f"{role}@", f"{role}:bench@")
 
 
 def _thread(home: "os.PathLike[str]") -> list[Figure]:
@@ -125,7 +98,7 @@ def _lanes(home: "os.PathLike[str]", size: Size) -> list[Figure]:
 
 
 def _stack_settings(home: "os.PathLike[str]") -> StackSettings:
-    return StackSettings(parts=_parts(home, psa=Psa.ROUNDUP), gateway_port=0, health_port=0, simulator_port=0)
+    return StackSettings(parts=parts_in(home, psa=Psa.ROUNDUP), gateway_port=0, health_port=0, simulator_port=0)
 
 
 def _say(line: str) -> None:

@@ -15,10 +15,18 @@ import asyncpg
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from chassis import watermark
-from chassis.postgres import Connection
+from chassis.migrate import migrate, set_passwords
+from chassis.postgres import Connection, prepare_connection
 from contracts.envelope import Message
 from contracts.topics import Topic
+from patchline.local import place as places
+from patchline.local.parts import LocalParts, PartSettings
+from patchline.local.psa import Psa
+from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.stack.programs import Surroundings
+from patchline.topics import apply_declared
 
+PASSWORD: Final = "bench"  # noqa: S105 - of a throwaway database on this machine
 POLL_SECONDS: Final = 0.01
 LONGEST_SECONDS: Final = 600
 WHERE: Final[LiteralString] = "SELECT coalesce(sum(next_offset), 0)::bigint FROM watermark WHERE consumer_group = $1"
@@ -33,9 +41,41 @@ class Place:
     writer_dsn: str
 
 
+def parts_in(home: "os.PathLike[str]", *, psa: Psa | None) -> PartSettings:
+    """Return the real parts below `home`, on whatever ports are free."""
+    return PartSettings(
+        home=places.made(Path(home)),
+        cache=places.cache(os.environ),
+        kafka_port=0,
+        postgres_port=0,
+        psa_port=0,
+        psa=psa,
+    )
+
+
+async def made_ready(parts: LocalParts) -> None:
+    """Migrate the database, give its roles a password, make the topics."""
+    await migrate(parts.database_url, SCHEMAS, say=lambda _line: None)
+    await set_passwords(parts.database_url, dict.fromkeys(LOGIN_ROLES, PASSWORD))
+    await apply_declared(parts.kafka_url)
+
+
+def writer_dsn(parts: LocalParts, schema: str) -> str:
+    """Return the URL by which a service's batch writer reaches the database."""
+    around = Surroundings(
+        home=Path(), kafka="", database=parts.database_url, tracker={}, gateway_port=0,
+        health_port=0, simulator_port=0,
+    )  # fmt: skip
+    role = f"{schema}_writer"
+    return around.role_url(role).replace(f"{role}@", f"{role}:{PASSWORD}@")
+
+
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How fast one run was, and how large the process was after the first part of it and at the end."""
+    """How fast one run was, and how large the process was after the first part of it and at the end.
+
+    The rate is infinite where the whole backlog was behind the first commit that was seen: too little to measure.
+    """
 
     events_per_second: float
     early_mib: float
@@ -79,7 +119,8 @@ class Worker:
             if done >= self.early and not early_mib:
                 early_mib = resident_mib(process.pid)
             if done >= count:
-                return Run((count - first) / (now - first_at), early_mib, resident_mib(process.pid))
+                rate = (count - first) / (now - first_at) if now > first_at else float("inf")
+                return Run(rate, early_mib, resident_mib(process.pid))
             if process.poll() is not None or time.monotonic() > deadline:
                 raise RuntimeError(
                     f"{self.module} stopped after {done} of {count} events (exit code {process.returncode})"
@@ -113,9 +154,10 @@ async def start_at_the_end(kafka: str, writer: Connection, group: str, among: Se
 
 
 @asynccontextmanager
-async def connected(dsn: str) -> AsyncIterator[Connection]:
-    """Yield a connection, closed at the end."""
+async def connected(dsn: str) -> AsyncIterator["asyncpg.Connection[asyncpg.Record]"]:
+    """Yield a connection to which jsonb columns are Python values, closed at the end."""
     connection = await asyncpg.connect(dsn)
+    await prepare_connection(connection)
     try:
         yield connection
     finally:

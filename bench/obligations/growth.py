@@ -1,0 +1,97 @@
+"""The state stage of compliance on an almost empty table, and the same with 100,000 machines x 20 requirements in it.
+
+The measured process is the real one, with its timers, figures and relay. What fills the table are copies of the rows
+that the service itself made of the first rounds, each with ids of its own.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, LiteralString
+
+from bench.measured import Place, Worker, connected, start_at_the_end
+from bench.obligations import load
+from bench.obligations.report import Figure
+from chassis.postgres import Connection
+from contracts import topics
+from contracts.envelope import encode
+from services.compliance import store_commands_catalog
+from services.compliance.app import GROUP
+
+MACHINES: Final = 100_000
+LEAST_RATIO: Final = 0.7
+EVENTS: Final = load.DEVICES * 20
+WORKER: Final = Worker(module="services.compliance", group=GROUP, early=EVENTS // 2)
+IDS: Final = frozenset({"asset_id", "device_id", "event_id", "evidence_id"})
+COPIED: Final = ("asset", "device", "evidence", "patch_fact", "obligation", "obligation_history")
+
+COLUMNS: Final[LiteralString] = """
+    SELECT column_name FROM information_schema.columns
+    WHERE table_schema = 'compliance' AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position
+"""
+COUNT: Final[LiteralString] = "SELECT count(*) FROM compliance.obligation"
+
+
+@dataclass(slots=True)
+class _Stage:
+    """Rounds over ever new machines."""
+
+    place: Place
+    writer: Connection
+    machines: int = 0
+
+    async def round(self) -> float:
+        """Let new machines be told of, then measure an evening of theirs; return events per second."""
+        now, first = load.hour_of(datetime.now(UTC)), self.machines
+        self.machines += load.DEVICES
+        await WORKER.run(self.place, self.writer, topics.ASSETS, map(encode, load.records(first, now)))
+        said = (encode(each, f"{each.source}/{each.subject}") for each in load.evening(first, now, seed=first))
+        run = await WORKER.run(self.place, self.writer, topics.RMM_EVENTS, said)
+        return run.events_per_second
+
+
+async def growth(place: Place, *, rounds: int, machines: int = MACHINES) -> list[Figure]:
+    """Return the rate with `machines` in the table, beside that of an almost empty one."""
+    async with connected(place.admin_dsn) as admin, connected(place.writer_dsn) as writer:
+        await store_commands_catalog.add(admin, load.catalog(load.hour_of(datetime.now(UTC))), datetime.now(UTC))
+        await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS])
+        stage = _Stage(place, writer)
+        await stage.round()
+        empty = [await stage.round() for _ in range(rounds)]
+        took = await fill(admin, machines, stage.machines)
+        owed = await admin.fetchval(COUNT)
+        full = [await stage.round() for _ in range(rounds)]
+    rate, floor = statistics.median(full), statistics.median(empty)
+    ratio = round(rate / floor, 3)
+    return [
+        Figure(
+            figure=f"state stage with {owed:,} obligations (filled in {took:.0f} s), beside an almost empty table",
+            value=round(rate),
+            unit="events/s",
+            floor=round(floor),
+            ratio=ratio,
+            reach=f"ratio >= {LEAST_RATIO}",
+            ok=ratio >= LEAST_RATIO,
+        )
+    ]
+
+
+async def fill(admin: Connection, machines: int, there: int) -> float:
+    """Copy all rows until there are about so many machines; return how many seconds that took."""
+    began_at = time.perf_counter()
+    copies = max(1, round(machines / there) - 1)
+    for table in COPIED:
+        columns = [row["column_name"] for row in await admin.fetch(COLUMNS, table)]
+        await admin.execute(_copy(table, columns), copies)
+        await admin.execute(f"ANALYZE compliance.{table}")
+    return time.perf_counter() - began_at
+
+
+def _copy(table: str, columns: Sequence[str]) -> str:
+    made = [f"md5({each}::text || n)::uuid" if each in IDS else each for each in columns]
+    return (
+        f"INSERT INTO compliance.{table} ({', '.join(columns)}) "  # noqa: S608 - names of the catalog's own columns
+        f"SELECT {', '.join(made)} FROM compliance.{table}, generate_series(1, $1) AS n"
+    )
