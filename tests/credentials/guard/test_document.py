@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from chassis.strict_yaml import MAX_BYTES, DocumentRefused
 from services.credentials.guard.commands import changed, written
-from services.credentials.guard.document import MAX_BYTES, PolicyRefused, global_policy_of, guard_policy_of
+from services.credentials.guard.document import global_policy_of, guard_policy_of
 from services.credentials.guard.policy import STRICT, GlobalPolicy
 
 LIVE = b"""
@@ -66,21 +67,21 @@ def test_an_empty_file_allows_nothing() -> None:
     ],
 )
 def test_a_file_with_an_error_is_refused_and_the_field_named(text: str, told: str) -> None:
-    with pytest.raises(PolicyRefused) as refused:
+    with pytest.raises(DocumentRefused) as refused:
         guard_policy_of(text.encode())
 
     assert told in str(refused.value)
 
 
 def test_bytes_that_are_no_text_or_too_many_are_refused() -> None:
-    with pytest.raises(PolicyRefused, match="not UTF-8"):
+    with pytest.raises(DocumentRefused, match="not UTF-8"):
         guard_policy_of(b"\xff\xfe")
-    with pytest.raises(PolicyRefused, match="at most"):
+    with pytest.raises(DocumentRefused, match="at most"):
         guard_policy_of(b" " * (MAX_BYTES + 1))
 
 
 def test_deeply_nested_text_is_refused_rather_than_followed() -> None:
-    with pytest.raises(PolicyRefused):
+    with pytest.raises(DocumentRefused):
         guard_policy_of(b"[" * 20_000)
 
 
@@ -108,7 +109,7 @@ def test_norwegian_is_a_language() -> None:
     ],
 )
 def test_a_clients_template_is_checked_before_it_holds(before: bytes, after: bytes, told: str) -> None:
-    with pytest.raises(PolicyRefused) as refused:
+    with pytest.raises(DocumentRefused) as refused:
         guard_policy_of(NORWEGIAN.replace(before, after))
 
     assert told in str(refused.value)
