@@ -69,11 +69,15 @@ class Cell(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """What an obligation must be in the end. `failures` is how often the deployer was known to have failed."""
+    """What an obligation must be in the end. `failures` is how often the deployer was known to have failed.
+
+    `is_late`: its deadline has passed and it is not proven, whatever its state says otherwise.
+    """
 
     cell: Cell
     state: str
     failures: int
+    is_late: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -170,7 +174,9 @@ def _owed(one: Known, now: datetime) -> Iterator[tuple[Owed, Standing]]:
     for release, line in _lines(one):
         cell = Cell(device.client.name, device.system.family, device.tier, line.band)
         owed = Owed(device.source.full_name, device.vendor_id, line.product, line.train)
-        yield owed, Standing(cell=cell, state=state(one, release, now), failures=len(_failures(one, release)))
+        found = state(one, release, now)
+        is_late = found != "VERIFIED" and now >= _due_at(one, release)
+        yield owed, Standing(cell=cell, state=found, failures=len(_failures(one, release)), is_late=is_late)
 
 
 def _lines(one: Known) -> Iterator[tuple[Release, FixLine]]:
