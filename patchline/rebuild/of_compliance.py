@@ -38,10 +38,14 @@ CATALOG: Final = (
     "catalog_release",
     "catalog_patch",
     "catalog_applied",
+    "feed_version",
+    "feed_fact",
+    "feed_applied",
 )
 LOCKED: Final = (
     "watermark",
     "catalog_applied",
+    "feed_applied",
     "patch_fact",
     "device",
     "asset",

@@ -7,7 +7,8 @@ from chassis import flow
 from chassis.platform import Platform
 from chassis.postgres import transaction
 from contracts import ids, topics
-from services.compliance import store_assets, store_recheck
+from services.compliance import store_assets, store_intelligence, store_recheck
+from services.compliance.catalog.intelligence import Feed
 from services.compliance.evaluation import evaluate
 from services.compliance.policy import Policy
 from services.compliance.rules_cause import SOURCE, Cause, Scope
@@ -32,6 +33,7 @@ class Rechecks:
     async def recheck(self) -> bool:
         """Decide the next few assets anew, and return whether more are waiting."""
         await self._notice_catalog()
+        await self._notice_feeds()
         now = self._on.clock()
         async with transaction(self._on.pool) as tx:
             seen = await store_recheck.peek(tx, self._most)
@@ -58,3 +60,15 @@ class Rechecks:
             cause = ids.event_id_of_fields(SOURCE, "catalog.loaded", loaded.loaded_at, loaded.digest)
             await store_recheck.of_all(tx, cause, loaded.loaded_at)
         log.info("catalog loaded", extra={"version": loaded.version})
+
+    async def _notice_feeds(self) -> None:
+        """Let the assets be decided anew whose vulnerabilities a newly loaded version tells otherwise."""
+        async with transaction(self._on.pool) as tx:
+            told = await store_intelligence.newly_told(tx, Feed)
+            if told is None:
+                return
+            applied, newest, loaded_at = told
+            concerned = await store_intelligence.concerned(tx, Feed, applied)
+            cause = ids.event_id_of_fields(SOURCE, "feeds.loaded", loaded_at, str(newest))
+            await store_intelligence.recheck(tx, concerned, cause, loaded_at)
+        log.info("feeds loaded", extra={"version": newest, "requirements": len(concerned)})

@@ -1,25 +1,36 @@
 """Everything that one obligation is decided from, arranged once. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from typing import Final
 
 from contracts.events.event import Tier
-from services.compliance.catalog.model import Release, Requirement
-from services.compliance.catalog.numbers import Numbers
-from services.compliance.policy import Policy
+from services.compliance.catalog.model import Reading, Release, Requirement
+from services.compliance.exceptions.records import Granted
+from services.compliance.policy import NO_RISK, Level, Policy, Risk
 from services.compliance.rules_fold import DeviceRegisters
 from services.compliance.rules_views import Saying, SourcePatch, release_view, said
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AssetView:
-    """What inventory says of the asset. `product` is the catalog's, `None` where none selects it."""
+    """What inventory says of the asset. `product` is the catalog's, `None` where none selects it.
+
+    `exposed`, `isolated`, `business` and `ring` are what its tags say in the words of the client's policy; `ephi` is
+    inventory's own. `None`: nobody said.
+    """
 
     tier: Tier
     first_seen_at: datetime
     removed_at: datetime | None = None
     product: str | None = None
+    hostname: str | None = None
+    ephi: bool | None = None
+    exposed: bool | None = None
+    isolated: bool = False
+    business: Level | None = None
+    ring: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +78,33 @@ class Signs:
         self.pending: Saying | None = max(each_pending, default=None)
 
 
-class Case:
-    """One asset, one requirement, and all that was ever said about both."""
+def unknown_risk(_release: Release) -> Risk:
+    """Return that nothing is known of what a release fixes."""
+    return NO_RISK
 
-    __slots__ = ("asset", "policy", "readings", "requirement", "signs", "views", "zone")
+
+UNATTESTED: Final[Mapping[str, Sequence[Saying]]] = {}
+
+
+class Case:
+    """One asset, one requirement, and all that was ever said about both.
+
+    `granted` are the exceptions that cover it, at whatever time; `attested`, by release, what people said of it;
+    `risk_of` tells what is known of the vulnerabilities that a release fixes.
+    """
+
+    __slots__ = (
+        "asset",
+        "attested",
+        "granted",
+        "policy",
+        "readings",
+        "requirement",
+        "risk_of",
+        "signs",
+        "views",
+        "zone",
+    )
 
     def __init__(
         self,
@@ -81,6 +115,9 @@ class Case:
         zone: tzinfo,
         signs: Signs,
         patches: Sequence[SourcePatch],
+        granted: Sequence[Granted] = (),
+        attested: Mapping[str, Sequence[Saying]] = UNATTESTED,
+        risk_of: Callable[[Release], Risk] = unknown_risk,
     ) -> None:
         """Arrange what was said by release."""
         self.asset = asset
@@ -88,15 +125,18 @@ class Case:
         self.policy = policy
         self.zone = zone
         self.signs = signs
+        self.granted = granted
+        self.attested = attested
+        self.risk_of = risk_of
         by_release: dict[str, list[SourcePatch]] = {}
         for patch in patches:
             by_release.setdefault(patch.release, []).append(patch)
         self.views = tuple(release_view(release, by_release.get(release.name, ())) for release in requirement.releases)
         product = requirement.product
-        self.readings: list[tuple[Saying, Numbers]] = [
-            (reading, numbers)
+        self.readings: list[tuple[Saying, Reading]] = [
+            (reading, read)
             for reading, build, version in signs.readings
-            if (numbers := product.comparable(build, version)) is not None
+            if (read := product.comparable(build, version)) is not None
         ]
 
     def boot_after(self, at: datetime) -> Saying | None:
@@ -105,8 +145,8 @@ class Case:
 
     def reading_below(self, release: Release) -> Saying | None:
         """Return the newest telling reading, if it is below `release`."""
-        for reading, numbers in reversed(self.readings):
-            is_in = release.is_in(numbers, self.requirement.product)
+        for reading, read in reversed(self.readings):
+            is_in = release.is_in(read, self.requirement.product)
             if is_in is not None:
                 return None if is_in else reading
         return None
@@ -114,8 +154,8 @@ class Case:
     def readings_at_least(self, release: Release) -> list[Saying]:
         """Return the newest readings without a break that show `release` or newer; none if the newest does not."""
         shown: list[Saying] = []
-        for reading, numbers in reversed(self.readings):
-            is_in = release.is_in(numbers, self.requirement.product)
+        for reading, read in reversed(self.readings):
+            is_in = release.is_in(read, self.requirement.product)
             if is_in is False:
                 break
             if is_in:

@@ -9,6 +9,7 @@ from services.compliance.catalog.model import (
     EMPTY,
     Catalog,
     Named,
+    Owed,
     Product,
     Reads,
     Release,
@@ -16,19 +17,24 @@ from services.compliance.catalog.model import (
     Selector,
     requirement,
 )
-from services.compliance.catalog.numbers import numbers
+from services.compliance.catalog.versions import Scheme
+from services.compliance.store_intelligence import intelligence
+from services.compliance.subjects import Category
 
 SHARE: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.catalog', 0))"
-NEWEST: Final[LiteralString] = "SELECT version, name FROM catalog_version ORDER BY version DESC LIMIT 1"
+NEWEST: Final[LiteralString] = """
+    SELECT version, name, (SELECT coalesce(max(id), 0) FROM feed_version) AS feeds
+    FROM catalog_version ORDER BY version DESC LIMIT 1
+"""
 PRODUCTS: Final[LiteralString] = """
-    SELECT product, os_family, for_servers, reads, line, selectors
+    SELECT product, os_family, for_servers, reads, line, selectors, versions
     FROM catalog_product
     WHERE version = $1
     ORDER BY position
 """
 RELEASES: Final[LiteralString] = """
-    SELECT requirement_id, product, train, release, released_at, catalogued_at, severity, fixed_build, reboot,
-           supersedes
+    SELECT requirement_id, product, train, owed, release, released_at, catalogued_at, severity, fixed_build, reboot,
+           supersedes, release_confirmed, cves, category, due_at
     FROM catalog_requirement JOIN catalog_release USING (version, requirement_id)
     WHERE version = $1
 """
@@ -38,11 +44,12 @@ PATCHES: Final[LiteralString] = """
 
 
 class CatalogShelf:
-    """Holds the newest catalog of one process."""
+    """Holds the newest catalog of one process, and what the feeds say of the vulnerabilities that it names."""
 
     def __init__(self) -> None:
         """Hold the empty catalog until the first look."""
         self._catalog = EMPTY
+        self._feeds = 0
 
     async def newest(self, tx: Connection) -> Catalog:
         """Return the newest catalog; no other can be loaded until the transaction ends.
@@ -52,8 +59,14 @@ class CatalogShelf:
         """
         await tx.execute(SHARE)
         row = await tx.fetchrow(NEWEST)
-        if row is not None and row["version"] != self._catalog.version:
+        if row is None:
+            return self._catalog
+        is_new = row["version"] != self._catalog.version
+        if is_new:
             self._catalog = await _read(tx, row["version"], row["name"])
+        if is_new or row["feeds"] != self._feeds:
+            self._catalog = self._catalog.informed(await intelligence(tx, self._catalog.cves))
+            self._feeds = row["feeds"]
         return self._catalog
 
 
@@ -66,6 +79,7 @@ async def _read(tx: Connection, version: int, name: str) -> Catalog:
             reads=Reads(row["reads"]),
             line=row["line"],
             selectors=tuple(Selector(**each) for each in row["selectors"]),
+            versions=Scheme(row["versions"]) if row["versions"] else None,
         )
         for row in await tx.fetch(PRODUCTS, version)
     ]
@@ -83,20 +97,25 @@ async def _read(tx: Connection, version: int, name: str) -> Catalog:
 
 
 async def _requirements(tx: Connection, version: int, product_by_name: dict[str, Product]) -> list[Requirement]:
-    releases: dict[tuple[UUID, str, str], list[Release]] = {}
+    releases: dict[tuple[UUID, str, str, str], list[Release]] = {}
     for row in await tx.fetch(RELEASES, version):
-        releases.setdefault((row["requirement_id"], row["product"], row["train"]), []).append(
+        key = row["requirement_id"], row["product"], row["train"], row["owed"]
+        releases.setdefault(key, []).append(
             Release(
                 name=row["release"],
                 released_at=row["released_at"],
                 catalogued_at=row["catalogued_at"],
                 severity=Severity(row["severity"]),
-                fixed=numbers(row["fixed_build"]) or None,
+                fixed=product_by_name[row["product"]].reading(row["fixed_build"]),
                 reboot=row["reboot"],
                 supersedes=frozenset(row["supersedes"]),
+                release_confirmed=row["release_confirmed"],
+                cves=tuple(row["cves"]),
+                category=Category(row["category"]),
+                due_at=row["due_at"],
             )
         )
     return [
-        requirement(id_, product_by_name[product], train, of_train)
-        for (id_, product, train), of_train in sorted(releases.items(), key=lambda item: item[0])
+        requirement(id_, product_by_name[product], train, of_train, owed=Owed(owed))
+        for (id_, product, train, owed), of_train in sorted(releases.items(), key=lambda item: item[0])
     ]

@@ -1,6 +1,7 @@
 """The catalog as decisions see it: products, requirements, releases, and how a vendor's name leads to them. Pure."""
 
 from collections.abc import Iterable, Mapping
+from copy import copy
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -8,7 +9,21 @@ from typing import NamedTuple
 from uuid import UUID
 
 from contracts.events.event import OsFamily, Severity, Tier
+from services.compliance.catalog.graph import Supersedence
+from services.compliance.catalog.intelligence import NOTHING_KNOWN, Intelligence
 from services.compliance.catalog.numbers import Numbers, begins_with, is_at_least, numbers
+from services.compliance.catalog.versions import Scheme, Version, version
+from services.compliance.subjects import Category, Risk
+
+Reading = Numbers | Version
+"""What a device reads, as something that compares: numbers, or a version of the product's own scheme."""
+
+
+class Owed(StrEnum):
+    """Which devices of a product owe a fix line: all, or those of which evidence ever named one of its patches."""
+
+    ALWAYS = "always"
+    WHEN_NAMED = "when_named"
 
 
 class Reads(StrEnum):
@@ -57,7 +72,10 @@ def _is_version(told: str, wanted: str) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Product:
-    """Something that is patched. One without selectors is an application: devices owe it once evidence names it."""
+    """Something that is patched. One without selectors is an application: devices owe it once evidence names it.
+
+    `versions`: by whose rules its readings compare; `None`: as plain numbers.
+    """
 
     name: str
     os_family: OsFamily
@@ -65,33 +83,56 @@ class Product:
     reads: Reads = Reads.NOTHING
     line: str | None = None
     selectors: tuple[Selector, ...] = ()
+    versions: Scheme | None = None
 
     @property
     def is_system(self) -> bool:
         """Return whether it is what a device is, rather than something installed on it."""
         return bool(self.selectors)
 
-    def comparable(self, os_build: str | None, os_version: str | None) -> Numbers | None:
-        """Return the reading as numbers that compare with this product's fixed builds; `None` where it is none."""
-        read = numbers(os_build if self.reads == "build" else os_version if self.reads == "version" else None)
-        return read if read and (self.line is None or begins_with(read, numbers(self.line))) else None
+    def comparable(self, os_build: str | None, os_version: str | None) -> Reading | None:
+        """Return the reading as what compares with this product's fixed builds; `None` where it is none."""
+        text = os_build if self.reads == "build" else os_version if self.reads == "version" else None
+        read = numbers(text)
+        if not read or not (self.line is None or begins_with(read, numbers(self.line))):
+            return None
+        return self.reading(text)
+
+    def reading(self, text: str | None) -> Reading | None:
+        """Return a build or version, read or fixed, as something that compares; `None` where there is none."""
+        if self.versions is not None:
+            return version(self.versions, text)
+        return numbers(text) or None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Release:
-    """One patch of a train. `fixed` is what a device reads once it is there; `None`: no reading tells."""
+    """One patch of a train. `fixed` is what a device reads once it is there; `None`: no reading tells.
+
+    `release_confirmed`: the vendor's own moment, not one that was worked out. `due_at`: an end that no policy moves
+    forward, such as the end of service; `None`: policies alone say until when.
+    """
 
     name: str
     released_at: datetime
     catalogued_at: datetime
     severity: Severity = Severity.UNKNOWN
-    fixed: Numbers | None = None
+    fixed: Reading | None = None
     reboot: bool = False
     supersedes: frozenset[str] = frozenset()
+    release_confirmed: bool = True
+    cves: tuple[str, ...] = ()
+    category: Category = Category.SYSTEM
+    due_at: datetime | None = None
 
-    def is_in(self, read: Numbers, product: Product) -> bool | None:
+    def is_in(self, read: Reading, product: Product) -> bool | None:
         """Return whether a reading shows that this release, or a newer one, is there; `None`: it does not tell."""
-        return None if self.fixed is None else is_at_least(read, self.fixed, is_whole=product.reads == "version")
+        fixed = self.fixed
+        if isinstance(fixed, Version) and isinstance(read, Version):
+            return read.is_at_least(fixed)
+        if isinstance(fixed, tuple) and isinstance(read, tuple):
+            return is_at_least(read, fixed, is_whole=product.reads == "version")
+        return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,26 +144,26 @@ class Requirement:
     train: str
     releases: tuple[Release, ...]
     superseders: Mapping[str, frozenset[str]]
+    owed: Owed = Owed.ALWAYS
 
     def release(self, name: str) -> Release:
         """Return the release of that name."""
         return next(each for each in self.releases if each.name == name)
 
 
-def requirement(id_: UUID, product: Product, train: str, releases: Iterable[Release]) -> Requirement:
-    """Return a requirement with its releases in order, and who supersedes whom, all the way up."""
+def requirement(
+    id_: UUID, product: Product, train: str, releases: Iterable[Release], *, owed: Owed = Owed.ALWAYS
+) -> Requirement:
+    """Return a requirement with its releases in order, and who supersedes whom, all the way up.
+
+    Raises:
+        SupersedesItself: releases supersede one another in a circle.
+    """
     ordered = tuple(sorted(releases, key=lambda each: (each.released_at, each.name)))
-    superseders: dict[str, set[str]] = {each.name: set() for each in ordered}
-    for newer in ordered:
-        reached, waiting = set[str](), [newer]
-        while waiting:
-            below = {name for name in waiting.pop().supersedes if name in superseders} - reached
-            reached |= below
-            waiting += [each for each in ordered if each.name in below]
-        for name in reached - {newer.name}:
-            superseders[name].add(newer.name)
-    frozen = {name: frozenset(names) for name, names in superseders.items()}
-    return Requirement(id=id_, product=product, train=train, releases=ordered, superseders=frozen)
+    names = {each.name for each in ordered}
+    above = Supersedence((each.name, older) for each in ordered for older in each.supersedes & names).superseders
+    superseders = {name: above.get(name, frozenset()) for name in names}
+    return Requirement(id=id_, product=product, train=train, releases=ordered, superseders=superseders, owed=owed)
 
 
 class Named(NamedTuple):
@@ -139,7 +180,10 @@ def folded_name(name: str) -> str:
 
 
 class Catalog:
-    """Everything of one version. `patches` maps (scheme, name) to what it is for each product that has it."""
+    """Everything of one version. `patches` maps (scheme, name) to what it is for each product that has it.
+
+    `intelligence` is what feeds say of the vulnerabilities that its releases fix.
+    """
 
     def __init__(
         self,
@@ -149,16 +193,37 @@ class Catalog:
         products: Iterable[Product],
         requirements: Iterable[Requirement],
         patches: Mapping[tuple[str, str], tuple[Named, ...]],
+        intelligence: Intelligence = NOTHING_KNOWN,
     ) -> None:
         """Index the parts of one version; `products` are in the order in which they select."""
         self.version = version
         self.label = f"{name}#{version}"
         self.products = {product.name: product for product in products}
         self.requirements = {each.id: each for each in requirements}
+        self.intelligence = intelligence
         self._patches = patches
         self._trains: dict[str, tuple[UUID, ...]] = {}
         for each in self.requirements.values():
+            if each.owed is Owed.WHEN_NAMED:
+                continue
             self._trains[each.product.name] = (*self._trains.get(each.product.name, ()), each.id)
+
+    @property
+    def cves(self) -> frozenset[str]:
+        """Return every vulnerability that one of its releases fixes."""
+        return frozenset(
+            cve for each in self.requirements.values() for release in each.releases for cve in release.cves
+        )
+
+    def informed(self, intelligence: Intelligence) -> "Catalog":
+        """Return the same catalog with other knowledge of its vulnerabilities."""
+        other = copy(self)
+        other.intelligence = intelligence
+        return other
+
+    def risk(self, release: Release) -> Risk:
+        """Return what is known of the vulnerabilities that a release fixes, the worst of each."""
+        return self.intelligence.risk_of(release.cves)
 
     def product_of(self, system: System) -> str | None:
         """Return the product that a device is; the first that selects it; `None`: none does."""
