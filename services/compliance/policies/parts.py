@@ -1,12 +1,12 @@
 """The parts of a policy file that tell when and how: windows, reboots, missed windows, rings."""
 
-import re
 from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from contracts.events.event import Tier
+from services.compliance.clocks.durations import MalformedDuration, exact, term
 
 
 class Part(BaseModel):
@@ -21,30 +21,28 @@ Count = Annotated[int, Field(ge=0, le=1000)]
 Share = Annotated[float, Field(gt=0, le=100)]
 """Percent."""
 
-_DURATION = re.compile(r"P(?:[1-9]\d{0,3}[DWM]|T[1-9]\d{0,4}[HM])")
 
-
-def _duration(text: str) -> str:
-    if not _DURATION.fullmatch(text):
-        raise ValueError(
-            f"{text!r} is no duration that is read here: exact hours or minutes (PT48H, PT90M), or calendar days, "
-            "weeks or months (P7D, P2W, P1M), one unit alone"
-        )
+def _due(text: str) -> str:
+    term(text)
     return text
 
 
-Duration = Annotated[str, AfterValidator(_duration)]
-"""ISO 8601, one unit: `PT24H` are exact hours, `P7D` calendar days in the client's zone, `P1M` calendar months."""
-
-
-def _due(text: str) -> str:
-    if _duration(text).endswith("M") and text.startswith("PT"):
-        raise ValueError(f"{text!r}: a deadline is counted in hours (PT48H), days, weeks or months")
+def _duration(text: str) -> str:
+    try:
+        term(text)
+    except MalformedDuration as error:
+        try:
+            exact(text)
+        except MalformedDuration:
+            raise error from None
     return text
 
 
 Due = Annotated[str, AfterValidator(_due)]
-"""A duration that a clock can count: no minutes."""
+"""ISO 8601 as a clock counts it: `PT24H` exact hours, `P7D` calendar days in the client's zone, `P1M` months."""
+
+Duration = Annotated[str, AfterValidator(_duration)]
+"""The same, and minutes too: `PT90M`."""
 
 WallTime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
 """On the wall of the window's zone, `02:00`."""

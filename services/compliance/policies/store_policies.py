@@ -1,0 +1,163 @@
+"""The clients' policies, read once and kept; which of them hold, and what changed about that."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final, LiteralString
+from uuid import UUID
+
+import asyncpg
+
+from chassis.postgres import Connection
+from services.compliance.policies.compile import Applied, Version, applied, in_force
+from services.compliance.policies.document import PolicyDocument
+from services.compliance.policies.preset import Preset
+from services.compliance.policy import Policy
+
+EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+SHARE: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.policies', 0))"
+NOTICED: Final[LiteralString] = "SELECT number, noticed_at FROM policy_noticed"
+NEWER: Final[LiteralString] = """
+    SELECT number, tenant_id, version, document, presets, digest, recorded_at, recorded_by, reason
+    FROM policy_version
+    WHERE number > $1 AND number <= $2
+    ORDER BY number
+"""
+
+
+class PolicyShelf:
+    """Holds every client's policies for one process, as far as the service took notice of them."""
+
+    def __init__(self) -> None:
+        """Hold nothing until the first look."""
+        self._number = 0
+        self._versions: dict[UUID, list[Version]] = {}
+        self._ready: dict[int, Applied] = {}
+
+    async def policies_for(self, tx: Connection, tenants: Collection[UUID], now: datetime) -> Mapping[UUID, Policy]:
+        """Return the policy of each of these clients that has one in force at `now`; no other comes until `tx` ends.
+
+        So every decision made by an older one is committed before the assets are asked for anew because of it.
+        """
+        return {tenant: each.policy for tenant, each in (await self.applied_for(tx, tenants, now)).items()}
+
+    async def applied_for(self, tx: Connection, tenants: Collection[UUID], now: datetime) -> Mapping[UUID, Applied]:
+        """Return the same with windows, exception rules and the document itself."""
+        at = max(now, await self._look(tx))
+        found = ((tenant, self._holding(tenant, at)) for tenant in tenants if tenant in self._versions)
+        return {tenant: each for tenant, each in found if each is not None}
+
+    async def all_applied(self, tx: Connection, now: datetime) -> Mapping[UUID, Applied]:
+        """Return the same of every client that has a policy in force."""
+        await self._look(tx)
+        return await self.applied_for(tx, tuple(self._versions), now)
+
+    async def _look(self, tx: Connection) -> datetime:
+        """Read what is new, and return up to which moment changes of validity were noticed."""
+        await tx.execute(SHARE)
+        row = await tx.fetchrow(NOTICED)
+        number, at = (row["number"], row["noticed_at"]) if row else (0, EPOCH)
+        if number < self._number:  # another database than last time
+            self._number, self._versions, self._ready = 0, {}, {}
+        if number > self._number:
+            for each in await tx.fetch(NEWER, self._number, number):
+                self._versions.setdefault(each["tenant_id"], []).append(version_of(each))
+            self._number = number
+        return at
+
+    def _holding(self, tenant: UUID, at: datetime) -> Applied | None:
+        version = in_force(self._versions[tenant], at)
+        if version is None:
+            return None
+        if version.number not in self._ready:
+            self._ready[version.number] = applied(version)
+        return self._ready[version.number]
+
+
+def version_of(row: asyncpg.Record) -> Version:
+    """Return a row of `policy_version` as a version."""
+    return Version(
+        tenant_id=row["tenant_id"],
+        number=row["number"],
+        version=row["version"],
+        document=PolicyDocument.model_validate(row["document"], strict=False),
+        presets=tuple(Preset.model_validate(each, strict=False) for each in row["presets"]),
+        digest=row["digest"],
+        recorded_at=row["recorded_at"],
+        recorded_by=row["recorded_by"],
+        reason=row["reason"],
+    )
+
+
+IS_NEWS: Final[LiteralString] = """
+    SELECT EXISTS (
+        SELECT FROM policy_version AS v, policy_noticed AS n
+        WHERE v.number > n.number
+           OR (v.valid_from > n.noticed_at AND v.valid_from <= $1)
+           OR (v.valid_until > n.noticed_at AND v.valid_until <= $1))
+"""
+EXCLUDE: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.policies', 0))"
+NOTED: Final[LiteralString] = "SELECT number, noticed_at FROM policy_noticed FOR UPDATE"
+CONCERNED: Final[LiteralString] = """
+    SELECT number, tenant_id, version, document, presets, digest, recorded_at, recorded_by, reason, feasible, accepted
+    FROM policy_version
+    WHERE tenant_id IN (
+        SELECT tenant_id FROM policy_version
+        WHERE number > $1 OR (valid_from > $2 AND valid_from <= $3) OR (valid_until > $2 AND valid_until <= $3))
+    ORDER BY tenant_id, number
+"""
+NOTE: Final[LiteralString] = "UPDATE policy_noticed SET number = greatest(number, $1), noticed_at = $2"
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """A client whose policy in force became another: `None` is none of its own. `at`: when it came into force."""
+
+    tenant_id: UUID
+    before: Version | None
+    after: Version | None
+    feasible: bool | None
+    accepted: str | None
+    at: datetime
+
+
+async def turned(tx: Connection, now: datetime) -> list[Turn]:
+    """Return the clients whose policy became another since the last look, and note that they were looked at.
+
+    Whoever decides by the old ones has committed before this returns; whoever decides later does by the new ones.
+    """
+    if not await tx.fetchval(IS_NEWS, now):
+        return []
+    await tx.execute(EXCLUDE)
+    noted = await tx.fetchrow(NOTED)
+    if noted is None:
+        return []
+    now = max(now, noted["noticed_at"])
+    rows = await tx.fetch(CONCERNED, noted["number"], noted["noticed_at"], now)
+    by_tenant: dict[UUID, list[asyncpg.Record]] = {}
+    for row in rows:
+        by_tenant.setdefault(row["tenant_id"], []).append(row)
+    await tx.execute(NOTE, max((row["number"] for row in rows), default=0), now)
+    turns = (_turn(of_tenant, noted["number"], noted["noticed_at"], now) for of_tenant in by_tenant.values())
+    return [turn for turn in turns if turn is not None]
+
+
+def _turn(rows: list[asyncpg.Record], number: int, noticed_at: datetime, now: datetime) -> Turn | None:
+    versions = [version_of(row) for row in rows]
+    before = in_force([each for each in versions if each.number <= number], noticed_at)
+    after = in_force(versions, now)
+    if (before.number if before else None) == (after.number if after else None):
+        return None
+    verdicts = {row["number"]: (row["feasible"], row["accepted"]) for row in rows}
+    feasible, accepted = verdicts[after.number] if after else (None, None)
+    return Turn(rows[0]["tenant_id"], before, after, feasible, accepted, _came_at(before, after, now))
+
+
+def _came_at(before: Version | None, after: Version | None, now: datetime) -> datetime:
+    """Return since when `after` holds: it was recorded, or became valid, or the one that hid it ended."""
+    moments = [after.recorded_at, after.document.valid_from] if after else []
+    ended_at = before.document.valid_until if before else None
+    if ended_at is not None and ended_at <= now:
+        moments.append(ended_at)
+    return min(max(moments, default=now), now)
