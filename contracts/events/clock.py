@@ -1,4 +1,4 @@
-"""What a change of the calendar moves. Producer: compliance; consumers: ticketing, analysts. Topic: `compliance.events`.
+"""What the calendar moves. Producer: compliance; consumers: ticketing, analysts. Topic: `compliance.events`.
 
 Clocks on walls change by law, and the tz data follows. What that moves is told, never moved silently.
 """
@@ -47,7 +47,8 @@ class WindowMove(Value):
 class WindowMoved(Event):
     """Maintenance windows of a client that were to come are at other times now, though nobody changed the rule.
 
-    `moves` are the first of them, `count` is how many there are. The envelope's subject is `window/` and its name.
+    `moves` are the first of them, `count` is how many there are. The envelope's subject is `window/`, the client and
+    the window's name.
     """
 
     TYPE: ClassVar[str] = "window.moved.v1"
@@ -62,8 +63,8 @@ class WindowMoved(Event):
 class WindowEmptied(Event):
     """A maintenance window of a client's policy never comes (`empty`), or does come again, or is gone from the policy.
 
-    Machines that may restart in this window alone will not restart at all. The envelope's subject is `window/` and its
-    name.
+    Machines that may restart in this window alone will not restart at all. The envelope's subject is `window/`, the
+    client and the window's name.
     """
 
     TYPE: ClassVar[str] = "window.emptied.v1"
