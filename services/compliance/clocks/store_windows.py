@@ -1,0 +1,135 @@
+"""Clients' windows as facts: when each comes in the next thirteen months, and when it came."""
+
+from collections.abc import Collection, Sequence
+from datetime import datetime
+from typing import Final, LiteralString
+from uuid import UUID
+
+from chassis.postgres import Connection
+from services.compliance.clocks.records import KeptRule, KeptWindow
+
+CURRENT: Final[LiteralString] = """
+    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
+    WHERE tenant_id = $1 AND start_at <= $2 AND end_at > $2
+    ORDER BY start_at, window_name
+"""
+
+
+async def current(tx: Connection, tenant_id: UUID, at: datetime) -> list[KeptWindow]:
+    """Return the windows of a client that are open at `at`, the one that began first first."""
+    return [KeptWindow(**row) for row in await tx.fetch(CURRENT, tenant_id, at)]
+
+
+NEXT_START: Final[LiteralString] = """
+    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
+    WHERE tenant_id = $1 AND window_name = ANY($2::text[]) AND start_at >= $3
+    ORDER BY start_at, window_name LIMIT 1
+"""
+
+
+async def next_start(tx: Connection, tenant_id: UUID, names: Collection[str], after: datetime) -> KeptWindow | None:
+    """Return the first window of these names that starts at `after` or later; `None`: none does in 13 months."""
+    row = await tx.fetchrow(NEXT_START, tenant_id, sorted(names), after)
+    return KeptWindow(**row) if row else None
+
+
+BETWEEN: Final[LiteralString] = """
+    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
+    WHERE tenant_id = $1 AND end_at > $2 AND start_at < $3
+    ORDER BY start_at, window_name
+"""
+
+
+async def between(tx: Connection, tenant_id: UUID, after: datetime, before: datetime) -> list[KeptWindow]:
+    """Return the windows of a client that are open at any moment from `after` until before `before`, in order."""
+    return [KeptWindow(**row) for row in await tx.fetch(BETWEEN, tenant_id, after, before)]
+
+
+ENDED: Final[LiteralString] = """
+    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
+    WHERE end_at > $1 AND end_at <= $2
+    ORDER BY end_at, tenant_id, window_name LIMIT $3
+"""
+
+
+async def ended(tx: Connection, after: datetime, until: datetime, limit: int) -> list[KeptWindow]:
+    """Return windows of all clients that ended with `after` < end <= `until`, the one that ended first first."""
+    return [KeptWindow(**row) for row in await tx.fetch(ENDED, after, until, limit)]
+
+
+LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.windows', 0))"
+RULES: Final[LiteralString] = """
+    SELECT tenant_id, window_name AS name, digest, zone, tzdata, spread_until, empty FROM window_rule
+"""
+
+
+async def lock_rules(tx: Connection) -> dict[tuple[UUID, str], KeptRule]:
+    """Return what is written down of every client's windows; nobody else writes until the transaction ends."""
+    await tx.execute(LOCK)
+    rules = [KeptRule(**row) for row in await tx.fetch(RULES)]
+    return {(each.tenant_id, each.name): each for each in rules}
+
+
+TO_COME: Final[LiteralString] = """
+    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
+    WHERE tenant_id = $1 AND window_name = $2 AND end_at > $3
+    ORDER BY start_at
+"""
+
+
+async def to_come(tx: Connection, tenant_id: UUID, name: str, now: datetime) -> list[KeptWindow]:
+    """Return what is written down of one window and not over yet."""
+    return [KeptWindow(**row) for row in await tx.fetch(TO_COME, tenant_id, name, now)]
+
+
+KEEP_RULE: Final[LiteralString] = """
+    INSERT INTO window_rule (tenant_id, window_name, digest, zone, tzdata, spread_until, empty)
+    VALUES ($1, $2, $3, $4, $5, $6, $7)
+    ON CONFLICT (tenant_id, window_name) DO UPDATE
+    SET digest = excluded.digest, zone = excluded.zone, tzdata = excluded.tzdata,
+        spread_until = excluded.spread_until, empty = excluded.empty
+"""
+CUT: Final[LiteralString] = """
+    UPDATE window_occurrence SET end_at = $3
+    WHERE tenant_id = $1 AND window_name = $2 AND start_at < $3 AND end_at > $3
+"""
+FORGET: Final[LiteralString] = """
+    DELETE FROM window_occurrence WHERE tenant_id = $1 AND window_name = $2 AND start_at >= $3
+"""
+ADD: Final[LiteralString] = """
+    INSERT INTO window_occurrence (tenant_id, window_name, start_at, end_at, local, note)
+    SELECT $1, $2, * FROM unnest($3::timestamptz[], $4::timestamptz[], $5::text[], $6::text[])
+    ON CONFLICT (tenant_id, window_name, start_at) DO UPDATE
+    SET end_at = excluded.end_at, local = excluded.local, note = excluded.note
+"""
+
+
+async def rewrite(tx: Connection, rule: KeptRule, windows: Sequence[KeptWindow], now: datetime) -> None:
+    """Let these be what is to come of a window. What is over stays; one that is open and not among them ends now."""
+    await tx.execute(KEEP_RULE, *_columns(rule))
+    await tx.execute(CUT, rule.tenant_id, rule.name, now)
+    await tx.execute(FORGET, rule.tenant_id, rule.name, now)
+    rows = sorted(windows, key=lambda each: each.start_at)
+    await tx.execute(
+        ADD,
+        rule.tenant_id,
+        rule.name,
+        [each.start_at for each in rows],
+        [each.end_at for each in rows],
+        [each.local for each in rows],
+        [each.note for each in rows],
+    )
+
+
+def _columns(rule: KeptRule) -> tuple[object, ...]:
+    return rule.tenant_id, rule.name, rule.digest, rule.zone, rule.tzdata, rule.spread_until, rule.empty
+
+
+FORGET_RULE: Final[LiteralString] = "DELETE FROM window_rule WHERE tenant_id = $1 AND window_name = $2"
+
+
+async def end(tx: Connection, tenant_id: UUID, name: str, now: datetime) -> None:
+    """Let a window that no policy has any more come never again; what came of it stays."""
+    await tx.execute(FORGET_RULE, tenant_id, name)
+    await tx.execute(CUT, tenant_id, name, now)
+    await tx.execute(FORGET, tenant_id, name, now)
