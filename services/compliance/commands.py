@@ -16,7 +16,8 @@ from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import OUTSIDE_POPULATION, State
 from services.compliance import store_commands, store_commands_catalog
 from services.compliance.catalog.bundled import BUNDLED
-from services.compliance.catalog.document import CatalogDocument, CatalogRefused, document
+from services.compliance.catalog.document import CatalogRefused, document
+from services.compliance.catalog.entries import CatalogDocument
 from services.compliance.policy import DEFAULT_1
 from services.compliance.rules_figures import FORMULA, Figure, Refused, Single, single_figure
 from services.compliance.zones import TZDATA

@@ -7,7 +7,7 @@ from typing import Final, LiteralString
 
 from chassis.postgres import Connection
 from contracts import ids
-from services.compliance.catalog.document import CatalogDocument, ProductEntry, ReleaseEntry, TrainEntry
+from services.compliance.catalog.entries import CatalogDocument, ProductEntry, ReleaseEntry, TrainEntry
 from services.compliance.catalog.model import folded_name
 
 EXCLUDE: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.catalog', 0))"
@@ -35,14 +35,15 @@ async def add(tx: Connection, document: CatalogDocument, loaded_at: datetime) ->
 
 
 ADD_PRODUCTS: Final[LiteralString] = """
-    INSERT INTO compliance.catalog_product (version, position, product, os_family, for_servers, reads, line, selectors)
-    SELECT $1, position, product, os_family, for_servers, reads, line, selectors::jsonb
-    FROM unnest($2::integer[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[])
-        AS added (position, product, os_family, for_servers, reads, line, selectors)
+    INSERT INTO compliance.catalog_product (version, position, product, os_family, for_servers, reads, line, selectors,
+                                            versions)
+    SELECT $1, position, product, os_family, for_servers, reads, line, selectors::jsonb, versions
+    FROM unnest($2::integer[], $3::text[], $4::text[], $5::boolean[], $6::text[], $7::text[], $8::text[], $9::text[])
+        AS added (position, product, os_family, for_servers, reads, line, selectors, versions)
 """
 ADD_REQUIREMENTS: Final[LiteralString] = """
-    INSERT INTO compliance.catalog_requirement (version, requirement_id, product, train)
-    SELECT $1, added.* FROM unnest($2::uuid[], $3::text[], $4::text[]) AS added
+    INSERT INTO compliance.catalog_requirement (version, requirement_id, product, train, owed)
+    SELECT $1, added.* FROM unnest($2::uuid[], $3::text[], $4::text[], $5::text[]) AS added
 """
 
 
@@ -58,6 +59,7 @@ async def _add_products(tx: Connection, version: int, document: CatalogDocument)
         [each.reads for each in products],
         [each.line for each in products],
         [json.dumps([selector.model_dump(exclude_none=True) for selector in each.select]) for each in products],
+        [each.versions for each in products],
     )
     trains = _trains(document)
     await tx.execute(
@@ -66,6 +68,7 @@ async def _add_products(tx: Connection, version: int, document: CatalogDocument)
         [ids.requirement_id(product.product, train.train) for product, train in trains],
         [product.product for product, _ in trains],
         [train.train for _, train in trains],
+        [train.owed for _, train in trains],
     )
 
 
@@ -79,14 +82,18 @@ def _releases(document: CatalogDocument) -> list[tuple[ProductEntry, TrainEntry,
 
 ADD_RELEASES: Final[LiteralString] = """
     INSERT INTO compliance.catalog_release (version, requirement_id, release, released_at, severity, fixed_build,
-                                            build_confirmed, reboot, supersedes, catalogued_at)
+                                            build_confirmed, reboot, supersedes, release_confirmed, cves, category,
+                                            due_at, catalogued_at)
     SELECT $1, added.requirement_id, added.release, added.released_at, added.severity, added.fixed_build,
            added.build_confirmed, added.reboot, ARRAY(SELECT jsonb_array_elements_text(added.supersedes::jsonb)),
+           added.release_confirmed, ARRAY(SELECT jsonb_array_elements_text(added.cves::jsonb)), added.category,
+           added.due_at,
            coalesce((SELECT min(earlier.catalogued_at) FROM compliance.catalog_release AS earlier
-                     WHERE earlier.requirement_id = added.requirement_id AND earlier.release = added.release), $10)
+                     WHERE earlier.requirement_id = added.requirement_id AND earlier.release = added.release), $14)
     FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::boolean[], $8::boolean[],
-                $9::text[])
-        AS added (requirement_id, release, released_at, severity, fixed_build, build_confirmed, reboot, supersedes)
+                $9::text[], $10::boolean[], $11::text[], $12::text[], $13::timestamptz[])
+        AS added (requirement_id, release, released_at, severity, fixed_build, build_confirmed, reboot, supersedes,
+                  release_confirmed, cves, category, due_at)
 """
 
 
@@ -104,6 +111,10 @@ async def _add_releases(tx: Connection, version: int, document: CatalogDocument,
         [each.build_confirmed for each in releases],
         [each.reboot for each in releases],
         [json.dumps(each.supersedes) for each in releases],
+        [each.release_confirmed for each in releases],
+        [json.dumps(each.cves) for each in releases],
+        [each.category or product.ordinary_category for product, _, each in rows],
+        [each.due_at for each in releases],
         loaded_at,
     )
 
@@ -123,7 +134,4 @@ async def _add_patches(tx: Connection, version: int, document: CatalogDocument) 
             sorted({("name", folded_name(patch)) for patch in release.patches}),
         )
     ]
-    schemes, names, products, requirements, releases = zip(*rows, strict=True)
-    await tx.execute(
-        ADD_PATCHES, version, list(schemes), list(names), list(products), list(requirements), list(releases)
-    )
+    await tx.execute(ADD_PATCHES, version, *([row[column] for row in rows] for column in range(5)))

@@ -22,7 +22,8 @@ from contracts.events.client import ClientChanged
 from contracts.events.event import Event, OsFamily, Tier
 from services.compliance import store_commands_catalog
 from services.compliance.catalog.bundled import BUNDLED
-from services.compliance.catalog.document import CatalogDocument, document
+from services.compliance.catalog.document import document
+from services.compliance.catalog.entries import CatalogDocument
 from services.compliance.figures import Figures
 from services.compliance.handlers import ComplianceEvents
 from services.compliance.policy import DEFAULT_1
