@@ -42,6 +42,11 @@ CATALOG: Final = (
     "feed_fact",
     "feed_applied",
 )
+POLICIES: Final = ("policy_version", "policy_noticed")
+"""What people decided is no consequence of events: it is kept."""
+EXCEPTIONS: Final = ("owner_key", "exception_request", "exception", "exception_revocation")
+"""What people signed, and took back: decided by, never derived."""
+
 LOCKED: Final = (
     "watermark",
     "catalog_applied",
@@ -195,7 +200,7 @@ def plan() -> Plan:
             Table("uncatalogued_failure", ("asset_id", "patch_id")),
         ),
         also_compared=(FIGURE,),
-        copied=(*CATALOG, "client"),
+        copied=(*CATALOG, *POLICIES, *EXCEPTIONS, "client"),
         locked=LOCKED,
         handler=ComplianceEvents(CatalogShelf(), DEFAULT_1),
         stamps=STAMPS,

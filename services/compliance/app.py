@@ -12,9 +12,12 @@ from chassis.running import Part, Stages, run_until_stopped
 from chassis.settings import Settings
 from contracts import topics
 from contracts.envelope import decode
+from services.compliance.exceptions.loop import Exceptions
 from services.compliance.figures import Figures
 from services.compliance.handlers import ComplianceEvents
 from services.compliance.loops import Loop
+from services.compliance.policies.notices import PolicyNotices
+from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.policy import DEFAULT_1
 from services.compliance.rechecks import Rechecks
 from services.compliance.store_catalog import CatalogShelf
@@ -66,5 +69,7 @@ def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogSh
     """Return what goes on without an event, and the relay: whoever serves live has them."""
     timers = Loop("timers", Timers(on, shelf, DEFAULT_1).ring, on.progress, seconds=1)
     rechecks = Loop("rechecks", Rechecks(on, shelf, DEFAULT_1).recheck, on.progress, seconds=1)
+    policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=1)
+    people = Loop("exceptions", Exceptions(on, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=1)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
-    return [[timers, rechecks], [figures], [on.relay]]
+    return [[timers, rechecks, policies, people], [figures], [on.relay]]
