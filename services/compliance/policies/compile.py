@@ -18,12 +18,13 @@ from services.compliance.clocks.durations import MalformedDuration, exact, term
 from services.compliance.clocks.malformed import MalformedWindow
 from services.compliance.clocks.names import iana
 from services.compliance.clocks.windows import Fold, Gap, WindowRule, WindowText, window_rule
-from services.compliance.policies.document import ExceptionRules, PolicyDocument, SlaRow
+from services.compliance.policies.document import PolicyDocument, SlaRow
 from services.compliance.policies.parts import WindowEntry
 from services.compliance.policies.preset import Preset, PresetWhen
 from services.compliance.policy import (
     Days,
     EvidenceRule,
+    ExceptionTerms,
     Hours,
     Months,
     Policy,
@@ -54,15 +55,20 @@ class Version:
     recorded_by: str
     reason: str
 
+    @property
+    def policy_id(self) -> str:
+        """Return the id that figures and histories name it by: readable, and another for every content."""
+        name = re.sub(r"[^a-z0-9]+", "-", self.document.client.casefold()).strip("-") or "client"
+        return f"{name[:80]}-v{self.version}-{self.digest[:8]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Applied:
-    """A version, ready for decisions. `windows` by name, empty ones too; `exceptions` is the strictest of all rules."""
+    """A version, ready for decisions. `windows` by name, empty ones too."""
 
     version: Version
     policy: Policy
     windows: Mapping[str, WindowRule]
-    exceptions: ExceptionRules
 
     @property
     def document(self) -> PolicyDocument:
@@ -77,17 +83,10 @@ def applied(version: Version) -> Applied:
         MalformedWindow, UnknownZone: what was recorded was not read by `reading.policy_of`.
     """
     document = version.document
-    name = re.sub(r"[^a-z0-9]+", "-", document.client.casefold()).strip("-") or "client"
     return Applied(
         version=version,
-        policy=compiled(
-            document,
-            version.presets,
-            id_=f"{name}-v{version.version}-{version.digest[:8]}",
-            tenant_id=version.tenant_id,
-        ),
+        policy=compiled(document, version.presets, id_=version.policy_id, tenant_id=version.tenant_id),
         windows={name: window_of(name, entry, document.zone) for name, entry in sorted(document.windows.items())},
-        exceptions=exception_rules(document, version.presets),
     )
 
 
@@ -117,6 +116,7 @@ def compiled(
         },
         tags=_tag_words(document),
         supported_until={each.product: each.supported_until for each in document.entitlements},
+        exceptions=exception_terms(document, presets),
     )
 
 
@@ -204,14 +204,15 @@ def window_of(name: str, entry: WindowEntry, zone: str) -> WindowRule:
         raise MalformedWindow(FIELD_IN_FILE.get(error.field, error.field), error.reason) from error
 
 
-def exception_rules(document: PolicyDocument, presets: Sequence[Preset]) -> ExceptionRules:
+def exception_terms(document: PolicyDocument, presets: Sequence[Preset]) -> ExceptionTerms:
     """Return the strictest of what the client agreed and what its regimes allow."""
+    agreed = document.exceptions
     limits = [each.exceptions.longest for each in presets if each.exceptions.longest is not None]
-    return document.exceptions.model_copy(
-        update={
-            "allowed": document.exceptions.allowed and all(each.exceptions.allowed for each in presets),
-            "longest": min([document.exceptions.longest, *limits], key=elapsed),
-        }
+    return ExceptionTerms(
+        allowed=agreed.allowed and all(each.exceptions.allowed for each in presets),
+        longest=min((term(limit) for limit in (agreed.longest, *limits)), key=about),
+        renewals=agreed.renewals,
+        warn_before=term(agreed.warn_before),
     )
 
 

@@ -56,9 +56,9 @@ class ExceptionRules(Part):
     """Whether an obligation may be excepted, for how long, and how often anew."""
 
     allowed: bool = True
-    longest: Duration = "P90D"
+    longest: Due = "P90D"
     renewals: Count = 1
-    warn_before: Duration = "P14D"
+    warn_before: Due = "P14D"
 
 
 class ServiceLevel(Part):

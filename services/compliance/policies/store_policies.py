@@ -1,7 +1,6 @@
 """The clients' policies, read once and kept; which of them hold, and what changed about that."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, LiteralString
 from uuid import UUID
@@ -12,6 +11,7 @@ from chassis.postgres import Connection
 from services.compliance.policies.compile import Applied, Version, applied, in_force
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.preset import Preset
+from services.compliance.policies.rules_turns import Known, Recorded, Turn, turn
 from services.compliance.policy import Policy
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -43,7 +43,7 @@ class PolicyShelf:
         return {tenant: each.policy for tenant, each in (await self.applied_for(tx, tenants, now)).items()}
 
     async def applied_for(self, tx: Connection, tenants: Collection[UUID], now: datetime) -> Mapping[UUID, Applied]:
-        """Return the same with windows, exception rules and the document itself."""
+        """Return the same with windows and the document itself."""
         at = max(now, await self._look(tx))
         found = ((tenant, self._holding(tenant, at)) for tenant in tenants if tenant in self._versions)
         return {tenant: each for tenant, each in found if each is not None}
@@ -110,18 +110,6 @@ CONCERNED: Final[LiteralString] = """
 NOTE: Final[LiteralString] = "UPDATE policy_noticed SET number = greatest(number, $1), noticed_at = $2"
 
 
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """A client whose policy in force became another: `None` is none of its own. `at`: when it came into force."""
-
-    tenant_id: UUID
-    before: Version | None
-    after: Version | None
-    feasible: bool | None
-    accepted: str | None
-    at: datetime
-
-
 async def turned(tx: Connection, now: datetime) -> list[Turn]:
     """Return the clients whose policy became another since the last look, and note that they were looked at.
 
@@ -135,29 +123,14 @@ async def turned(tx: Connection, now: datetime) -> list[Turn]:
         return []
     now = max(now, noted["noticed_at"])
     rows = await tx.fetch(CONCERNED, noted["number"], noted["noticed_at"], now)
-    by_tenant: dict[UUID, list[asyncpg.Record]] = {}
+    by_tenant: dict[UUID, list[Recorded]] = {}
     for row in rows:
-        by_tenant.setdefault(row["tenant_id"], []).append(row)
+        by_tenant.setdefault(row["tenant_id"], []).append(_recorded(row))
     await tx.execute(NOTE, max((row["number"] for row in rows), default=0), now)
-    turns = (_turn(of_tenant, noted["number"], noted["noticed_at"], now) for of_tenant in by_tenant.values())
-    return [turn for turn in turns if turn is not None]
+    known = Known(noted["number"], noted["noticed_at"])
+    turns = (turn(of_tenant, known, now) for of_tenant in by_tenant.values())
+    return [each for each in turns if each is not None]
 
 
-def _turn(rows: list[asyncpg.Record], number: int, noticed_at: datetime, now: datetime) -> Turn | None:
-    versions = [version_of(row) for row in rows]
-    before = in_force([each for each in versions if each.number <= number], noticed_at)
-    after = in_force(versions, now)
-    if (before.number if before else None) == (after.number if after else None):
-        return None
-    verdicts = {row["number"]: (row["feasible"], row["accepted"]) for row in rows}
-    feasible, accepted = verdicts[after.number] if after else (None, None)
-    return Turn(rows[0]["tenant_id"], before, after, feasible, accepted, _came_at(before, after, now))
-
-
-def _came_at(before: Version | None, after: Version | None, now: datetime) -> datetime:
-    """Return since when `after` holds: it was recorded, or became valid, or the one that hid it ended."""
-    moments = [after.recorded_at, after.document.valid_from] if after else []
-    ended_at = before.document.valid_until if before else None
-    if ended_at is not None and ended_at <= now:
-        moments.append(ended_at)
-    return min(max(moments, default=now), now)
+def _recorded(row: asyncpg.Record) -> Recorded:
+    return Recorded(version_of(row), feasible=row["feasible"], accepted=row["accepted"])
