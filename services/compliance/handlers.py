@@ -9,6 +9,8 @@ from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
 from services.compliance import store_assets, store_facts, store_recheck
+from services.compliance.exceptions import people
+from services.compliance.exceptions.news import OwnerNews, PeopleNews, RevokedOwner, TicketNews
 from services.compliance.folding import Folding
 from services.compliance.news import ClientNews, FactNews, Unusable, news
 from services.compliance.policy import Policy
@@ -30,9 +32,11 @@ class ComplianceEvents:
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Keep, fold, decide, save and tell."""
         said = _sorted_out(batch)
-        bench = Bench(catalog=await self._shelf.newest(tx), policy=self._policy, now=batch.recorded_at)
+        bench = await bench_at(tx, self._shelf, self._policy, batch.recorded_at)
         if said.clients:
             await _keep_clients(tx, batch, said.clients)
+        if said.people:
+            await people.keep(tx, said.people)
         fresh = await store_facts.append(tx, [line for _, line in said.lines], batch.recorded_at) if said.lines else []
         facts = [line.fact for line in fresh]
         folding = Folding(tx, bench)
@@ -51,6 +55,7 @@ class _Said:
     lines: list[tuple[Received[Envelope], Line]] = field(default_factory=list)
     assets: list[tuple[Received[Envelope], AssetNews]] = field(default_factory=list)
     clients: list[tuple[Received[Envelope], ClientNews]] = field(default_factory=list)
+    people: list[PeopleNews] = field(default_factory=list)
 
 
 def _sorted_out(batch: Batch[Envelope]) -> _Said:
@@ -64,6 +69,8 @@ def _sorted_out(batch: Batch[Envelope]) -> _Said:
                 said.assets.append((item, asset))
             case ClientNews() as client:
                 said.clients.append((item, client))
+            case OwnerNews() | RevokedOwner() | TicketNews() as person:
+                said.people.append(person)
             case Unusable(reason):
                 batch.refuse(item, reason)
             case None:

@@ -10,6 +10,7 @@ from contracts.envelope import Envelope
 from contracts.events import rmm
 from contracts.events.asset import AssetChanged, AssetRemoved
 from contracts.events.client import ClientChanged
+from services.compliance.exceptions.news import PeopleNews, people_news
 from services.compliance.rules_assets import AssetNews, asset_news
 from services.compliance.rules_names import PatchName, patch_name, patch_of, unusable
 from services.compliance.zones import zone_of
@@ -69,7 +70,7 @@ class Unusable:
     reason: str
 
 
-News = FactNews | AssetNews | ClientNews | Unusable
+News = FactNews | AssetNews | ClientNews | PeopleNews | Unusable
 
 
 def news(event: Envelope) -> News | None:
@@ -85,7 +86,8 @@ def news(event: Envelope) -> News | None:
         case told if isinstance(told, FOLDED):
             return _fact(event)
         case _:
-            return None
+            told_of_people = people_news(event)
+            return Unusable(told_of_people) if isinstance(told_of_people, str) else told_of_people
 
 
 @lru_cache(maxsize=8192)

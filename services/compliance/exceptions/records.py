@@ -35,6 +35,65 @@ class Control:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """What somebody asks for. `title` and `machines` name the requirement and the machines for people.
+
+    `renews` is the exception that this one goes on after, `renewal` the how manieth renewal it would be.
+    """
+
+    id: UUID
+    tenant_id: UUID
+    lane: Lane
+    requirement_id: UUID | None
+    title: str
+    asset_ids: tuple[UUID, ...] | None
+    machines: tuple[str, ...]
+    reason: str
+    controls: tuple[Control, ...]
+    valid_from: datetime
+    until: datetime
+    renews: UUID | None
+    renewal: int
+    requested_at: datetime
+    requested_by: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerKey:
+    """A client's owner, whose signature counts until the enrolment is revoked."""
+
+    id: UUID
+    name: str
+    public_key: bytes
+    revoked_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signoff:
+    """What the command line brought: a text that is said to be signed, and its signature. Not believed yet."""
+
+    id: UUID
+    exception_id: UUID
+    tenant_id: UUID
+    statement: str
+    signature: bytes
+    brought_at: datetime
+
+
+class Chapter(StrEnum):
+    """What becomes of a request, each once. After `REFUSED`, `LAPSED`, `EXPIRED` and `REVOKED` it is over."""
+
+    REQUESTED = "requested"
+    REFUSED = "refused"
+    LAPSED = "lapsed"
+    GRANTED = "granted"
+    RENEWED = "renewed"
+    EXPIRING = "expiring"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Granted:
     """An exception that the client's owner signed.
 
@@ -64,3 +123,27 @@ class Granted:
     def holds_at(self, at: datetime) -> bool:
         """Return whether it is valid at this moment."""
         return self.valid_from <= at < self.ends_at
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exclusion:
+    """Updates (`patches`, as the catalog names releases) that the service level leaves out for a while.
+
+    The security clock runs on: figures are shown with and without it. `ended_at`: a person ended it sooner.
+    Source: service definition, service level.
+    """
+
+    id: UUID
+    tenant_id: UUID
+    patches: tuple[str, ...]
+    reason: str
+    approver: str
+    valid_from: datetime
+    until: datetime
+    recorded_at: datetime
+    ended_at: datetime | None = None
+
+    @property
+    def ends_at(self) -> datetime:
+        """When it ends."""
+        return self.until if self.ended_at is None else min(self.until, self.ended_at)
