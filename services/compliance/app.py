@@ -12,6 +12,7 @@ from chassis.running import Part, Stages, run_until_stopped
 from chassis.settings import Settings
 from contracts import topics
 from contracts.envelope import decode
+from services.compliance.clocks.loop import Clocks
 from services.compliance.exceptions.loop import Exceptions
 from services.compliance.figures import Figures
 from services.compliance.handlers import ComplianceEvents
@@ -42,8 +43,9 @@ async def run(settings: ComplianceSettings) -> None:
     use_shipped_zones()
     gc.set_threshold(*FEWER_COLLECTIONS)
     async with platform(settings, "compliance") as on:
-        shelf = CatalogShelf()
-        by_themselves = settings.lanes.served(_without_events(settings, on, shelf), [])
+        shelf, clocks = CatalogShelf(), Clocks(on, PolicyShelf())
+        await clocks.notice()  # before the first decision: deadlines that newer tz data moves are shown as moved
+        by_themselves = settings.lanes.served(_without_events(settings, on, shelf, clocks), [])
         stages: Stages = [consumers(settings, on, shelf), *by_themselves, [on.health]]
         await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
 
@@ -65,11 +67,12 @@ def consumers(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -
     return settings.lanes.served([live], [bulk])
 
 
-def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -> Stages:
+def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf, clocks: Clocks) -> Stages:
     """Return what goes on without an event, and the relay: whoever serves live has them."""
     timers = Loop("timers", Timers(on, shelf, DEFAULT_1).ring, on.progress, seconds=1)
     rechecks = Loop("rechecks", Rechecks(on, shelf, DEFAULT_1).recheck, on.progress, seconds=1)
+    calendar = Loop("clocks", clocks.look, on.progress, seconds=1)
     policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=1)
     people = Loop("exceptions", Exceptions(on, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=1)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
-    return [[timers, rechecks, policies, people], [figures], [on.relay]]
+    return [[timers, rechecks, calendar, policies, people], [figures], [on.relay]]

@@ -21,7 +21,10 @@ class KeptWindow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeptRule:
-    """A window of a client's policy, and up to when its occurrences are written down. `empty`: there are none."""
+    """A window of a client's policy, and up to when its occurrences are written down.
+
+    `empty`: none is to come. `last_end_at` is when the last one that is written down ends.
+    """
 
     tenant_id: UUID
     name: str
@@ -30,6 +33,7 @@ class KeptRule:
     tzdata: str
     spread_until: datetime
     empty: bool
+    last_end_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -59,7 +59,11 @@ async def ended(tx: Connection, after: datetime, until: datetime, limit: int) ->
 
 LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.windows', 0))"
 RULES: Final[LiteralString] = """
-    SELECT tenant_id, window_name AS name, digest, zone, tzdata, spread_until, empty FROM window_rule
+    SELECT tenant_id, window_name AS name, digest, zone, tzdata, spread_until, empty,
+           (SELECT end_at FROM window_occurrence AS o
+            WHERE (o.tenant_id, o.window_name) = (r.tenant_id, r.window_name)
+            ORDER BY start_at DESC LIMIT 1) AS last_end_at
+    FROM window_rule AS r
 """
 
 
