@@ -1,6 +1,6 @@
 """The clients' policies, read once and kept; which of them hold, and what changed about that."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Final, LiteralString
 from uuid import UUID
@@ -15,6 +15,7 @@ from services.compliance.policies.rules_turns import Known, Recorded, Turn, turn
 from services.compliance.policy import Policy
 
 EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 
 SHARE: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.policies', 0))"
 NOTICED: Final[LiteralString] = "SELECT number, noticed_at FROM policy_noticed"
@@ -34,40 +35,54 @@ class PolicyShelf:
         self._number = 0
         self._versions: dict[UUID, list[Version]] = {}
         self._ready: dict[int, Applied] = {}
+        self._since, self._until = EPOCH, EPOCH
+        self._holding: dict[UUID, Applied] = {}
+        self._policies: dict[UUID, Policy] = {}
 
     async def policies_for(self, tx: Connection, tenants: Collection[UUID], now: datetime) -> Mapping[UUID, Policy]:
         """Return the policy of each of these clients that has one in force at `now`; no other comes until `tx` ends.
 
         So every decision made by an older one is committed before the assets are asked for anew because of it.
         """
-        return {tenant: each.policy for tenant, each in (await self.applied_for(tx, tenants, now)).items()}
+        own = await self.all_at(tx, now)
+        return {tenant: own[tenant] for tenant in tenants if tenant in own}
 
-    async def applied_for(self, tx: Connection, tenants: Collection[UUID], now: datetime) -> Mapping[UUID, Applied]:
+    async def all_at(self, tx: Connection, now: datetime) -> Mapping[UUID, Policy]:
+        """Return the same of every client that has a policy in force. The mapping is kept: do not change it."""
+        await self._look(tx, now)
+        return self._policies
+
+    async def applied_at(self, tx: Connection, now: datetime) -> Mapping[UUID, Applied]:
         """Return the same with windows and the document itself."""
-        at = max(now, await self._look(tx))
-        found = ((tenant, self._holding(tenant, at)) for tenant in tenants if tenant in self._versions)
-        return {tenant: each for tenant, each in found if each is not None}
+        await self._look(tx, now)
+        return self._holding
 
-    async def all_applied(self, tx: Connection, now: datetime) -> Mapping[UUID, Applied]:
-        """Return the same of every client that has a policy in force."""
-        await self._look(tx)
-        return await self.applied_for(tx, tuple(self._versions), now)
-
-    async def _look(self, tx: Connection) -> datetime:
-        """Read what is new, and return up to which moment changes of validity were noticed."""
+    async def _look(self, tx: Connection, now: datetime) -> None:
+        """Read what is new, and find out what holds at `now`, or when changes were last noticed if that was later."""
         await tx.execute(SHARE)
         row = await tx.fetchrow(NOTICED)
-        number, at = (row["number"], row["noticed_at"]) if row else (0, EPOCH)
+        number, noticed_at = (row["number"], row["noticed_at"]) if row else (0, EPOCH)
+        at = max(now, noticed_at)
+        if number == self._number and self._since <= at < self._until:
+            return
         if number < self._number:  # another database than last time
             self._number, self._versions, self._ready = 0, {}, {}
-        if number > self._number:
-            for each in await tx.fetch(NEWER, self._number, number):
-                self._versions.setdefault(each["tenant_id"], []).append(version_of(each))
-            self._number = number
-        return at
+        for each in await tx.fetch(NEWER, self._number, number):
+            self._versions.setdefault(each["tenant_id"], []).append(version_of(each))
+        self._number, self._since = number, at
+        self._until = min(self._turns_after(at), default=FOR_EVER)
+        holding = ((tenant, self._applied(in_force(theirs, at))) for tenant, theirs in self._versions.items())
+        self._holding = {tenant: each for tenant, each in holding if each is not None}
+        self._policies = {tenant: each.policy for tenant, each in self._holding.items()}
 
-    def _holding(self, tenant: UUID, at: datetime) -> Applied | None:
-        version = in_force(self._versions[tenant], at)
+    def _turns_after(self, at: datetime) -> Iterator[datetime]:
+        """Yield the moments after `at` at which a version's validity begins or ends."""
+        for theirs in self._versions.values():
+            for each in theirs:
+                moments = each.document.valid_from, each.document.valid_until
+                yield from (moment for moment in moments if moment is not None and moment > at)
+
+    def _applied(self, version: Version | None) -> Applied | None:
         if version is None:
             return None
         if version.number not in self._ready:
