@@ -52,7 +52,7 @@ class PolicyShelf:
         await self._look(tx, now)
         return self._policies
 
-    async def applied_at(self, tx: Connection, now: datetime) -> Mapping[UUID, Applied]:
+    async def all_applied(self, tx: Connection, now: datetime) -> Mapping[UUID, Applied]:
         """Return the same with windows and the document itself."""
         await self._look(tx, now)
         return self._holding
