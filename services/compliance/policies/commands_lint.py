@@ -23,7 +23,7 @@ from services.compliance.policies.rules_drawing import drawing, in_svg, in_text,
 from services.compliance.policies.rules_feasible import From, Proof, Verdict, decisive
 from services.compliance.policies.rules_lint import CALENDAR, Lint, record
 from services.compliance.policies.rules_words import duration_in_words
-from services.compliance.policies.store_installs import FEWEST, Installs, installs
+from services.compliance.policies.store_commands_installs import FEWEST, Installs, installs
 
 HISTORY: Final = timedelta(days=180)
 
@@ -99,9 +99,9 @@ def show_lint(found: Lint) -> None:
     for proof in _drawn(found):
         out("\n" + "\n".join(in_text(drawing(proof, zone))) + "\n")
     for tier, pairs in groupby(found.empty, key=lambda pair: pair[0]):
-        out(
-            f"left empty: {tier}: {', '.join(severity for _, severity in pairs)}: no row, so no clock\n"
-        )
+        out(f"left empty: {tier}: {', '.join(severity for _, severity in pairs)}: no row, so no clock\n")
+    for who in sorted({who for proof in found.proofs for who in proof.waits_for}):
+        out(f"if people act: {who}; nothing was agreed about how long that may take\n")
     for warned in found.warnings:
         out(f"warning: {warned.text}\n")
     out(f"{_conclusion(found)}\n")

@@ -14,8 +14,9 @@ from services.compliance.policies.rules_feasible import Measure, Proof, Verdict
 from services.compliance.policies.rules_words import duration_in_words, wall_moment
 
 COLUMNS: Final = 48
-WIDTH: Final = 900
-_LABELS: Final = 400
+WIDTH: Final = 960
+_WHEN: Final = 284
+_LABELS: Final = 466
 _ROW: Final = 24
 _GAP: Final = 22
 _TEXT: Final = "#1f2933"
@@ -74,7 +75,7 @@ def outcome(proof: Proof) -> str:
     if late > timedelta(0):
         return f"{duration_in_words(late)} too late"
     spare = f"{duration_in_words(-late)} to spare"
-    return f"met, {spare}" if proof.verdict is Verdict.MET else f"{spare} if {' and '.join(proof.waits_for)}"
+    return f"met, {spare}" if proof.verdict is Verdict.MET else f"met if people act, {spare}"
 
 
 def in_text(drawn: Drawing) -> Iterator[str]:
@@ -122,7 +123,7 @@ def _panel(drawn: Drawing, top: int) -> Iterator[str]:
         y = top + _ROW * (place + 1) - 4
         end, colour = _x(row.place), _LATE if row.is_deadline or row.place > drawn.due else _IN_TIME
         yield f'<text x="16" y="{y + 4}" fill="{_TEXT}">{escape(row.what)}</text>'
-        yield f'<text x="{_LABELS - 175}" y="{y + 4}" fill="{_TEXT}">{escape(row.when)}</text>'
+        yield f'<text x="{_WHEN}" y="{y + 4}" fill="{_TEXT}">{escape(row.when)}</text>'
         yield (
             f'<line x1="{_LABELS}" y1="{y}" x2="{min(end, max(due_x, _LABELS)):.1f}" y2="{y}" '
             f'stroke="{_IN_TIME}" stroke-width="3"/>'
