@@ -17,13 +17,12 @@ from patchline.rebuild.plan import Plan, Settling
 from patchline.rebuild.reader import EPOCH
 from patchline.rebuild.sessions import Sessions
 from services.compliance import store_assets, store_catalog, store_figures
-from services.compliance.evaluation import evaluate
+from services.compliance.evaluation import bench_at, evaluate
 from services.compliance.handlers import ComplianceEvents
 from services.compliance.policy import DEFAULT_1
 from services.compliance.rechecks import Rechecks
 from services.compliance.rules_cause import Scope, passed
 from services.compliance.rules_figures import Cell
-from services.compliance.rules_known import Bench
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.zones import use_shipped_zones
 
@@ -46,6 +45,7 @@ POLICIES: Final = ("policy_version", "policy_noticed")
 """What people decided is no consequence of events: it is kept."""
 EXCEPTIONS: Final = ("owner_key", "exception_request", "exception", "exception_revocation")
 """What people signed, and took back: decided by, never derived."""
+ATTESTED: Final = ("attestation", "attestation_applied")
 
 LOCKED: Final = (
     "watermark",
@@ -133,7 +133,7 @@ async def _before_their_moment(sessions: Sessions, shelf: CatalogShelf, now: dat
             for asset_id, requirement_id in parts[start : start + AT_ONCE]:
                 scope.add_obligation(asset_id, requirement_id, passed(at))
             async with transaction(sessions.shadow) as tx:
-                bench = Bench(catalog=await shelf.newest(tx), policy=DEFAULT_1, now=at - JUST_BEFORE)
+                bench = await bench_at(tx, shelf, DEFAULT_1, at - JUST_BEFORE)
                 await evaluate(tx, await store_assets.lock(tx, scope.asset_ids), scope, bench)
 
 
@@ -200,7 +200,7 @@ def plan() -> Plan:
             Table("uncatalogued_failure", ("asset_id", "patch_id")),
         ),
         also_compared=(FIGURE,),
-        copied=(*CATALOG, *POLICIES, *EXCEPTIONS, "client"),
+        copied=(*CATALOG, *POLICIES, *EXCEPTIONS, *ATTESTED, "client"),
         locked=LOCKED,
         handler=ComplianceEvents(CatalogShelf(), DEFAULT_1),
         stamps=STAMPS,

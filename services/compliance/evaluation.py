@@ -2,19 +2,22 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, tzinfo
+from datetime import UTC, datetime, tzinfo
 from typing import TypeVar
 from uuid import UUID
 
 from chassis import outbox
 from chassis.postgres import Connection
 from contracts import topics
-from services.compliance import store_assets, store_evidence, store_obligations
+from services.compliance import store_assets, store_attestations, store_evidence, store_obligations
+from services.compliance.exceptions import store_exceptions
+from services.compliance.policy import Policy
 from services.compliance.rules_assets import Asset
 from services.compliance.rules_cause import Part, Scope
 from services.compliance.rules_known import Bench, Known, Outcome
 from services.compliance.rules_outcome import outcome
-from services.compliance.rules_rows import Device, Evidence
+from services.compliance.rules_rows import Attestation, Device, Evidence
+from services.compliance.store_catalog import CatalogShelf
 from services.compliance.zones import zone_of
 
 T = TypeVar("T")
@@ -32,15 +35,27 @@ async def evaluate(
     tx: Connection, assets: Mapping[UUID, Asset], scope: Scope, bench: Bench, *, in_hand: InHand | None = None
 ) -> Outcome:
     """Decide everything in `scope` anew, save and publish what changed, and return it. `assets` are locked."""
-    known = await _known(tx, [assets[each] for each in scope.asset_ids if each in assets], scope, in_hand or InHand())
+    every = [assets[each] for each in scope.asset_ids if each in assets]
+    known = await _known(tx, every, scope, bench, in_hand=in_hand or InHand())
     after = outcome(known, scope, bench)
     await _save(tx, after, bench)
     await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(event.subject, event) for event in after.events])
     return after
 
 
-async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, in_hand: InHand) -> list[Known]:
+async def bench_at(tx: Connection, shelf: CatalogShelf, policy: Policy, now: datetime) -> Bench:
+    """Return what decisions are made with in this transaction; `policy` is for clients who have none of their own.
+
+    Taken before any asset is locked: it waits for whoever loads a catalog or lets another policy come into force.
+    """
+    catalog = await shelf.newest(tx)
+    return Bench(catalog=catalog, policy=policy, now=now, own=await shelf.policies.all_at(tx, now))
+
+
+async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, bench: Bench, *, in_hand: InHand) -> list[Known]:
     """Return what is known of each asset; of an asset that is wholly in the scope, everything."""
+    if not every:
+        return []
     all_devices = await store_evidence.devices_of(tx, [each.asset_id for each in every], in_hand.devices)
     devices = _grouped(all_devices, _asset_of_device)
     asset_by_device = {each.device_id: asset for asset, theirs in devices.items() for each in theirs}
@@ -54,10 +69,15 @@ async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, in_hand: 
     zones = await store_assets.zones(tx, (each.tenant_id for each in every))
     bereft = [each.asset_id for each in every if asset_by_device.get(each.asset_id) != each.asset_id]
     merged_into = await store_evidence.elsewhere(tx, bereft) if bereft else {}
+    granted = await store_exceptions.in_force(tx, {each.tenant_id for each in every})
+    attested = await _attested(tx, every, asset_by_device)
     return [
         Known(
             asset=asset,
-            zone=_zone(zones.get(asset.tenant_id)),
+            policy=bench.policy_of(asset.tenant_id),
+            zone=_zone(bench.policy_of(asset.tenant_id).zone or zones.get(asset.tenant_id)),
+            granted=granted.get(asset.tenant_id, ()),
+            attested=attested.get(asset.asset_id, ()),
             devices={each.device_id: each for each in devices.get(asset.asset_id, ())},
             evidence=evidence.get(asset.asset_id, []),
             obligations={each.requirement_id: each for each in obligations.get(asset.asset_id, ())},
@@ -66,6 +86,15 @@ async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, in_hand: 
         )
         for asset in every
     ]
+
+
+async def _attested(
+    tx: Connection, every: Sequence[Asset], asset_by_device: Mapping[UUID, UUID | None]
+) -> dict[UUID | None, list[Attestation]]:
+    """Return what people attested, by asset; the word on a device goes with the asset that it belongs to now."""
+    about: dict[UUID, UUID | None] = {each.asset_id: each.asset_id for each in every}
+    about.update(asset_by_device)
+    return _grouped(await store_attestations.of_assets(tx, about), lambda each: about[each.asset_id])
 
 
 def _grouped(items: Iterable[T], key: Callable[[T], UUID | None]) -> dict[UUID | None, list[T]]:
@@ -113,9 +142,7 @@ async def _save(tx: Connection, after: Outcome, bench: Bench) -> None:
     if after.obligations:
         await store_obligations.save(tx, after.obligations)
     if after.transitions:
-        await store_obligations.append(
-            tx, after.transitions, recorded_at=bench.now, catalog=bench.catalog.version, policy=bench.policy.id
-        )
+        await store_obligations.append(tx, after.transitions, recorded_at=bench.now, catalog=bench.catalog.version)
     if after.witnesses:
         await store_obligations.keep_witnesses(tx, after.witnesses)
     if after.failing:

@@ -9,13 +9,13 @@ from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
 from services.compliance import store_assets, store_facts, store_recheck
+from services.compliance.evaluation import bench_at
 from services.compliance.exceptions import people
 from services.compliance.exceptions.news import OwnerNews, PeopleNews, RevokedOwner, TicketNews
 from services.compliance.folding import Folding
 from services.compliance.news import ClientNews, FactNews, Unusable, news
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import AssetNews
-from services.compliance.rules_known import Bench
 from services.compliance.rules_rounds import rounds
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.store_facts import Line

@@ -135,6 +135,10 @@ class ExceptionTerms:
 USUAL_EXCEPTIONS: Final = ExceptionTerms()
 
 
+MOST_ANSWERS: Final = 20_000
+"""So many subjects' rows are kept per policy: classes of machines times releases; scores that change daily add more."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Policy:
     """One version of the rules that an obligation is judged by. A changed policy gets another id.
@@ -158,6 +162,9 @@ class Policy:
     products_out: Mapping[str, str] = field(default_factory=dict)
     machines_out: Mapping[str, str] = field(default_factory=dict)
     exceptions: ExceptionTerms = USUAL_EXCEPTIONS
+    _answers: dict[Subject, tuple[tuple[str, Rule], ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def reason_outside(self, *, train: str, product: str, hostname: str | None) -> str | None:
         """Return why an obligation is listed outside the population; `None`: it is within. Names without case."""
@@ -168,9 +175,14 @@ class Policy:
         )
 
     def rules_for(self, subject: Subject) -> tuple[tuple[str, Rule], ...]:
-        """Return the row of each regime that asks for something, with the regime's id."""
-        found = ((regime.id, regime.rule_for(subject)) for regime in self.regimes)
-        return tuple((id_, rule) for id_, rule in found if rule is not None)
+        """Return the row of each regime that asks for something, with the regime's id. Answers are kept: few differ."""
+        answer = self._answers.get(subject)
+        if answer is None:
+            if len(self._answers) >= MOST_ANSWERS:
+                self._answers.clear()
+            found = ((regime.id, regime.rule_for(subject)) for regime in self.regimes)
+            answer = self._answers[subject] = tuple((id_, rule) for id_, rule in found if rule is not None)
+        return answer
 
     def evidence_on(self, os_family: OsFamily) -> EvidenceRule:
         """Return which evidence counts there."""

@@ -3,16 +3,16 @@
 import logging
 from typing import Final
 
-from chassis import flow
+from chassis import flow, outbox
 from chassis.platform import Platform
 from chassis.postgres import transaction
 from contracts import ids, topics
-from services.compliance import store_assets, store_intelligence, store_recheck
+from services.compliance import store_assets, store_attestations, store_intelligence, store_recheck
 from services.compliance.catalog.intelligence import Feed
-from services.compliance.evaluation import evaluate
+from services.compliance.evaluation import bench_at, evaluate
 from services.compliance.policy import Policy
 from services.compliance.rules_cause import SOURCE, Cause, Scope
-from services.compliance.rules_known import Bench
+from services.compliance.rules_told import attested
 from services.compliance.store_catalog import CatalogShelf
 
 log = logging.getLogger(__name__)
@@ -34,18 +34,19 @@ class Rechecks:
         """Decide the next few assets anew, and return whether more are waiting."""
         await self._notice_catalog()
         await self._notice_feeds()
+        await self._notice_attestations()
         now = self._on.clock()
         async with transaction(self._on.pool) as tx:
             seen = await store_recheck.peek(tx, self._most)
             if not seen:
                 return False
-            catalog = await self._shelf.newest(tx)
+            bench = await bench_at(tx, self._shelf, self._policy, now)
             assets = await store_assets.lock_free(tx, {each.asset_id for each in seen})
             mine = [each for each in seen if each.asset_id in assets]
             scope = Scope()
             for each in mine:
                 scope.add_asset(each.asset_id, Cause(each.cause_at, each.cause_at, each.cause_id))
-            after = await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
+            after = await evaluate(tx, assets, scope, bench)
             await store_recheck.done(tx, mine)
             await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, after.events)
         self._on.relay.wake()
@@ -72,3 +73,16 @@ class Rechecks:
             cause = ids.event_id_of_fields(SOURCE, "feeds.loaded", loaded_at, str(newest))
             await store_intelligence.recheck(tx, concerned, cause, loaded_at)
         log.info("feeds loaded", extra={"version": newest, "requirements": len(concerned)})
+
+    async def _notice_attestations(self) -> None:
+        """Tell what people attested, and let the machines be decided anew; the word is kept as an event, too."""
+        async with transaction(self._on.pool) as tx:
+            news = await store_attestations.take_news(tx, self._most)
+            if not news:
+                return
+            told = [attested(each.attestation, each.recorded_at) for each in news]
+            for event, each in zip(told, news, strict=True):
+                await store_recheck.of_assets(tx, [each.attestation.asset_id], event.id, each.recorded_at)
+            await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(each.subject, each) for each in told])
+            await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, told)
+        self._on.relay.wake()

@@ -1,6 +1,8 @@
 """The state of an obligation, from all that was ever said and the present moment. Pure.
 
-First what is outside the population, then the states inside it (`rules_findings`), then whether anyone still looks.
+First what is outside the population, then the states inside it (`rules_findings`), then whether the client's owner
+excepted it, then whether anyone still looks. Breaches are judged beside the state: an obligation may have failed and
+be overdue too.
 """
 
 from collections.abc import Mapping
@@ -8,7 +10,9 @@ from datetime import datetime
 from typing import Final, NamedTuple
 
 from contracts.events.event import Severity
-from contracts.events.obligation import State
+from contracts.events.obligation import OUTSIDE_POPULATION, State
+from services.compliance.exceptions.records import Granted
+from services.compliance.policy import ProofClass
 from services.compliance.rules_case import Case
 from services.compliance.rules_findings import Finding, Question, finding, moment
 from services.compliance.rules_views import ReleaseView, Saying
@@ -22,8 +26,16 @@ SEVERITIES: Final = (Severity.CRITICAL, Severity.HIGH, Severity.MODERATE, Severi
 """From bad to less bad; `unknown` comes last so that it never hides a known band."""
 
 
+NO_BREACH: Final = OUTSIDE_POPULATION | {State.VERIFIED, State.EXCEPTED}
+"""States in which a deadline that passed is no breach: it is there, it may be lacking, or nobody owes it."""
+
+
 class Decision(NamedTuple):
-    """What is known of an obligation at one moment. `next_change_at`: when time alone may change the state."""
+    """What is known of an obligation at one moment. `next_change_at`: when time alone may change the state.
+
+    `due_at` and `rule`: by the strictest row; `None`: no clock runs. `breached_at`: the deadline that passed, where the
+    policy tells of breaches. `proof`: what kind of evidence verified it.
+    """
 
     state: State
     why: str
@@ -38,6 +50,9 @@ class Decision(NamedTuple):
     failures: int = 0
     code: str | None = None
     witnesses: tuple[Saying, ...] = ()
+    rule: str | None = None
+    proof: ProofClass | None = None
+    breached_at: datetime | None = None
 
 
 def decide(case: Case, now: datetime) -> Decision:
@@ -47,6 +62,12 @@ def decide(case: Case, now: datetime) -> Decision:
         return _listed_outside(case, outside, now)
     question = Question(case, now)
     found = finding(question)
+    granted = _granted_at(case, now)
+    if granted is not None and found.state is not State.VERIFIED:
+        why = f"excepted until {moment(granted.ends_at)} (exception {granted.id}); otherwise {found.state}: {found.why}"
+        found = Finding(
+            state=State.EXCEPTED, why=why, since=granted.valid_from, release=found.release, witnesses=found.witnesses
+        )
     stale_at = (
         case.signs.scans[-1].at + case.policy.stale_after if case.signs.scans and found.state in STALEABLE else None
     )
@@ -57,6 +78,12 @@ def decide(case: Case, now: datetime) -> Decision:
     return _decision(question, found, stale_at)
 
 
+def _granted_at(case: Case, now: datetime) -> Granted | None:
+    """Return the exception that holds now; of several the one that ends last."""
+    holding = [each for each in case.granted if each.holds_at(now)]
+    return max(holding, key=_last_of, default=None)
+
+
 def _outside(case: Case, now: datetime) -> Finding | None:
     asset, requirement = case.asset, case.requirement
     known_at = asset.first_seen_at
@@ -64,7 +91,10 @@ def _outside(case: Case, now: datetime) -> Finding | None:
         return Finding(state=State.RETIRED, why="the asset left the inventory", since=asset.removed_at)
     if requirement.product.is_system and asset.product not in {None, requirement.product.name}:
         return Finding(state=State.NOT_APPLICABLE, why=f"the asset is {asset.product} now", since=known_at)
-    if reason := case.policy.out_of_scope.get(requirement.train):
+    reason = case.policy.reason_outside(
+        train=requirement.train, product=requirement.product.name, hostname=asset.hostname
+    )
+    if reason:
         return Finding(state=State.OUT_OF_SCOPE, why=reason, since=known_at)
     if not any(view.release.released_at <= now or view.is_evident for view in case.views):
         return Finding(state=State.NOT_APPLICABLE, why="nothing of it is released yet", since=known_at)
@@ -82,34 +112,56 @@ def _listed_outside(case: Case, outside: Finding, now: datetime) -> Decision:
         next_change_at=None if case.asset.removed_at else _next_release_at(case, now),
         failures=sum(view.failures for view in case.views),
         code=_last_code(case),
-        moments=_moments(case, newest, None),
+        moments=_moments(case, newest, None, now),
     )
 
 
 def _decision(question: Question, found: Finding, stale_at: datetime | None) -> Decision:
     case, now = question.case, question.now
-    lacking = question.lacking
-    changes = [_next_release_at(case, now), question.due_at if found.state is State.MISSING_IN_SLA else None, stale_at]
+    lacking, due_at = question.lacking, question.due_at
+    is_met = found.state in NO_BREACH
+    tells_breach = case.policy.breach_tickets and not is_met and due_at is not None
+    awaits_end = found.state is State.MISSING_IN_SLA or tells_breach
+    changes = [_next_release_at(case, now), due_at if awaits_end else None, stale_at, *_boundaries(case)]
     verified_at = found.since if found.state is State.VERIFIED else None
     return Decision(
         state=found.state,
-        why=found.why,
+        why=found.why if found.state is State.VERIFIED else found.why + _first(question),
         since=found.since,
         severity=min((view.release.severity for view in lacking), key=SEVERITIES.index),
         release=found.release.name if found.release else None,
-        clock_started_at=lacking[0].release.released_at,
-        due_at=question.due_at,
+        clock_started_at=question.clock_started_at,
+        due_at=due_at,
         next_change_at=min((at for at in changes if at is not None and at > now), default=None),
         verified_at=verified_at,
         failures=sum(view.failures for view in case.views),
         code=_last_code(case),
-        moments=_moments(case, lacking[-1], verified_at),
+        moments=_moments(case, lacking[-1], verified_at, now),
         witnesses=found.witnesses,
+        rule=question.clock.rule if question.clock else None,
+        proof=found.proof,
+        breached_at=due_at if tells_breach and due_at is not None and now >= due_at else None,
     )
+
+
+def _first(question: Question) -> str:
+    """Return what must be done before the patch is deployed, for people; ordinarily nothing."""
+    if not question.before:
+        return ""
+    return "; before it is deployed: " + ", ".join(f"{extra} ({rule})" for extra, rule in question.before)
+
+
+def _boundaries(case: Case) -> list[datetime]:
+    """Return when exceptions begin and end: at each of them the state may be another."""
+    return [at for each in case.granted for at in (each.valid_from, each.ends_at)]
 
 
 def _next_release_at(case: Case, now: datetime) -> datetime | None:
     return min((view.release.released_at for view in case.views if view.release.released_at > now), default=None)
+
+
+def _last_of(granted: Granted) -> tuple[datetime, datetime, str]:
+    return granted.ends_at, granted.valid_from, str(granted.id)
 
 
 def _last_code(case: Case) -> str | None:
@@ -117,9 +169,12 @@ def _last_code(case: Case) -> str | None:
     return max(failures, key=lambda failure: failure[0], default=(None, None))[1]
 
 
-def _moments(case: Case, view: ReleaseView, verified_at: datetime | None) -> dict[str, datetime]:
-    """Return the moments that are known of one release on this asset, by name."""
+def _moments(case: Case, view: ReleaseView, verified_at: datetime | None, now: datetime) -> dict[str, datetime]:
+    """Return the moments that are known of one release on this asset, by name; of exceptions, those of the last."""
     claim, release = view.claim, view.release
+    begun = [each for each in case.granted if each.valid_from <= now and each.valid_from < each.ends_at]
+    excepted = max(begun, key=_last_of, default=None)
+    word = max(case.attested.get(release.name, ()), default=None)
     needs_boot = claim is not None and (release.reboot or view.claim_awaits_boot)
     known = {
         "vendor_released_at": release.released_at,
@@ -131,7 +186,10 @@ def _moments(case: Case, view: ReleaseView, verified_at: datetime | None) -> dic
         "deploy_failed_at": view.failed.at if view.failed else None,
         "reboot_required_at": claim.at if claim and needs_boot else None,
         "booted_at": case.signs.boots[-1].at if case.signs.boots else None,
+        "attested_at": word.at if word else None,
         "verified_at": verified_at,
+        "excepted_from": excepted.valid_from if excepted else None,
+        "excepted_until": excepted.ends_at if excepted else None,
         "regressed_at": view.taken_off.at if view.taken_off else None,
     }
     return {name: at for name, at in known.items() if at is not None}

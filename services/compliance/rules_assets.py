@@ -11,12 +11,14 @@ from contracts.events.asset import AssetChanged, AssetRemoved
 from contracts.events.event import OsFamily, Tier
 from contracts.events.obligation import DeviceLabel
 from services.compliance.catalog.model import Catalog, System
+from services.compliance.policy import Policy
 from services.compliance.rules_case import AssetView
+from services.compliance.rules_tags import tagged
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """One asset. `sequence` is that of its newest record, 0 while only its removal was told."""
+    """One asset. `sequence` is that of its newest record, 0 while only its removal was told. `tags` are sorted."""
 
     asset_id: UUID
     tenant_id: UUID
@@ -34,6 +36,9 @@ class Asset:
     first_seen_at: datetime | None = None
     product: str | None = None
     products_seen: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    ephi: bool | None = None
+    last_seen_at: datetime | None = None
 
     @property
     def gone_at(self) -> datetime | None:
@@ -51,6 +56,9 @@ class Asset:
             self.products_seen,
             self.gone_at,
             self.first_seen_at,
+            self.hostname,
+            self.tags,
+            self.ephi,
         )
 
     @property
@@ -66,13 +74,20 @@ class Asset:
         )
 
 
-def view_of(asset: Asset, *, now: datetime) -> AssetView:
-    """Return what an obligation is decided from."""
+def view_of(asset: Asset, policy: Policy, *, now: datetime) -> AssetView:
+    """Return what an obligation is decided from; tags mean what `policy` says."""
+    said = tagged(asset.tags, policy.tags)
     return AssetView(
         tier=asset.tier,
         first_seen_at=asset.first_seen_at or now,
         removed_at=asset.gone_at,
         product=asset.product,
+        hostname=asset.hostname,
+        ephi=asset.ephi,
+        exposed=said.exposed,
+        isolated=said.isolated,
+        business=said.business,
+        ring=said.ring,
     )
 
 
@@ -173,6 +188,9 @@ def _recorded(kept: Asset, record: AssetChanged, sequence: int, catalog: Catalog
         tier=record.tier,
         first_seen_at=record.first_seen_at,
         product=product,
+        tags=tuple(sorted(set(record.tags))),
+        ephi=record.ephi,
+        last_seen_at=record.last_seen_at,
     )
 
 

@@ -1,9 +1,8 @@
 """Everything that one obligation is decided from, arranged once. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
-from typing import Final
 
 from contracts.events.event import Tier
 from services.compliance.catalog.model import Reading, Release, Requirement
@@ -83,15 +82,23 @@ def unknown_risk(_release: Release) -> Risk:
     return NO_RISK
 
 
-UNATTESTED: Final[Mapping[str, Sequence[Saying]]] = {}
-
-
-class Case:
-    """One asset, one requirement, and all that was ever said about both.
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What an obligation is judged by besides what was reported.
 
     `granted` are the exceptions that cover it, at whatever time; `attested`, by release, what people said of it;
     `risk_of` tells what is known of the vulnerabilities that a release fixes.
     """
+
+    policy: Policy
+    zone: tzinfo
+    granted: Sequence[Granted] = ()
+    attested: Mapping[str, Sequence[Saying]] = field(default_factory=dict)
+    risk_of: Callable[[Release], Risk] = unknown_risk
+
+
+class Case:
+    """One asset, one requirement, and all that was ever said about both."""
 
     __slots__ = (
         "asset",
@@ -111,23 +118,19 @@ class Case:
         *,
         asset: AssetView,
         requirement: Requirement,
-        policy: Policy,
-        zone: tzinfo,
+        basis: Basis,
         signs: Signs,
         patches: Sequence[SourcePatch],
-        granted: Sequence[Granted] = (),
-        attested: Mapping[str, Sequence[Saying]] = UNATTESTED,
-        risk_of: Callable[[Release], Risk] = unknown_risk,
     ) -> None:
         """Arrange what was said by release."""
         self.asset = asset
         self.requirement = requirement
-        self.policy = policy
-        self.zone = zone
+        self.policy = basis.policy
+        self.zone = basis.zone
+        self.granted = basis.granted
+        self.attested = basis.attested
+        self.risk_of = basis.risk_of
         self.signs = signs
-        self.granted = granted
-        self.attested = attested
-        self.risk_of = risk_of
         by_release: dict[str, list[SourcePatch]] = {}
         for patch in patches:
             by_release.setdefault(patch.release, []).append(patch)
@@ -142,6 +145,13 @@ class Case:
     def boot_after(self, at: datetime) -> Saying | None:
         """Return the first boot after `at`."""
         return next((boot for boot in self.signs.boots if boot.at > at), None)
+
+    def waits_since(self, since: Saying | None) -> Saying | None:
+        """Return the device's own word that it waits for a restart, after `since` and with no boot after it."""
+        pending = self.signs.pending
+        if pending is None or (since is not None and pending.at < since.at):
+            return None
+        return pending if self.boot_after(pending.at) is None else None
 
     def reading_below(self, release: Release) -> Saying | None:
         """Return the newest telling reading, if it is below `release`."""

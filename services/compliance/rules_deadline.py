@@ -1,6 +1,7 @@
 """When an obligation is due: exact hours, or calendar days and months in the client's zone. Pure."""
 
 from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
 from typing import assert_never
 
 from dateutil.relativedelta import relativedelta
@@ -17,6 +18,12 @@ def deadline(start_at: datetime, term: Term, zone: tzinfo, *, ends_with_day: boo
 
     Source: PEP 495, fold=0; patch-policy reference 4.6.
     """
+    return _deadline(start_at, term, zone, ends_with_day)
+
+
+@lru_cache(maxsize=16_384)
+def _deadline(start_at: datetime, term: Term, zone: tzinfo, ends_with_day: bool) -> datetime:  # noqa: FBT001 - cached
+    """Return the same; most obligations count from the releases of a few months by the terms of a few tables."""
     match term:
         case Hours(hours):
             due_at = start_at.astimezone(UTC) + timedelta(hours=hours)

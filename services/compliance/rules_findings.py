@@ -10,22 +10,24 @@ from typing import Final
 
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Release
-from services.compliance.policy import Subject
+from services.compliance.policy import ProofClass
 from services.compliance.rules_case import Case
-from services.compliance.rules_deadline import deadline
+from services.compliance.rules_clock import Clock, asked
+from services.compliance.rules_disagreements import disagreement
 from services.compliance.rules_proof import proofs
 from services.compliance.rules_views import ReleaseView, Saying
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """A state, why, since when what makes it true has been so, and who says it."""
+    """A state, why, since when what makes it true has been so, and who says it. `proof`: by what it is verified."""
 
     state: State
     why: str
     since: datetime
     release: Release | None = None
     witnesses: tuple[Saying, ...] = ()
+    proof: ProofClass | None = None
 
 
 class Question:
@@ -36,10 +38,14 @@ class Question:
     the asset is known to lack, from which the clock counts. All in the order of release.
     """
 
-    __slots__ = ("case", "due_at", "lacking", "now", "proofs", "top", "unmet", "views")
+    __slots__ = ("before", "case", "clock", "clock_started_at", "lacking", "now", "proofs", "top", "unmet", "views")
 
     def __init__(self, case: Case, now: datetime) -> None:
-        """Find what is proven and what is lacking. `due_at` is the earliest deadline of what is lacking."""
+        """Find what is proven and what is lacking.
+
+        `clock` is what ends first of all that is lacking, `clock_started_at` when the first of them started; `None`: no
+        clock runs. `before` is what must be done before it is deployed, each with the row that asks for it.
+        """
         self.case = case
         self.now = now
         self.views = [view for view in case.views if view.release.released_at <= now or view.is_evident]
@@ -48,7 +54,16 @@ class Question:
         newest = self.views[-1]
         self.top = next((view for view in reversed(self.unmet) if view.is_evident), (self.unmet or [newest])[-1])
         self.lacking = [view for view in self.unmet if self._is_known_lacking(view)] or (self.unmet or [newest])[-1:]
-        self.due_at = min(self._due_of(view) for view in self.lacking)
+        wanted = [asked(case, view) for view in self.lacking]
+        self.before = sorted({each for want in wanted for each in want.before})
+        clocks = [want.clock for want in wanted if want.clock is not None]
+        self.clock: Clock | None = min(clocks, default=None)
+        self.clock_started_at = min((each.starts_at for each in clocks), default=None)
+
+    @property
+    def due_at(self) -> datetime | None:
+        """Return the earliest deadline of what is lacking; `None`: no clock runs."""
+        return self.clock.due_at if self.clock else None
 
     @property
     def has_newer_need(self) -> bool:
@@ -63,11 +78,6 @@ class Question:
         """
         return view.is_evident or self.case.reading_below(view.release) is not None
 
-    def _due_of(self, view: ReleaseView) -> datetime:
-        subject = Subject(tier=self.case.asset.tier, severity=view.release.severity)
-        terms = [rule.within for _, rule in self.case.policy.rules_for(subject) if rule.within is not None]
-        return min(deadline(view.release.released_at, term, self.case.zone) for term in terms)
-
 
 def finding(question: Question) -> Finding:
     """Return the state of an obligation that is in the population, scans of any age believed."""
@@ -77,13 +87,16 @@ def finding(question: Question) -> Finding:
 def _verified(question: Question) -> Finding | None:
     if question.unmet:
         return None
-    proof = max((question.proofs[view.release.name] for view in question.views), key=lambda each: each.at)
+    shown = [question.proofs[view.release.name] for view in question.views]
+    proof = max(shown, key=lambda each: each.at)
+    is_word = any(each.kind is ProofClass.ATTESTED for each in shown)
     return Finding(
         state=State.VERIFIED,
         why=f"proven: {told(proof.witnesses)}",
         since=proof.at,
         release=question.views[-1].release,
         witnesses=proof.witnesses,
+        proof=ProofClass.ATTESTED if is_word else proof.kind,
     )
 
 
@@ -98,59 +111,16 @@ def _failed(question: Question) -> Finding | None:
 
 
 def _contradicted(question: Question) -> Finding | None:
-    for disagree in (_claimed_but_listed, _claimed_but_below, _listed_but_there, _absent_but_below):
-        pair = disagree(question.case, question.top)
-        if pair is not None:
-            return Finding(
-                state=State.CONTRADICTED,
-                why=f"two witnesses disagree: {told(pair)}",
-                since=max(pair).at,
-                release=question.top.release,
-                witnesses=pair,
-            )
-    return None
-
-
-Pair = tuple[Saying, Saying]
-
-
-def _claimed_but_listed(case: Case, view: ReleaseView) -> Pair | None:
-    claim, listed = view.standing_claim, view.listed
-    if claim is None or listed is None or (shows_from := _shows_from(case, view, claim)) is None:
+    pair = disagreement(question.case, question.top)
+    if pair is None:
         return None
-    return (claim, listed) if view.absent is None and listed.at > shows_from else None
-
-
-def _claimed_but_below(case: Case, view: ReleaseView) -> Pair | None:
-    claim, below = view.standing_claim, case.reading_below(view.release)
-    if claim is None or below is None or (shows_from := _shows_from(case, view, claim)) is None:
-        return None
-    return (claim, below) if below.at > claim.at and below.at >= shows_from else None
-
-
-def _listed_but_there(case: Case, view: ReleaseView) -> Pair | None:
-    """No contradiction where the deployer took it off in between."""
-    there, listed = case.readings_at_least(view.release), view.listed
-    if not there or listed is None or view.absent is not None:
-        return None
-    if view.rolled_back is not None and there[-1] < view.rolled_back:
-        return None
-    return (there[-1], listed) if listed.at > there[-1].at else None
-
-
-def _absent_but_below(case: Case, view: ReleaseView) -> Pair | None:
-    absent, below = view.absent, case.reading_below(view.release)
-    if absent is None or below is None or view.is_worded or view.rejected or _waits(case, view.listed):
-        return None
-    return (absent, below) if below.at > absent.at else None
-
-
-def _shows_from(case: Case, view: ReleaseView, claim: Saying) -> datetime | None:
-    """Return from when on what was claimed must show: the first boot after it, or at once; `None`: not yet."""
-    if not view.release.reboot and not view.claim_awaits_boot:
-        return claim.at
-    boot = case.boot_after(claim.at)
-    return boot.at if boot else None
+    return Finding(
+        state=State.CONTRADICTED,
+        why=f"two witnesses disagree: {told(pair)}",
+        since=max(pair).at,
+        release=question.top.release,
+        witnesses=pair,
+    )
 
 
 def _pending_reboot(question: Question) -> Finding | None:
@@ -167,18 +137,10 @@ def _waiting(case: Case, view: ReleaseView) -> Saying | None:
     claim = view.standing_claim
     if claim is not None:
         needs_boot = view.release.reboot or view.claim_awaits_boot
-        return claim if needs_boot and case.boot_after(claim.at) is None else _waits(case, claim)
+        return claim if needs_boot and case.boot_after(claim.at) is None else case.waits_since(claim)
     if view.absent is None or view.is_worded or view.rejected:
         return None
-    return _waits(case, view.listed)
-
-
-def _waits(case: Case, since: Saying | None) -> Saying | None:
-    """Return the device's own word that it waits for a restart, if it came after `since` and no boot came after it."""
-    pending = case.signs.pending
-    if pending is None or (since is not None and pending.at < since.at):
-        return None
-    return pending if case.boot_after(pending.at) is None else None
+    return case.waits_since(view.listed)
 
 
 def _reported(question: Question) -> Finding | None:
@@ -207,8 +169,9 @@ def _missing(question: Question) -> Finding | None:
     if lacking is None:
         return None
     why, witnesses = lacking
-    is_overdue = question.now >= question.due_at
-    starts = [question.due_at if is_overdue else question.lacking[0].release.released_at]
+    due_at = question.due_at
+    is_overdue = due_at is not None and question.now >= due_at
+    starts = [due_at if due_at is not None and is_overdue else question.lacking[0].release.released_at]
     starts += [question.top.taken_off.at] if question.top.taken_off else []
     return Finding(
         state=State.MISSING_OVERDUE if is_overdue else State.MISSING_IN_SLA,

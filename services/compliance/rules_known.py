@@ -8,11 +8,12 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Catalog
+from services.compliance.exceptions.records import Granted
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import Asset
 from services.compliance.rules_cause import Part
 from services.compliance.rules_figures import Cell
-from services.compliance.rules_rows import Device, Evidence, Obligation
+from services.compliance.rules_rows import Attestation, Device, Evidence, Obligation
 from services.compliance.rules_uncatalogued import Failing
 from services.compliance.rules_views import Saying
 
@@ -21,26 +22,31 @@ from services.compliance.rules_views import Saying
 class Known:
     """Everything that is known of one asset, or at least of the parts in the scope.
 
+    `policy` and `zone` are its client's; `granted` and `attested` what was decided and said by people about it.
     `merged_into`: inventory says that it is this other asset; then it owes nothing of its own.
     """
 
     asset: Asset
+    policy: Policy
     zone: tzinfo
     devices: Mapping[UUID, Device]
     evidence: Sequence[Evidence]
     obligations: Mapping[UUID, Obligation]
     failing: Mapping[UUID, Failing]
+    granted: Sequence[Granted] = ()
+    attested: Sequence[Attestation] = ()
     merged_into: UUID | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Transition:
-    """One line of history."""
+    """One line of history. `policy`: by which it was judged."""
 
     told: Envelope
     before: State | None
     after: Obligation
     caused_by: UUID | None
+    policy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,14 +73,22 @@ class Outcome:
     failing: list[Failing] = field(default_factory=list)
     touched: set[Cell] = field(default_factory=set)
     events: list[Envelope] = field(default_factory=list)
-    decided: dict[Part, State] = field(default_factory=dict)
+    decided: dict[Part, Obligation] = field(default_factory=dict)
     failing_now: dict[Part, bool] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bench:
-    """What decisions are made with: the catalog, the policy and the present moment."""
+    """What decisions are made with: the catalog, the policies and the present moment.
+
+    `policy` is for clients who have none of their own.
+    """
 
     catalog: Catalog
     policy: Policy
     now: datetime
+    own: Mapping[UUID, Policy] = field(default_factory=dict)
+
+    def policy_of(self, tenant_id: UUID) -> Policy:
+        """Return the policy by which a client's obligations are judged."""
+        return self.own.get(tenant_id, self.policy)

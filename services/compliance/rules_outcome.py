@@ -8,13 +8,21 @@ from uuid import UUID
 from contracts.events.event import Event
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Catalog, Named, Requirement
+from services.compliance.exceptions.records import Granted
 from services.compliance.rules import Decision, decide
 from services.compliance.rules_assets import Asset, reselected, view_of
-from services.compliance.rules_case import Case, Signs, SourceDevice
+from services.compliance.rules_case import Basis, Case, Signs, SourceDevice
 from services.compliance.rules_cause import Part, Scope, envelope
 from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
 from services.compliance.rules_rows import Evidence, Obligation, obligation
-from services.compliance.rules_told import Continued, catalogued, failure_repeated, state_changed, uncatalogued_changed
+from services.compliance.rules_told import (
+    Continued,
+    breach_changed,
+    catalogued,
+    failure_repeated,
+    state_changed,
+    uncatalogued_changed,
+)
 from services.compliance.rules_uncatalogued import NOTHING_LEFT, Failing, is_news, present
 from services.compliance.rules_views import Saying, SourcePatch
 
@@ -70,7 +78,8 @@ class _Judge:
         self._is_whole = known.asset.asset_id in scope.assets
         self._continues_on = known.merged_into or scope.continues_on.get(known.asset.asset_id)
         self._asset = reselected(known.asset, bench.catalog) if self._is_whole else known.asset
-        self._view = view_of(self._asset, now=bench.now)
+        self._view = view_of(self._asset, known.policy, now=bench.now)
+        self._about = {known.asset.asset_id, *known.devices}
         self._signs = Signs([SourceDevice(each.source, each.registers) for each in known.devices.values()])
         self._patches: dict[UUID, list[SourcePatch]] = {}
         self._parked: dict[UUID, list[Evidence]] = {}
@@ -161,7 +170,7 @@ class _Judge:
         decision = decide(self._case(requirement), self._bench.now)
         after = obligation(self._asset, requirement, decision)
         if self._scope.continues_on:
-            self._out.decided[self._asset.asset_id, requirement_id] = after.state
+            self._out.decided[self._asset.asset_id, requirement_id] = after
         if before is not None and _stands(before, after, self._bench.now):
             return
         self._out.obligations.append(after)
@@ -170,16 +179,35 @@ class _Judge:
             self._leave(before)
             before = None
         self._changed(before, after, decision)
+        self._breach(before, after)
 
     def _case(self, requirement: Requirement) -> Case:
         return Case(
             asset=self._view,
             requirement=requirement,
-            policy=self._bench.policy,
-            zone=self._known.zone,
+            basis=Basis(
+                policy=self._known.policy,
+                zone=self._known.zone,
+                granted=self._granted(requirement.id) if self._known.granted else (),
+                attested=self._attested(requirement.id) if self._known.attested else {},
+                risk_of=self._bench.catalog.risk,
+            ),
             signs=self._signs,
             patches=self._patches.get(requirement.id, ()),
         )
+
+    def _granted(self, requirement_id: UUID) -> list[Granted]:
+        """Return the exceptions of this obligation; one for a device holds for the asset that it belongs to."""
+        return [
+            each for each in self._known.granted if any(each.covers(about, requirement_id) for about in self._about)
+        ]
+
+    def _attested(self, requirement_id: UUID) -> dict[str, list[Saying]]:
+        found: dict[str, list[Saying]] = {}
+        for each in self._known.attested:
+            if each.requirement_id == requirement_id:
+                found.setdefault(each.release, []).append(each.saying)
+        return found
 
     def _changed(self, before: Obligation | None, after: Obligation, decision: Decision) -> None:
         """Tell a change of state, or that what had failed failed again; let changed cells be counted anew."""
@@ -190,6 +218,16 @@ class _Judge:
         if before is None or (before.cell, before.state) != (after.cell, after.state):
             self._out.touched |= {after.cell} if before is None else {before.cell, after.cell}
 
+    def _breach(self, before: Obligation | None, after: Obligation, about: str | None = None) -> None:
+        """Tell that a deadline passed by which the client agreed to be judged, or that it is over."""
+        is_breached = after.breached_at is not None
+        if is_breached == (before is not None and before.breached_at is not None):
+            return
+        continued = None if is_breached or about else self._continued(after.requirement_id)
+        policy = self._known.policy.id
+        changed = breach_changed(self._asset, after, policy=policy, breached=is_breached, continued=continued)
+        self._tell(changed, part=after.requirement_id, about=about, tenant_id=after.tenant_id)
+
     def _withdraw(self, before: Obligation, *, is_known: bool) -> None:
         """Let go of an obligation that nothing makes any more: the catalog has it no longer, or names mean another."""
         merged_into = self._known.merged_into
@@ -199,16 +237,20 @@ class _Judge:
             state, why = State.NOT_APPLICABLE, "what was said means another product"
         else:
             state, why = State.OUT_OF_SCOPE, f"not in catalog {self._bench.catalog.label}"
-        after = before._replace(state=state, why=why, due_at=None, next_change_at=None)
+        after = before._replace(state=state, why=why, due_at=None, next_change_at=None, breached_at=None, proof=None)
         self._out.withdrawn.append(before)
         self._out.touched.add(before.cell)
         self._transition(before, after, ())
+        self._breach(before, after)
 
     def _leave(self, before: Obligation) -> None:
         """Tell the client that it was with until now; the obligation itself goes on at another."""
-        after = before._replace(state=State.NOT_APPLICABLE, why="the asset belongs to another client now")
+        why = "the asset belongs to another client now"
+        after = before._replace(state=State.NOT_APPLICABLE, why=why, breached_at=None, proof=None)
+        about = f"{before.requirement_id}/{before.tenant_id}"
         self._out.touched.add(before.cell)
-        self._transition(before, after, (), about=f"{before.requirement_id}/{before.tenant_id}")
+        self._transition(before, after, (), about=about)
+        self._breach(before, after, about=about)
 
     def _transition(
         self, before: Obligation | None, after: Obligation, witnesses: Sequence[Saying], about: str | None = None
@@ -224,17 +266,31 @@ class _Judge:
             about=about or str(after.requirement_id),
         )
         self._out.events.append(event)
-        self._out.transitions.append(Transition(event, before.state if before else None, after, cause.id))
+        known_as = before.state if before else None
+        self._out.transitions.append(Transition(event, known_as, after, cause.id, self._known.policy.id))
 
     def _continued(self, part: UUID) -> Continued | None:
         """Return where it goes on what was said of a requirement or patch of this asset; `None`: here."""
         if self._continues_on is None:
             return None
         there = self._continues_on, part
-        return Continued(self._continues_on, self._out.decided.get(there), self._out.failing_now.get(there))
+        decided = self._out.decided.get(there)
+        return Continued(
+            self._continues_on,
+            state=decided.state if decided else None,
+            failing=self._out.failing_now.get(there),
+            breached=decided.breached_at is not None if decided else None,
+        )
 
-    def _tell(self, content: Event, *, part: UUID) -> None:
+    def _tell(self, content: Event, *, part: UUID, about: str | None = None, tenant_id: UUID | None = None) -> None:
+        """Tell something of one part, under `about` where that is not the part; to the asset's client, or another."""
         cause = self._scope.cause((self._asset.asset_id, part))
         asset = self._asset
-        event = envelope(cause, content, asset_id=asset.asset_id, tenant_id=asset.tenant_id, about=str(part))
+        event = envelope(
+            cause,
+            content,
+            asset_id=asset.asset_id,
+            tenant_id=tenant_id or asset.tenant_id,
+            about=about or str(part),
+        )
         self._out.events.append(event)

@@ -9,14 +9,19 @@ from uuid import UUID
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Requirement
+from services.compliance.policy import ProofClass
 from services.compliance.rules import Decision
 from services.compliance.rules_assets import Asset
 from services.compliance.rules_figures import Cell
 from services.compliance.rules_fold import NO_SIGN, NO_WORD, DeviceRegisters, PatchRegisters
 from services.compliance.rules_names import PatchName
+from services.compliance.rules_views import LONGEST_SAW, Saying
 
 LONGEST_WHY: Final = 2000
 """What an event's text takes, less some; only names at their longest come near."""
+
+BY_WORD: Final = "attested"
+"""How a person came to know, where a source has its method."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,6 +34,29 @@ class Device:
     device: str
     asset_id: UUID | None = None
     registers: DeviceRegisters = NO_SIGN
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attestation:
+    """A person's word that a machine has a release: who looked when, and the digest of what was shown for it."""
+
+    id: UUID
+    tenant_id: UUID
+    asset_id: UUID
+    requirement_id: UUID
+    release: str
+    attested_at: datetime
+    attested_by: str
+    reason: str
+    evidence: str
+    evidence_name: str
+
+    @property
+    def saying(self) -> Saying:
+        """Return it as a witness's word."""
+        return Saying(
+            self.attested_at, str(self.id), self.attested_by, BY_WORD, f"attested {self.release}"[:LONGEST_SAW]
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +77,11 @@ class Evidence:
 
 
 class Obligation(NamedTuple):
-    """One asset, one requirement, and how it stands. `moments` are written as ISO 8601."""
+    """One asset, one requirement, and how it stands. `moments` are written as ISO 8601.
+
+    `rule` is the row by which it is due, `proof` the kind of evidence that verified it, `breached_at` the deadline that
+    passed, where the client's policy tells of breaches.
+    """
 
     asset_id: UUID
     requirement_id: UUID
@@ -70,6 +102,9 @@ class Obligation(NamedTuple):
     failures: int
     code: str | None
     moments: Mapping[str, str]
+    rule: str | None = None
+    proof: ProofClass | None = None
+    breached_at: datetime | None = None
 
     @property
     def cell(self) -> Cell:
@@ -99,4 +134,7 @@ def obligation(asset: Asset, requirement: Requirement, decision: Decision) -> Ob
         failures=decision.failures,
         code=decision.code,
         moments={name: at.isoformat() for name, at in decision.moments.items()},
+        rule=decision.rule,
+        proof=decision.proof,
+        breached_at=decision.breached_at,
     )

@@ -2,10 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
+from contracts import ids
+from contracts.envelope import Envelope
 from contracts.events.event import Method
 from contracts.events.obligation import (
+    ObligationAttested,
+    ObligationBreached,
     ObligationFailureRepeated,
     ObligationStateChanged,
     PatchCatalogued,
@@ -15,7 +21,8 @@ from contracts.events.obligation import (
 )
 from services.compliance.catalog.model import Requirement
 from services.compliance.rules_assets import Asset
-from services.compliance.rules_rows import Obligation
+from services.compliance.rules_cause import SOURCE
+from services.compliance.rules_rows import Attestation, Obligation
 from services.compliance.rules_uncatalogued import Failing, Present
 from services.compliance.rules_views import Saying
 
@@ -27,6 +34,10 @@ class Continued:
     asset_id: UUID
     state: State | None = None
     failing: bool | None = None
+    breached: bool | None = None
+
+
+_METHODS: Final = frozenset(Method)
 
 
 def state_changed(
@@ -52,10 +63,36 @@ def state_changed(
         code=after.code,
         due_at=after.due_at,
         witnesses=tuple(
-            Witness(source=each.source, method=Method(each.method), saw=each.saw, at=each.at) for each in witnesses
+            Witness(source=each.source, method=Method(each.method), saw=each.saw, at=each.at)
+            for each in witnesses
+            if each.method in _METHODS  # a person has none: `why` and `proof` tell of their word
         ),
         continues_on=str(continued.asset_id) if continued else None,
         continues_as=continued.state if continued else None,
+        proof=after.proof,
+    )
+
+
+def breach_changed(
+    asset: Asset, after: Obligation, *, policy: str, breached: bool, continued: Continued | None = None
+) -> ObligationBreached:
+    """Return the news that an obligation is overdue by what was agreed with its client, or is so no longer."""
+    return ObligationBreached(
+        label=asset.label,
+        requirement=str(after.requirement_id),
+        product=after.product,
+        train=after.train,
+        release=after.release,
+        severity=after.severity,
+        breached=breached,
+        since=after.breached_at if breached and after.breached_at else after.since_at,
+        due_at=after.due_at,
+        state=after.state,
+        why=after.why,
+        policy=policy,
+        rule=after.rule,
+        continues_on=str(continued.asset_id) if continued else None,
+        continues_breached=continued.breached if continued else None,
     )
 
 
@@ -101,4 +138,26 @@ def catalogued(told: Failing, requirement: Requirement) -> PatchCatalogued:
         requirement=str(requirement.id),
         requirement_product=requirement.product.name,
         requirement_train=requirement.train,
+    )
+
+
+def attested(word: Attestation, recorded_at: datetime) -> Envelope:
+    """Return the news that a person attested something, whatever it is worth now."""
+    return Envelope(
+        id=ids.fact_id(word.id, ObligationAttested.TYPE, str(word.asset_id)),
+        source=SOURCE,
+        subject=str(word.asset_id),
+        time=word.attested_at,
+        received=recorded_at,
+        tenant=word.tenant_id,
+        data=ObligationAttested(
+            asset=str(word.asset_id),
+            requirement=str(word.requirement_id),
+            release=word.release,
+            attested_at=word.attested_at,
+            attested_by=word.attested_by,
+            reason=word.reason,
+            evidence=word.evidence,
+            evidence_name=word.evidence_name,
+        ),
     )

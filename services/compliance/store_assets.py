@@ -1,5 +1,6 @@
 """Assets and clients, as inventory and the gateway tell of them."""
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final, LiteralString
 from uuid import UUID
@@ -27,7 +28,7 @@ async def ensure(tx: Connection, tenant_by_asset: Mapping[UUID, UUID]) -> None:
 
 LOCK: Final[LiteralString] = """
     SELECT asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family, os_name,
-           os_version, os_build, tier, first_seen_at, product, products_seen
+           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at
     FROM asset
     WHERE asset_id = ANY($1::uuid[])
     ORDER BY asset_id
@@ -42,7 +43,7 @@ async def lock(tx: Connection, asset_ids: Collection[UUID]) -> dict[UUID, Asset]
 
 LOCK_FREE: Final[LiteralString] = """
     SELECT asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family, os_name,
-           os_version, os_build, tier, first_seen_at, product, products_seen
+           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at
     FROM asset
     WHERE asset_id = ANY($1::uuid[])
     ORDER BY asset_id
@@ -73,6 +74,9 @@ def _asset(row: asyncpg.Record) -> Asset:
         first_seen_at=row["first_seen_at"],
         product=row["product"],
         products_seen=tuple(row["products_seen"]),
+        tags=tuple(row["tags"]),
+        ephi=row["ephi"],
+        last_seen_at=row["last_seen_at"],
     )
 
 
@@ -82,16 +86,17 @@ SAVE: Final[LiteralString] = """
         removed_at = new.removed_at, source = new.source, device = new.device, hostname = new.hostname,
         os_family = new.os_family, os_name = new.os_name, os_version = new.os_version, os_build = new.os_build,
         tier = new.tier, first_seen_at = new.first_seen_at, product = new.product,
-        products_seen = CASE new.products_seen WHEN '' THEN '{}' ELSE string_to_array(new.products_seen, $17) END
+        products_seen = CASE new.products_seen WHEN '' THEN '{}' ELSE string_to_array(new.products_seen, $20) END,
+        tags = new.tags::jsonb, ephi = new.ephi, last_seen_at = new.last_seen_at
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-                $15::text[], $16::text[])
+                $15::text[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[])
         AS new (asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family,
-                os_name, os_version, os_build, tier, first_seen_at, product, products_seen)
+                os_name, os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at)
     WHERE asset.asset_id = new.asset_id
 """
 _BETWEEN: Final = "\x1f"
-"""unnest takes no array of arrays, so products travel as one text. No product's name has this character."""
+"""unnest takes no array of arrays, so products travel as one text, and tags as JSON. No product has this character."""
 
 
 async def save(tx: Connection, assets: Sequence[Asset]) -> None:
@@ -114,6 +119,9 @@ async def save(tx: Connection, assets: Sequence[Asset]) -> None:
         [each.first_seen_at for each in assets],
         [each.product for each in assets],
         [_BETWEEN.join(each.products_seen) for each in assets],
+        [json.dumps(each.tags) for each in assets],
+        [each.ephi for each in assets],
+        [each.last_seen_at for each in assets],
         _BETWEEN,
     )
 

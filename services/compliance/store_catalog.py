@@ -18,6 +18,7 @@ from services.compliance.catalog.model import (
     requirement,
 )
 from services.compliance.catalog.versions import Scheme
+from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.store_intelligence import intelligence
 from services.compliance.subjects import Category
 
@@ -44,10 +45,14 @@ PATCHES: Final[LiteralString] = """
 
 
 class CatalogShelf:
-    """Holds the newest catalog of one process, and what the feeds say of the vulnerabilities that it names."""
+    """Holds the newest catalog of one process, and what the feeds say of the vulnerabilities that it names.
+
+    `policies` are those of the clients: whoever decides by the one needs the others.
+    """
 
     def __init__(self) -> None:
         """Hold the empty catalog until the first look."""
+        self.policies = PolicyShelf()
         self._catalog = EMPTY
         self._feeds = 0
 

@@ -10,6 +10,7 @@ import asyncpg
 from chassis.postgres import Connection
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import State
+from services.compliance.policy import ProofClass
 from services.compliance.rules_cause import Part
 from services.compliance.rules_figures import Cell
 from services.compliance.rules_known import Heard, Transition
@@ -18,13 +19,15 @@ from services.compliance.rules_uncatalogued import Failing
 
 OF_ASSETS: Final[LiteralString] = """
     SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
-           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments, rule, proof,
+           breached_at
     FROM obligation
     WHERE asset_id = ANY($1::uuid[])
 """
 OF_PARTS: Final[LiteralString] = """
     SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
-           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments, rule, proof,
+           breached_at
     FROM obligation
     WHERE (asset_id, requirement_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
 """
@@ -59,23 +62,27 @@ def _obligation(row: asyncpg.Record) -> Obligation:
         failures=row["failures"],
         code=row["code"],
         moments=row["moments"],
+        rule=row["rule"],
+        proof=ProofClass(row["proof"]) if row["proof"] else None,
+        breached_at=row["breached_at"],
     )
 
 
 SAVE: Final[LiteralString] = """
     INSERT INTO obligation (asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why,
                             since_at, release, clock_started_at, due_at, next_change_at, verified_at, failures, code,
-                            moments)
+                            moments, rule, proof, breached_at)
     SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
                          $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[],
                          $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[],
-                         $19::jsonb[])
+                         $19::jsonb[], $20::text[], $21::text[], $22::timestamptz[])
     ON CONFLICT (asset_id, requirement_id) DO UPDATE
     SET tenant_id = excluded.tenant_id, os_family = excluded.os_family, tier = excluded.tier,
         severity = excluded.severity, state = excluded.state, why = excluded.why, since_at = excluded.since_at,
         release = excluded.release, clock_started_at = excluded.clock_started_at, due_at = excluded.due_at,
         next_change_at = excluded.next_change_at, verified_at = excluded.verified_at, failures = excluded.failures,
-        code = excluded.code, moments = excluded.moments
+        code = excluded.code, moments = excluded.moments, rule = excluded.rule, proof = excluded.proof,
+        breached_at = excluded.breached_at
 """
 
 
@@ -103,6 +110,9 @@ async def save(tx: Connection, obligations: Sequence[Obligation]) -> None:
         [each.failures for each in rows],
         [each.code for each in rows],
         [each.moments for each in rows],
+        [each.rule for each in rows],
+        [each.proof for each in rows],
+        [each.breached_at for each in rows],
     )
 
 
@@ -119,17 +129,17 @@ async def withdraw(tx: Connection, obligations: Sequence[Obligation]) -> None:
 
 APPEND: Final[LiteralString] = """
     INSERT INTO obligation_history (event_id, asset_id, requirement_id, tenant_id, before, state, why, release,
-                                    severity, due_at, failures, occurred_at, caused_by, recorded_at, catalog, policy)
-    SELECT changed.*, $14, $15, $16
+                                    severity, due_at, failures, occurred_at, caused_by, policy, rule, proof,
+                                    recorded_at, catalog)
+    SELECT changed.*, $17, $18
     FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::timestamptz[], $11::integer[], $12::timestamptz[], $13::uuid[]) AS changed
+                $9::text[], $10::timestamptz[], $11::integer[], $12::timestamptz[], $13::uuid[], $14::text[],
+                $15::text[], $16::text[]) AS changed
     ON CONFLICT (event_id) DO NOTHING
 """
 
 
-async def append(
-    tx: Connection, transitions: Sequence[Transition], *, recorded_at: datetime, catalog: int, policy: str
-) -> None:
+async def append(tx: Connection, transitions: Sequence[Transition], *, recorded_at: datetime, catalog: int) -> None:
     """Keep what changed: when it was so, when we knew, and by which catalog and policy it was judged."""
     await tx.execute(
         APPEND,
@@ -146,9 +156,11 @@ async def append(
         [each.after.failures for each in transitions],
         [each.after.since_at for each in transitions],
         [each.caused_by for each in transitions],
+        [each.policy for each in transitions],
+        [each.after.rule for each in transitions],
+        [each.after.proof for each in transitions],
         recorded_at,
         catalog,
-        policy,
     )
 
 

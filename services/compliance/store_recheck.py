@@ -20,6 +20,21 @@ async def of_tenants(tx: Connection, tenants: Collection[UUID], cause_id: UUID, 
     await tx.execute(OF_TENANTS, sorted(tenants), cause_id, cause_at)
 
 
+OF_ASSETS: Final[LiteralString] = """
+    INSERT INTO recheck (asset_id, tenant_id, cause_id, cause_at)
+    SELECT asset_id, tenant_id, $2, $3 FROM asset
+    WHERE asset_id = ANY($1::uuid[])
+       OR asset_id IN (SELECT asset_id FROM device WHERE device_id = ANY($1::uuid[]))  -- merged into it
+    ORDER BY asset_id
+    ON CONFLICT (asset_id) DO UPDATE SET cause_id = excluded.cause_id, cause_at = excluded.cause_at
+"""
+
+
+async def of_assets(tx: Connection, asset_ids: Collection[UUID], cause_id: UUID, cause_at: datetime) -> None:
+    """Let these assets be decided anew, and those that they were merged into."""
+    await tx.execute(OF_ASSETS, list(asset_ids), cause_id, cause_at)
+
+
 APPLY: Final[LiteralString] = """
     UPDATE catalog_applied SET version = newest.version
     FROM (SELECT version, digest, loaded_at FROM catalog_version ORDER BY version DESC LIMIT 1) AS newest

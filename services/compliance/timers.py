@@ -1,4 +1,4 @@
-"""What becomes true because time passed: overdue, stale, a release that is out now."""
+"""What becomes true because time passed: overdue, stale, a release that is out now, an exception that ended."""
 
 from typing import Final
 
@@ -8,10 +8,9 @@ from chassis.postgres import transaction
 from chassis.telemetry import METERS, Count
 from contracts import topics
 from services.compliance import store_assets, store_timers
-from services.compliance.evaluation import evaluate
+from services.compliance.evaluation import bench_at, evaluate
 from services.compliance.policy import Policy
 from services.compliance.rules_cause import Scope, passed
-from services.compliance.rules_known import Bench
 from services.compliance.store_catalog import CatalogShelf
 
 MOST: Final = 500
@@ -35,13 +34,13 @@ class Timers:
             seen = await store_timers.due(tx, now, self._most)
             if not seen:
                 return False
-            catalog = await self._shelf.newest(tx)
+            bench = await bench_at(tx, self._shelf, self._policy, now)
             assets = await store_assets.lock_free(tx, {each.asset_id for each in seen})
             rung = await store_timers.still_due(tx, now, [each for each in seen if each.asset_id in assets])
             scope = Scope()
             for each in rung:
                 scope.add_obligation(each.asset_id, each.requirement_id, passed(each.at))
-            after = await evaluate(tx, assets, scope, Bench(catalog=catalog, policy=self._policy, now=now))
+            after = await evaluate(tx, assets, scope, bench)
             await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, after.events)
         METERS.add(Count.TIMERS, len(rung), group="compliance")
         self._on.relay.wake()

@@ -10,7 +10,7 @@ from contracts.events.event import Method, OsFamily, Severity, Tier
 from services.compliance.catalog.model import Product, Reads, Release, Requirement, Selector, requirement
 from services.compliance.policy import DEFAULT_1, Policy
 from services.compliance.rules import Decision, decide
-from services.compliance.rules_case import AssetView, Case, Signs, SourceDevice
+from services.compliance.rules_case import AssetView, Basis, Case, Signs, SourceDevice
 from services.compliance.rules_fold import NO_SIGN, NO_WORD, DeviceRegisters, PatchRegisters, fold_device, fold_patch
 from services.compliance.rules_names import patch_of
 from services.compliance.rules_views import SourcePatch
@@ -164,7 +164,7 @@ def judged(
     """Return what the rules make of the story so many hours after the January release was seen."""
     devices, patches = folded(events)
     asset = AssetView(tier=tier, first_seen_at=ENROLLED, removed_at=removed_at, product=product)
-    case = Case(asset=asset, requirement=of, policy=policy, zone=zone, signs=Signs(devices), patches=patches)
+    case = Case(asset=asset, requirement=of, basis=Basis(policy, zone), signs=Signs(devices), patches=patches)
     return decide(case, hour(now))
 
 
