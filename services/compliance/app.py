@@ -20,6 +20,8 @@ from services.compliance.loops import Loop
 from services.compliance.policies.notices import PolicyNotices
 from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.policy import DEFAULT_1
+from services.compliance.priority.loop import Priorities
+from services.compliance.priority.triages import Triages
 from services.compliance.rechecks import Rechecks
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.timers import Timers
@@ -74,5 +76,7 @@ def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogSh
     calendar = Loop("clocks", clocks.look, on.progress, seconds=1)
     policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=1)
     people = Loop("exceptions", Exceptions(on, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=1)
+    triages = Loop("triages", Triages(on).ring, on.progress, seconds=1)
+    priorities = Loop("priorities", Priorities(on, shelf, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=2)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
-    return [[timers, rechecks, calendar, policies, people], [figures], [on.relay]]
+    return [[timers, rechecks, calendar, policies, people, triages, priorities], [figures], [on.relay]]
