@@ -120,7 +120,7 @@ class House:
 
     def __post_init__(self) -> None:
         progress = Progress()
-        on = Platform(
+        self.on = on = Platform(
             pool=self.pool,
             kafka="127.0.0.1:1",
             clock=lambda: self.now,

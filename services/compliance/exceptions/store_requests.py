@@ -80,9 +80,9 @@ KEEP_TICKETS: Final[LiteralString] = """
     INSERT INTO exception_ticket (exception_id, tenant_id, ticket, opened_at)
     SELECT asked.exception_id, asked.tenant_id, told.ticket, told.opened_at
     FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::timestamptz[])
-         AS told (exception_id, tenant_id, ticket, opened_at)
+         WITH ORDINALITY AS told (exception_id, tenant_id, ticket, opened_at, place)
     JOIN exception_request AS asked USING (exception_id, tenant_id)
-    ORDER BY exception_id
+    ORDER BY exception_id, place
     ON CONFLICT (exception_id) DO NOTHING
     RETURNING exception_id
 """

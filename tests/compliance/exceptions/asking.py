@@ -1,5 +1,6 @@
 """Requests, owners and what owners sign, as tests need them."""
 
+import base64
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,6 +25,7 @@ from services.compliance.zones import zone_of
 from tests.builders import ACME, NOON
 
 KEY = SigningKey(bytes(range(32)))
+KEY_TEXT = base64.b64encode(bytes(KEY.verify_key)).decode()
 OTHER_KEY = SigningKey(bytes(range(1, 33)))
 NORA = UUID("8e30bd61-9cae-5a3d-9c85-3d70be41f564")
 EXCEPTION = UUID("5b0f8a3e-6f7b-5d0a-8f52-0a4d8b1e2c31")
