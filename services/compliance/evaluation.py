@@ -36,7 +36,7 @@ async def evaluate(
 ) -> Outcome:
     """Decide everything in `scope` anew, save and publish what changed, and return it. `assets` are locked."""
     every = [assets[each] for each in scope.asset_ids if each in assets]
-    known = await _known(tx, every, scope, bench, in_hand=in_hand or InHand())
+    known = await known_of(tx, every, scope, bench, in_hand=in_hand or InHand())
     after = outcome(known, scope, bench)
     await _save(tx, after, bench)
     await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(event.subject, event) for event in after.events])
@@ -52,7 +52,9 @@ async def bench_at(tx: Connection, shelf: CatalogShelf, policy: Policy, now: dat
     return Bench(catalog=catalog, policy=policy, now=now, own=await shelf.policies.all_at(tx, now))
 
 
-async def _known(tx: Connection, every: Sequence[Asset], scope: Scope, bench: Bench, *, in_hand: InHand) -> list[Known]:
+async def known_of(
+    tx: Connection, every: Sequence[Asset], scope: Scope, bench: Bench, *, in_hand: InHand
+) -> list[Known]:
     """Return what is known of each asset; of an asset that is wholly in the scope, everything."""
     if not every:
         return []
