@@ -56,6 +56,21 @@ async def lock_free(tx: Connection, asset_ids: Collection[UUID]) -> dict[UUID, A
     return {row["asset_id"]: _asset(row) for row in await tx.fetch(LOCK_FREE, sorted(asset_ids))}
 
 
+OF_TENANT: Final[LiteralString] = """
+    SELECT asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family, os_name,
+           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at
+    FROM asset
+    WHERE tenant_id = $1 AND asset_id > $2
+    ORDER BY asset_id
+    LIMIT $3
+"""
+
+
+async def of_tenant(tx: Connection, tenant_id: UUID, after: UUID, limit: int) -> list[Asset]:
+    """Return some of a client's assets, in order of their ids, those after `after`. Nothing is locked."""
+    return [_asset(row) for row in await tx.fetch(OF_TENANT, tenant_id, after, limit)]
+
+
 def _asset(row: asyncpg.Record) -> Asset:
     return Asset(
         asset_id=row["asset_id"],

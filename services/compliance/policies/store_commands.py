@@ -29,6 +29,14 @@ async def operating() -> AsyncIterator[Connection]:
         yield connection
 
 
+AS_COMPLIANCE: Final[LiteralString] = "SELECT set_config('search_path', 'compliance', true)"
+
+
+async def read_as_compliance(tx: Connection) -> None:
+    """Let the service's own statements find its tables until the transaction ends; the operator may read them all."""
+    await tx.execute(AS_COMPLIANCE)
+
+
 TENANT: Final[LiteralString] = "SELECT tenant_id FROM gateway.client WHERE name = $1"
 
 
@@ -63,7 +71,7 @@ ADD: Final[LiteralString] = """
 
 
 async def add(
-    tx: Connection, tenant: UUID, document: PolicyDocument, presets: tuple[Preset, ...], said: Said
+    tx: Connection, tenant: UUID, document: PolicyDocument, presets: tuple[Preset, ...], *, said: Said
 ) -> tuple[int, bool]:
     """Record a policy as the client's newest; return its version, and whether it was not the newest already.
 
