@@ -16,7 +16,9 @@ from patchline.diagnose.commands import diagnose
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
-from services.compliance.commands import catalog_app, figures_app, obligation_app
+from services.compliance.commands import catalog_app, figures_app
+from services.compliance.commands_obligation import obligation_app
+from services.compliance.policies.commands import policy_app
 from services.credentials.audit.commands import export, verify_audit
 from services.credentials.cases.commands import case_app
 from services.credentials.directory.commands import directory_app
@@ -63,6 +65,7 @@ app.add_typer(asset_app, name="asset")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(obligation_app, name="obligation")
 app.add_typer(figures_app, name="figures")
+app.add_typer(policy_app, name="policy")
 app.add_typer(ticket_app, name="ticket")
 app.add_typer(case_app, name="case")
 app.add_typer(directory_app, name="directory")

@@ -1,30 +1,29 @@
-"""`patchline catalog`, `patchline figures`, `patchline obligation`: what an operator loads and looks at."""
+"""`patchline catalog` and `patchline figures`: what an operator loads and looks at."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated
+from uuid import UUID
 
-import asyncpg
 import typer
 
 from chassis import commands
 from chassis.clock import moved_clock
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import OUTSIDE_POPULATION, State
-from services.compliance import store_commands, store_commands_catalog
+from services.compliance import store_commands, store_commands_catalog, store_commands_obligations
 from services.compliance.catalog.bundled import BUNDLED
 from services.compliance.catalog.document import CatalogRefused, document
 from services.compliance.catalog.entries import CatalogDocument
-from services.compliance.policy import DEFAULT_1
+from services.compliance.policy import DEFAULT_1, Policy
 from services.compliance.rules_figures import FORMULA, Figure, Refused, Single, single_figure
 from services.compliance.zones import TZDATA
 
 catalog_app = typer.Typer(no_args_is_help=True, help="What vendors released for which product.")
 figures_app = typer.Typer(help="The partition and F-STRICT of each client, operating system, tier and severity.")
-obligation_app = typer.Typer(no_args_is_help=True, help="What each machine owes, and who says whether it has it.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Client = Annotated[str | None, typer.Option(help="Only this client, by name.")]
@@ -101,11 +100,12 @@ def figures(
 
     Example: patchline figures --client "Northwind Dental" --os windows --tier server --single
     """
-    found = commands.run(_figures(client, os_family=os_family, tier=tier, severity=severity))
-    if found is None:
-        commands.stop(f"there is no client called {client!r}; see: patchline client list", commands.NO)
     now = _now()
-    rows = [_row(name, figure, now) for name, figure in found]
+    answer = commands.run(_figures(client, now, os_family=os_family, tier=tier, severity=severity))
+    if answer is None:
+        commands.stop(f"there is no client called {client!r}; see: patchline client list", commands.NO)
+    found, own = answer
+    rows = [_row(name, figure, now, own.get(figure.cell.tenant_id, DEFAULT_1)) for name, figure in found]
     if not single:
         _show_cells(rows, title="Figures", as_json=as_json)
         return
@@ -118,23 +118,35 @@ def figures(
                 _show_cells(rows, title="Each figure", as_json=False)
             commands.stop(refused.why, commands.NO)
         case Single() as one:
-            answer = {"percent": _number(one), "population": one.population, "counts": _partition(one.counts)}
-            commands.show([answer | _versions(now)] if as_json else [answer], title="Figure", as_json=as_json)
+            shown: dict[str, object] = {
+                "percent": _number(one),
+                "population": one.population,
+                "counts": _partition(one.counts),
+                "attested": one.attested,
+            }
+            policy = own.get(found[0][1].cell.tenant_id, DEFAULT_1) if found else DEFAULT_1
+            commands.show([shown | _versions(now, policy)] if as_json else [shown], title="Figure", as_json=as_json)
+
+
+Found = tuple[list[tuple[str, Figure]], Mapping[UUID, Policy]]
 
 
 async def _figures(
-    client: str | None, *, os_family: OsFamily | None, tier: Tier | None, severity: Severity | None
-) -> list[tuple[str, Figure]] | None:
+    client: str | None, now: datetime, *, os_family: OsFamily | None, tier: Tier | None, severity: Severity | None
+) -> Found | None:
+    """Return the figures by client's name, and the policies of those clients that have their own."""
     async with commands.operator() as connection, connection.transaction():
         await store_commands.see_all_tenants(connection)
         if client is not None and not await store_commands.is_client(connection, client):
             return None
-        return await store_commands.figures(
+        found = await store_commands.figures(
             connection, client=client, os_family=os_family, tier=tier, severity=severity
         )
+        tenants = {figure.cell.tenant_id for _, figure in found}
+        return found, await store_commands_obligations.policies(connection, tenants, now)
 
 
-def _row(client: str, figure: Figure, now: datetime) -> dict[str, object]:
+def _row(client: str, figure: Figure, now: datetime, policy: Policy) -> dict[str, object]:
     return {
         "client": client,
         "os_family": figure.cell.os_family.value,
@@ -144,7 +156,8 @@ def _row(client: str, figure: Figure, now: datetime) -> dict[str, object]:
         "percent": _number(figure),
         "counts": _partition(figure.counts),
         "outside": {state.value: figure.counts[state] for state in State if state in OUTSIDE_POPULATION},
-        **_versions(now),
+        "attested": figure.attested,
+        **_versions(now, policy),
     }
 
 
@@ -156,8 +169,8 @@ def _partition(counts: Mapping[State, int]) -> dict[str, int]:
     return {state.value: counts[state] for state in State if state not in OUTSIDE_POPULATION}
 
 
-def _versions(now: datetime) -> dict[str, object]:
-    return {"formula": FORMULA, "as_of": now, "as_known": now, "policy": DEFAULT_1.id, "tzdata": TZDATA}
+def _versions(now: datetime, policy: Policy) -> dict[str, object]:
+    return {"formula": FORMULA, "as_of": now, "as_known": now, "policy": policy.id, "tzdata": TZDATA}
 
 
 def _show_cells(rows: Sequence[Mapping[str, object]], *, title: str, as_json: bool) -> None:
@@ -165,7 +178,7 @@ def _show_cells(rows: Sequence[Mapping[str, object]], *, title: str, as_json: bo
         commands.show(rows, title=title, as_json=True)
         return
     shown = [
-        {name: row[name] for name in ("client", "os_family", "tier", "severity", "population", "percent")}
+        {name: row[name] for name in ("client", "os_family", "tier", "severity", "population", "percent", "attested")}
         | {name: _nonzero(row[name]) for name in ("counts", "outside")}
         for row in rows
     ]
@@ -175,75 +188,3 @@ def _show_cells(rows: Sequence[Mapping[str, object]], *, title: str, as_json: bo
 def _nonzero(counts: object) -> str:
     found = counts.items() if isinstance(counts, dict) else ()
     return " · ".join(f"{state} {count}" for state, count in found if count)
-
-
-@obligation_app.command("list")
-def list_obligations(
-    *,
-    client: Client = None,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
-    as_json: Json = False,
-) -> None:
-    """List what machines owe, by client and machine.
-
-    Example: patchline obligation list --client "Northwind Dental" --state FAILED
-    """
-    rows = commands.run(_obligations(client, state, limit))
-    shown = [dict(row) for row in rows]
-    if not as_json:
-        shown = [{name: row[name] for name in FOR_PEOPLE} for row in shown]
-    commands.show(shown, title="Obligations", as_json=as_json)
-
-
-FOR_PEOPLE: Final = ("client", "hostname", "product", "train", "release", "state", "severity", "due_at", "why")
-"""The columns that fit a terminal; the rest is in the JSON."""
-
-
-async def _obligations(client: str | None, state: State | None, limit: int) -> list[asyncpg.Record]:
-    async with commands.operator() as connection, connection.transaction():
-        await store_commands.see_all_tenants(connection)
-        return await store_commands.obligations(connection, client=client, state=state, limit=limit)
-
-
-@obligation_app.command()
-def show(
-    machine: Annotated[str, typer.Argument(help="A hostname, or the id of an asset.")], *, as_json: Json = False
-) -> None:
-    """Show everything that is known of one machine's obligations: moments, transitions, witnesses.
-
-    Example: patchline obligation show NW-SRV-01
-    """
-    found = commands.run(_shown(machine))
-    if not found:
-        commands.stop(f"no obligation of {machine!r}; see: patchline obligation list", commands.NO)
-    if as_json:
-        sys.stdout.write(json.dumps(found, default=str, indent=2) + "\n")
-        return
-    for each in found:
-        about = each["obligation"]
-        title = f"{about['hostname'] or about['asset_id']}: {about['product']}, {about['train']}"
-        facts = [{"what": name, "value": value} for name, value in about.items() if name != "moments"]
-        facts += [{"what": name, "value": value} for name, value in about["moments"].items()]
-        commands.show(facts, title=title, as_json=False)
-        commands.show(each["history"], title="Transitions", as_json=False)
-        commands.show(each["witnesses"], title="Witnesses", as_json=False)
-
-
-async def _shown(machine: str) -> list[dict[str, Any]]:
-    async with commands.operator() as connection, connection.transaction():
-        await store_commands.see_all_tenants(connection)
-        return [
-            {
-                "obligation": dict(row),
-                "history": [
-                    dict(each)
-                    for each in await store_commands.history(connection, row["asset_id"], row["requirement_id"])
-                ],
-                "witnesses": [
-                    dict(each)
-                    for each in await store_commands.witnesses(connection, row["asset_id"], row["requirement_id"])
-                ],
-            }
-            for row in await store_commands.of_machine(connection, machine)
-        ]

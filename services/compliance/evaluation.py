@@ -11,6 +11,7 @@ from chassis.postgres import Connection
 from contracts import topics
 from services.compliance import store_assets, store_attestations, store_evidence, store_obligations
 from services.compliance.exceptions import store_exceptions
+from services.compliance.monitors import watching
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import Asset
 from services.compliance.rules_cause import Part, Scope
@@ -151,3 +152,5 @@ async def _save(tx: Connection, after: Outcome, bench: Bench) -> None:
         await store_obligations.save_failing(tx, after.failing)
     if after.touched:
         await store_obligations.touch(tx, after.touched)
+    if bench.own:
+        await watching.decided(tx, after, bench.own.keys())

@@ -9,9 +9,11 @@ from contracts import ids, topics
 from contracts.envelope import Envelope
 from contracts.events.obligation import FigurePublished
 from services.compliance import store_figures
+from services.compliance.evaluation import bench_at
 from services.compliance.policy import Policy
 from services.compliance.rules_cause import SOURCE
 from services.compliance.rules_figures import FORMULA, Figure
+from services.compliance.rules_known import Bench
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.zones import TZDATA
 
@@ -33,23 +35,21 @@ class Figures:
             if cells:
                 before = await store_figures.published(tx, cells)
                 counted = await store_figures.count(tx, cells)
-                changed = [each for each in counted if before.get(each.cell) != dict(each.counts)]
+                changed = [each for each in counted if before.get(each.cell) != (dict(each.counts), each.attested)]
                 await self._publish(tx, changed, now)
         if cells:
             self._on.relay.wake()
         return False
 
     async def _publish(self, tx: Connection, changed: list[Figure], now: datetime) -> None:
-        catalog = await self._shelf.newest(tx)
+        bench = await bench_at(tx, self._shelf, self._policy, now)
         await store_figures.save(tx, changed, now)
-        told = [
-            (each.cell.key, _published(each, now, policy=self._policy.id, catalog=catalog.label)) for each in changed
-        ]
+        told = [(each.cell.key, _published(each, bench)) for each in changed]
         await outbox.enqueue_sequenced(tx, topics.FIGURES, told)
 
 
-def _published(figure: Figure, now: datetime, *, policy: str, catalog: str) -> Envelope:
-    cell = figure.cell
+def _published(figure: Figure, bench: Bench) -> Envelope:
+    cell, now = figure.cell, bench.now
     return Envelope(
         id=ids.event_id_of_fields(SOURCE, FigurePublished.TYPE, now, cell.key),
         source=SOURCE,
@@ -67,8 +67,9 @@ def _published(figure: Figure, now: datetime, *, policy: str, catalog: str) -> E
             population=figure.population,
             counts=dict(figure.counts),
             percent=None if figure.percent is None else float(figure.percent),
-            policy=policy,
-            catalog=catalog,
+            policy=bench.policy_of(cell.tenant_id).id,
+            catalog=bench.catalog.label,
             tzdata=TZDATA,
+            attested=figure.attested or None,
         ),
     )

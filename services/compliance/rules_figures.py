@@ -32,10 +32,14 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """How many obligations are in each state, all thirteen named; `percent` is F-STRICT, `None` for none."""
+    """How many obligations are in each state, all thirteen named; `percent` is F-STRICT, `None` for none.
+
+    `attested` of the verified ones are so by a person's word alone: shown apart, never as another kind of proof.
+    """
 
     cell: Cell
     counts: Mapping[State, int]
+    attested: int = 0
 
     @property
     def population(self) -> int:
@@ -60,9 +64,9 @@ def f_strict(verified: int, population: int) -> Decimal | None:
     return min((Decimal(100) * verified / population).quantize(_TENTH, ROUND_DOWN), _HIGHEST_OF_NOT_ALL)
 
 
-def figure(cell: Cell, counts: Mapping[State, int]) -> Figure:
+def figure(cell: Cell, counts: Mapping[State, int], attested: int = 0) -> Figure:
     """Return the figure of a cell, with every state that it does not have as 0."""
-    return Figure(cell, {state: counts.get(state, 0) for state in State})
+    return Figure(cell, {state: counts.get(state, 0) for state in State}, attested)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,6 +89,7 @@ class Single:
     population: int
     counts: Mapping[State, int]
     percent: Decimal | None
+    attested: int = 0
 
 
 def single_figure(figures: Sequence[Figure]) -> Single | Refused:
@@ -102,4 +107,5 @@ def single_figure(figures: Sequence[Figure]) -> Single | Refused:
         return Refused(over, tuple(figures))
     counts = {state: sum(each.counts[state] for each in figures) for state in State}
     population = sum(each.population for each in figures)
-    return Single(population, counts, f_strict(counts[State.VERIFIED], population))
+    attested = sum(each.attested for each in figures)
+    return Single(population, counts, f_strict(counts[State.VERIFIED], population), attested)

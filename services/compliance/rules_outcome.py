@@ -215,7 +215,7 @@ class _Judge:
             self._transition(before, after, decision.witnesses)
         elif after.state is State.FAILED and after.failures > before.failures:
             self._tell(failure_repeated(self._asset, after), part=after.requirement_id)
-        if before is None or (before.cell, before.state) != (after.cell, after.state):
+        if before is None or (before.cell, before.state, before.proof) != (after.cell, after.state, after.proof):
             self._out.touched |= {after.cell} if before is None else {before.cell, after.cell}
 
     def _breach(self, before: Obligation | None, after: Obligation, about: str | None = None) -> None:

@@ -53,7 +53,7 @@ async def status(tx: Connection) -> dict[str, object]:
 
 COUNTS: Final[LiteralString] = """
     SELECT client.name AS client, owed.tenant_id, owed.os_family, owed.tier, owed.severity, owed.state,
-           count(*) AS count
+           count(*) AS count, count(*) FILTER (WHERE owed.proof = 'attested') AS attested
     FROM compliance.obligation AS owed
     LEFT JOIN compliance.client USING (tenant_id)
     WHERE ($1::text IS NULL OR client.name = $1)
@@ -71,17 +71,20 @@ async def figures(
     """Return the figure of each cell, with its client's name, counted from the obligations as they stand."""
     rows = await tx.fetch(COUNTS, client, os_family, tier, severity)
     counts: dict[tuple[str, Cell], dict[State, int]] = {}
+    attested: dict[Cell, int] = {}
     for row in rows:
         cell = Cell(row["tenant_id"], OsFamily(row["os_family"]), Tier(row["tier"]), Severity(row["severity"]))
         counts.setdefault((row["client"] or str(cell.tenant_id), cell), {})[State(row["state"])] = row["count"]
-    return [(name, figure(cell, found)) for (name, cell), found in counts.items()]
+        attested[cell] = attested.get(cell, 0) + row["attested"]
+    return [(name, figure(cell, found, attested[cell])) for (name, cell), found in counts.items()]
 
 
 OBLIGATIONS: Final[LiteralString] = """
     SELECT coalesce(client.name, owed.tenant_id::text) AS client, asset.hostname, owed.product, owed.train,
            owed.release, owed.state, owed.severity, owed.due_at, owed.failures, owed.why, owed.since_at,
            owed.verified_at, owed.code, owed.os_family, owed.tier, asset.source, asset.device,
-           owed.asset_id::text AS asset, owed.requirement_id::text AS requirement
+           owed.asset_id::text AS asset, owed.requirement_id::text AS requirement, owed.rule, owed.proof,
+           owed.breached_at
     FROM compliance.obligation AS owed
     LEFT JOIN compliance.asset USING (asset_id)
     LEFT JOIN compliance.client ON client.tenant_id = owed.tenant_id
@@ -99,7 +102,8 @@ async def obligations(tx: Connection, *, client: str | None, state: State | None
 OF_MACHINE: Final[LiteralString] = """
     SELECT owed.asset_id, owed.requirement_id, asset.hostname, owed.product, owed.train, owed.release, owed.state,
            owed.severity, owed.why, owed.since_at, owed.clock_started_at, owed.due_at, owed.next_change_at,
-           owed.verified_at, owed.failures, owed.code, owed.moments
+           owed.verified_at, owed.failures, owed.code, owed.moments, owed.rule, owed.proof, owed.breached_at,
+           owed.tenant_id, owed.os_family
     FROM compliance.obligation AS owed
     LEFT JOIN compliance.asset USING (asset_id)
     WHERE owed.asset_id::text = $1 OR lower(asset.hostname) = lower($1)
@@ -107,7 +111,8 @@ OF_MACHINE: Final[LiteralString] = """
     ORDER BY owed.asset_id, owed.product, owed.train
 """
 HISTORY: Final[LiteralString] = """
-    SELECT recorded_at, occurred_at, before, state, why, release, due_at, failures, caused_by::text, catalog, policy
+    SELECT recorded_at, occurred_at, before, state, why, release, due_at, failures, caused_by::text, catalog, policy,
+           rule, proof
     FROM compliance.obligation_history
     WHERE asset_id = $1 AND requirement_id = $2
     ORDER BY recorded_at, occurred_at, event_id

@@ -30,7 +30,8 @@ def _cell(row: asyncpg.Record) -> Cell:
 
 
 COUNT: Final[LiteralString] = """
-    SELECT tenant_id, os_family, tier, severity, state, count(*) AS count
+    SELECT tenant_id, os_family, tier, severity, state, count(*) AS count,
+           count(*) FILTER (WHERE proof = 'attested') AS attested
     FROM obligation
     WHERE (tenant_id, os_family, tier, severity)
           IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]))
@@ -48,21 +49,23 @@ async def count(tx: Connection, cells: Sequence[Cell]) -> list[Figure]:
         [each.severity for each in cells],
     )
     counts: dict[Cell, dict[State, int]] = {each: {} for each in cells}
+    attested = dict.fromkeys(cells, 0)
     for row in rows:
         counts[_cell(row)][State(row["state"])] = row["count"]
-    return [figure(cell, found) for cell, found in counts.items()]
+        attested[_cell(row)] += row["attested"]
+    return [figure(cell, found, attested[cell]) for cell, found in counts.items()]
 
 
 PUBLISHED: Final[LiteralString] = """
-    SELECT tenant_id, os_family, tier, severity, counts
+    SELECT tenant_id, os_family, tier, severity, counts, attested
     FROM figure
     WHERE (tenant_id, os_family, tier, severity)
           IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]))
 """
 
 
-async def published(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, Mapping[str, int]]:
-    """Return the counts of these cells as they were last published."""
+async def published(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, tuple[Mapping[str, int], int]]:
+    """Return the counts of these cells as they were last published, and how many of them were attested."""
     rows = await tx.fetch(
         PUBLISHED,
         [each.tenant_id for each in cells],
@@ -70,15 +73,17 @@ async def published(tx: Connection, cells: Sequence[Cell]) -> dict[Cell, Mapping
         [each.tier for each in cells],
         [each.severity for each in cells],
     )
-    return {_cell(row): row["counts"] for row in rows}
+    return {_cell(row): (row["counts"], row["attested"]) for row in rows}
 
 
 SAVE: Final[LiteralString] = """
-    INSERT INTO figure (tenant_id, os_family, tier, severity, population, percent, counts, as_of)
-    SELECT counted.*, $8
-    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::numeric[], $7::jsonb[]) AS counted
+    INSERT INTO figure (tenant_id, os_family, tier, severity, population, percent, counts, attested, as_of)
+    SELECT counted.*, $9
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::integer[], $6::numeric[], $7::jsonb[],
+                $8::integer[]) AS counted
     ON CONFLICT (tenant_id, os_family, tier, severity) DO UPDATE
-    SET population = excluded.population, percent = excluded.percent, counts = excluded.counts, as_of = excluded.as_of
+    SET population = excluded.population, percent = excluded.percent, counts = excluded.counts,
+        attested = excluded.attested, as_of = excluded.as_of
 """
 
 
@@ -93,5 +98,6 @@ async def save(tx: Connection, figures: Sequence[Figure], as_of: datetime) -> No
         [each.population for each in figures],
         [each.percent for each in figures],
         [dict(each.counts) for each in figures],
+        [each.attested for each in figures],
         as_of,
     )
