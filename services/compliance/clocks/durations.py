@@ -9,7 +9,9 @@ import isodate
 
 from services.compliance.policy import Days, Hours, Months, Term
 
-PERIOD: Final = re.compile(r"P(?=\w)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?")
+PERIOD: Final = re.compile(
+    r"P(?=\w)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?", re.ASCII
+)
 LONGEST: Final = {"H": 24 * 366 * 5, "D": 366 * 10, "M": 120}
 WEEK_DAYS: Final = 7
 YEAR_MONTHS: Final = 12

@@ -1,9 +1,9 @@
 """On which days a window comes: RFC 5545's RRULE, or the second Tuesday of a month and some days. Pure."""
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
-from itertools import takewhile
 from typing import Final
 
 from dateutil.rrule import rrulestr
@@ -23,6 +23,20 @@ SAYS_THE_DAY: Final = {
     "YEARLY": frozenset({"BYDAY", "BYMONTHDAY", "BYYEARDAY", "BYWEEKNO"}),
 }
 """What must be there for the rule to say the day by itself, any of it; else the first day does."""
+MOST: Final = {
+    "INTERVAL": 100,
+    "BYMONTH": 12,
+    "BYMONTHDAY": 31,
+    "BYYEARDAY": 366,
+    "BYWEEKNO": 53,
+    "BYSETPOS": 366,
+}
+ONLY_FORWARD: Final = ("INTERVAL", "BYMONTH")
+COUNTED_YEARS: Final = 60
+"""A COUNT that is not reached by then is not reached at all."""
+CYCLE_YEARS: Final = 400
+LAST_CYCLE: Final = 9900
+NUMBER: Final = re.compile(r"[+-]?[0-9]{1,5}")
 MOST_DAYS_AFTER: Final = 27
 """A window that many days after the second Tuesday still comes before the next second Tuesday."""
 
@@ -69,6 +83,8 @@ def _read(text: str, first_on: date | None) -> Recurrence:
         raise MalformedWindow("rule", f"{unknown[0]}: RFC 5545 has no such part")
     if "COUNT" in parts and "UNTIL" in parts:
         raise MalformedWindow("rule", "give COUNT or UNTIL, not both")
+    for name in MOST.keys() & parts.keys():
+        _check_range(name, parts[name])
     count, until = _count(parts.pop("COUNT", None)), _until(parts.pop("UNTIL", None))
     counts_from = [each for each in ("INTERVAL",) if parts.get(each, "1") != "1"] + (["COUNT"] if count else [])
     says_no_day = frequency != "DAILY" and not SAYS_THE_DAY[frequency] & parts.keys()
@@ -77,10 +93,23 @@ def _read(text: str, first_on: date | None) -> Recurrence:
         raise MalformedWindow("first_on", f"needed: {why}")
     kept = ";".join(f"{key}={value}" for key, value in parts.items())
     try:
-        rrulestr(kept, dtstart=datetime(2000, 1, 1))  # noqa: DTZ001  # naive local time
+        is_never = next(iter(rrulestr(kept, dtstart=_late(first_on))), None) is None
     except (ValueError, KeyError, IndexError, AttributeError) as error:
         raise MalformedWindow("rule", f"{text}: {error}") from error
+    if is_never:
+        raise MalformedWindow("rule", f"{text}: no day ever fits it")
     return Recurrence(rule=kept, first_on=first_on, count=count, until=until)
+
+
+def _late(first_on: date | None) -> datetime:
+    """Return the same day of the same week, some centuries later: dateutil searches a rule that no day fits to 9999.
+
+    The calendar repeats every 400 years, so what fits a day then fits one now.
+    """
+    if first_on is None:
+        return datetime(9960, 1, 1)  # noqa: DTZ001  # on the wall
+    year = first_on.year + (LAST_CYCLE - first_on.year) // CYCLE_YEARS * CYCLE_YEARS
+    return datetime(year, first_on.month, first_on.day)  # noqa: DTZ001  # on the wall
 
 
 def _parts(text: str) -> dict[str, str]:
@@ -93,10 +122,18 @@ def _parts(text: str) -> dict[str, str]:
     return parts
 
 
+def _check_range(name: str, text: str) -> None:
+    """Refuse what dateutil would take and never find."""
+    least = 1 if name in ONLY_FORWARD else -MOST[name]
+    for each in text.split(","):
+        if not NUMBER.fullmatch(each) or int(each) == 0 or not least <= int(each) <= MOST[name]:
+            raise MalformedWindow("rule", f"{name}={text}: write {least} to {MOST[name]}, and not 0")
+
+
 def _count(text: str | None) -> int | None:
     if text is None:
         return None
-    if not text.isdecimal() or not 0 < int(text) <= 10_000:
+    if not NUMBER.fullmatch(text) or not 0 < int(text) <= 10_000:
         raise MalformedWindow("rule", f"COUNT={text}: write 1 to 10000")
     return int(text)
 
@@ -119,13 +156,20 @@ def local_days(recurs: Recurrence, first: date, last: date) -> Iterator[date]:
         found = patch_tuesdays(first - later, last - later + timedelta(days=1))
         yield from (day + later for day in found)
         return
-    days = (each.date() for each in _rule(recurs, first))
-    yield from (day for day in takewhile(lambda day: day <= last, days) if day >= first)
+    yield from (day for each in _rule(recurs, first, last) if first <= (day := each.date()) <= last)
 
 
-def _rule(recurs: Recurrence, first: date) -> Iterable[datetime]:
+def counted_days(recurs: Recurrence) -> Iterator[date]:
+    """Yield the days from `first_on` that a COUNT may count, in order."""
+    first = recurs.first_on
+    if first is not None:
+        yield from local_days(recurs, first, first.replace(year=first.year + COUNTED_YEARS, day=1))
+
+
+def _rule(recurs: Recurrence, first: date, last: date) -> Iterable[datetime]:
     """Return dateutil's rule, begun as late as it may be: what it yields before is made and thrown away."""
     since = recurs.first_on
     if since is None:
         since = date(max(first.year - 1, 1), 1, 1)
-    return rrulestr(recurs.rule or "", dtstart=datetime(since.year, since.month, since.day))  # noqa: DTZ001
+    text = f"{recurs.rule};UNTIL={last:%Y%m%d}T235959"
+    return rrulestr(text, dtstart=datetime(since.year, since.month, since.day))  # noqa: DTZ001  # on the wall

@@ -15,7 +15,7 @@ from zoneinfo import ZoneInfo
 from services.compliance.clocks.durations import MalformedDuration, exact
 from services.compliance.clocks.malformed import MalformedWindow
 from services.compliance.clocks.names import UnknownZone, iana
-from services.compliance.clocks.recurrence import Recurrence, local_days, recurrence
+from services.compliance.clocks.recurrence import Recurrence, counted_days, local_days, recurrence
 
 LONGEST: Final = timedelta(days=7)
 
@@ -188,10 +188,10 @@ def _locals(rule: WindowRule, after: datetime, before: datetime) -> Iterator[dat
 def _counted(rule: WindowRule) -> tuple[date, ...]:
     """Return the days of a rule with a COUNT. A start that does not exist is not counted. Source: RFC 5545, 3.3.10."""
     recurs, zone = rule.recurs, ZoneInfo(rule.zone)
-    if recurs is None or recurs.count is None or recurs.first_on is None:
+    if recurs is None or recurs.count is None:
         return ()
     found: list[date] = []
-    for day in local_days(recurs, recurs.first_on, date.max):
+    for day in counted_days(recurs):
         if rule.gap is Gap.FORWARD or _exists(datetime.combine(day, rule.start), zone):
             found.append(day)
         if len(found) == recurs.count:
