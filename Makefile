@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test check bench faults proof-credentials up down status install java image packages fix audit
+.PHONY: demo test check bench faults proof-credentials proof-obligations up down status install java image packages fix audit
 
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
@@ -35,6 +35,9 @@ faults: install ## kill, stop and confuse the real product, and judge what comes
 
 proof-credentials: install ## a breach while the service dies at every step: who was reset, and is a secret left anywhere
 	$(BIN)/python -m faults.credentials
+
+proof-obligations: install ## what the obligation engine promises in figures, up to two million obligations
+	$(BIN)/python -m bench.obligations
 
 up: install ## start everything on this machine
 	$(BIN)/patchline up

@@ -10,7 +10,9 @@ from rich.console import Console
 
 from bench.measured import Place, made_ready, parts_in, writer_dsn
 from bench.obligations.growth import MACHINES, growth
+from bench.obligations.lookups import lookups
 from bench.obligations.report import FILE, Figure, show, write
+from bench.obligations.shortfall import shortfall
 from patchline.local import PartUnavailable, place
 from patchline.local.parts import LocalParts, started
 
@@ -27,12 +29,13 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds on the empty and on the full table")
     parser.add_argument("--machines", type=int, default=MACHINES, help="machines with 20 requirements each")
     chosen = parser.parse_args()
+    figures = [*lookups(), *shortfall()]
     stages: dict[str, Stage] = {
         "growth": lambda where: growth(where, rounds=chosen.rounds, machines=chosen.machines),
     }
     try:
         with place.throwaway_home() as home, started(parts_in(home, psa=None), _say) as parts:
-            figures = asyncio.run(_measured(parts, stages))
+            figures += asyncio.run(_measured(parts, stages))
     except PartUnavailable as error:
         sys.stderr.write(f"bench.obligations: {error}\n")
         return 3

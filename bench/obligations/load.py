@@ -12,7 +12,8 @@ from contracts.envelope import Envelope
 from contracts.events import rmm
 from contracts.events.asset import AssetChanged
 from contracts.events.event import Event, OsFamily, Tier
-from services.compliance.catalog.document import CatalogDocument, document
+from services.compliance.catalog.document import document
+from services.compliance.catalog.entries import CatalogDocument
 
 DEVICES: Final = 1_000
 """So many machines take part in one round."""
