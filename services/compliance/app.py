@@ -17,6 +17,7 @@ from services.compliance.exceptions.loop import Exceptions
 from services.compliance.figures import Figures
 from services.compliance.handlers import ComplianceEvents
 from services.compliance.loops import Loop
+from services.compliance.monitors.loop import monitors
 from services.compliance.policies.notices import PolicyNotices
 from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.policy import DEFAULT_1
@@ -79,4 +80,8 @@ def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogSh
     triages = Loop("triages", Triages(on).ring, on.progress, seconds=1)
     priorities = Loop("priorities", Priorities(on, shelf, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=2)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
-    return [[timers, rechecks, calendar, policies, people, triages, priorities], [figures], [on.relay]]
+    return [
+        [timers, rechecks, calendar, policies, people, triages, priorities, *monitors(on)],
+        [figures],
+        [on.relay],
+    ]

@@ -13,6 +13,8 @@ from services.compliance.evaluation import bench_at
 from services.compliance.exceptions import people
 from services.compliance.exceptions.news import OwnerNews, PeopleNews, RevokedOwner, TicketNews
 from services.compliance.folding import Folding
+from services.compliance.monitors.news import RebootNews
+from services.compliance.monitors.watching import Watching
 from services.compliance.news import ClientNews, FactNews, Unusable, news
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import AssetNews
@@ -28,6 +30,7 @@ class ComplianceEvents:
         """Judge by the catalog on `shelf` and by `policy`."""
         self._shelf = shelf
         self._policy = policy
+        self._watching = Watching()
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Keep, fold, decide, save and tell."""
@@ -44,6 +47,7 @@ class ComplianceEvents:
             news = [told for _, told in said.assets] if number == 0 else []
             if each or news:
                 await folding.fold(each, news)
+        await self._watching.heard(tx, batch, said.words, facts, watched=bench.own.keys())
         _count(batch, said, {id(line) for line in fresh}, folding.fates)
         batch.count_published(topics.COMPLIANCE_EVENTS.name, folding.published)
 
@@ -56,6 +60,7 @@ class _Said:
     assets: list[tuple[Received[Envelope], AssetNews]] = field(default_factory=list)
     clients: list[tuple[Received[Envelope], ClientNews]] = field(default_factory=list)
     people: list[PeopleNews] = field(default_factory=list)
+    words: list[tuple[Received[Envelope], RebootNews]] = field(default_factory=list)
 
 
 def _sorted_out(batch: Batch[Envelope]) -> _Said:
@@ -71,6 +76,8 @@ def _sorted_out(batch: Batch[Envelope]) -> _Said:
                 said.clients.append((item, client))
             case OwnerNews() | RevokedOwner() | TicketNews() as person:
                 said.people.append(person)
+            case RebootNews() as word:
+                said.words.append((item, word))
             case Unusable(reason):
                 batch.refuse(item, reason)
             case None:

@@ -11,6 +11,7 @@ from contracts.events import rmm
 from contracts.events.asset import AssetChanged, AssetRemoved
 from contracts.events.client import ClientChanged
 from services.compliance.exceptions.news import PeopleNews, people_news
+from services.compliance.monitors.news import WORDS, RebootNews, reboot_news
 from services.compliance.rules_assets import AssetNews, asset_news
 from services.compliance.rules_names import PatchName, patch_name, patch_of, unusable
 from services.compliance.zones import zone_of
@@ -70,7 +71,7 @@ class Unusable:
     reason: str
 
 
-News = FactNews | AssetNews | ClientNews | PeopleNews | Unusable
+News = FactNews | AssetNews | ClientNews | PeopleNews | RebootNews | Unusable
 
 
 def news(event: Envelope) -> News | None:
@@ -85,6 +86,8 @@ def news(event: Envelope) -> News | None:
             return _fact(event)
         case told if isinstance(told, FOLDED):
             return _fact(event)
+        case told if isinstance(told, WORDS):
+            return _restart(event)
         case _:
             told_of_people = people_news(event)
             return Unusable(told_of_people) if isinstance(told_of_people, str) else told_of_people
@@ -101,6 +104,12 @@ def _client(event: Envelope, client: ClientChanged) -> News:
     if zone_of(client.zone) is None:
         return Unusable("zone: no IANA time zone has that name")
     return ClientNews(event, event.tenant, client.name, client.zone, event.sequence)
+
+
+def _restart(event: Envelope) -> News | None:
+    if (reason := unusable(event)) is not None or event.tenant is None:
+        return Unusable(reason or "ce_tenantid: the header is missing")
+    return reboot_news(event, event.tenant)
 
 
 def _fact(event: Envelope) -> News:
