@@ -12,6 +12,7 @@ import yaml
 from chassis import commands
 from services.compliance.policies import preset, store_commands
 from services.compliance.policies.commands_diff import diff
+from services.compliance.policies.commands_levels import show_levels
 from services.compliance.policies.commands_lint import lint, show_lint
 from services.compliance.policies.compile import elapsed, in_force, normalised
 from services.compliance.policies.lint import lint_of
@@ -27,6 +28,7 @@ policy_app: Final = typer.Typer(
 )
 policy_app.command("lint")(lint)
 policy_app.command("diff")(diff)
+policy_app.command("levels")(show_levels)
 
 REASON_CHARACTERS: Final = 1000
 

@@ -13,12 +13,11 @@ import typer
 
 from chassis import commands
 from chassis.clock import moved_clock
-from chassis.strict_yaml import DocumentRefused
-from services.compliance import store_commands
 from services.compliance.clocks.durations import MalformedDuration, exact, spelled
+from services.compliance.policies import store_commands
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.lint import lint_of
-from services.compliance.policies.reading import policy_of
+from services.compliance.policies.options import File, Json, read
 from services.compliance.policies.rules_drawing import drawing, in_svg, in_text, outcome
 from services.compliance.policies.rules_feasible import From, Proof, Verdict, decisive
 from services.compliance.policies.rules_lint import CALENDAR, Lint, record
@@ -29,7 +28,7 @@ HISTORY: Final = timedelta(days=180)
 
 
 def lint(
-    file: Annotated[Path, typer.Argument(help="A client's policy file.")],
+    file: File,
     *,
     svg: Annotated[Path | None, typer.Option(help="Draw the way of each worst release into this file.")] = None,
     p90: Annotated[str | None, typer.Option(help="How long nine of ten installations take, such as PT40M.")] = None,
@@ -37,7 +36,7 @@ def lint(
     any_instant: Annotated[
         bool, typer.Option("--any-instant", help="Say no also where only a release off the calendar is too late.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for machines.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Tell whether a policy can be met from the worst release of the vendor's calendar, and from any instant.
 
@@ -45,12 +44,7 @@ def lint(
 
     Example: patchline policy lint northwind.yaml --p90 PT40M --svg northwind.svg
     """
-    try:
-        document, presets = policy_of(file.read_bytes())
-    except DocumentRefused as error:
-        commands.stop(f"{file}: {error}", commands.WRONG_USE)
-    except OSError as error:
-        commands.stop(f"{file} cannot be read: {error}", commands.WRONG_USE)
+    document, presets = read(file)
     install = _install(p90, document) if p90 is not None or from_history else None
     found = lint_of(document, presets, now=_now(), install=install)
     if svg is not None:
@@ -81,9 +75,8 @@ def _install(p90: str | None, document: PolicyDocument) -> timedelta | None:
 
 
 async def _installs(client: str) -> Installs:
-    async with commands.operator() as connection, connection.transaction():
-        await store_commands.see_all_tenants(connection)
-        return await installs(connection, client, _now() - HISTORY)
+    async with store_commands.operating() as tx:
+        return await installs(tx, client, _now() - HISTORY)
 
 
 def _late_at_any_instant(found: Lint) -> bool:
