@@ -14,7 +14,7 @@ from contracts.events.obligation import (
     State,
     UncataloguedFailureChanged,
 )
-from services.ticketing import rules, rules_cases
+from services.ticketing import rules, rules_cases, rules_compliance
 from services.ticketing.records import About, Cause, Kind, Label, MatterKey
 from services.ticketing.rules import Finding, Verdict
 from services.ticketing.rules_fold import Catalogued, Fact
@@ -31,6 +31,8 @@ def facts_of(envelope: Envelope) -> tuple[Fact, ...] | Unusable:
     """Return what `envelope` means for tickets, each fact of it; none: nothing."""
     if isinstance(envelope.data, CaseEvent | BreakerMoved | HygieneChanged):
         return _of_credentials(envelope)
+    if isinstance(envelope.data, rules_compliance.TOLD):
+        return _of_compliance(envelope)
     fact = fact_of(envelope)
     return fact if isinstance(fact, Unusable) else () if fact is None else (fact,)
 
@@ -41,6 +43,15 @@ def _of_credentials(envelope: Envelope) -> tuple[Fact, ...] | Unusable:
     if envelope.sequence is None:
         return Unusable("ce_sequence: without one this fact cannot be told from a late one")
     return rules_cases.facts_of(envelope.data, envelope.tenant, envelope.sequence, cause_of(envelope))
+
+
+def _of_compliance(envelope: Envelope) -> tuple[Fact, ...] | Unusable:
+    if envelope.tenant is None:
+        return Unusable("ce_tenantid: what compliance tells of belongs to a client, this names none")
+    if envelope.sequence is None:
+        return Unusable("ce_sequence: without one this fact cannot be told from a late one")
+    source = rules_compliance.Source(envelope.tenant, envelope.sequence, cause_of(envelope))
+    return rules_compliance.facts_of(envelope.data, source)
 
 
 def fact_of(envelope: Envelope) -> Fact | Unusable | None:

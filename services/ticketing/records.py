@@ -12,7 +12,9 @@ from contracts.topics import Lane
 class Kind(StrEnum):
     """What went wrong. The subject is the requirement, the vendor's product and patch id; of an exposure the case.
 
-    `EXPOSURE_LATE`: a promise of the service level; `BREAKER`: its scope; `HYGIENE`: the monitor.
+    `EXPOSURE_LATE`: a promise of the service level; `BREAKER`: its scope; `HYGIENE` and `MONITOR`: the monitor.
+    `PATCH_OVERDUE` and `TRIAGE`: the requirement; `EXCEPTION`: its id; `SOURCE_SILENT`: the source; the other three:
+    the window, or all restarts of a client.
     """
 
     PATCH_FAILED = "patch_failed"
@@ -22,9 +24,19 @@ class Kind(StrEnum):
     EXPOSURE_LATE = "exposure_late"
     BREAKER = "breaker"
     HYGIENE = "hygiene"
+    PATCH_OVERDUE = "patch_overdue"
+    EXCEPTION = "exception"
+    MONITOR = "monitor"
+    SOURCE_SILENT = "source_silent"
+    REBOOT_SURPRISE = "reboot_surprise"
+    WINDOW_MISSED = "window_missed"
+    WINDOW_EMPTY = "window_empty"
+    TRIAGE = "triage"
 
 
-OF_THE_MSP: Final = frozenset({Kind.EXPOSURE_FOREIGN, Kind.EXPOSURE_LATE, Kind.BREAKER})
+OF_THE_MSP: Final = frozenset(
+    {Kind.EXPOSURE_FOREIGN, Kind.EXPOSURE_LATE, Kind.BREAKER, Kind.SOURCE_SILENT, Kind.WINDOW_EMPTY}
+)
 """What the MSP's own people must see, and not the client's."""
 
 

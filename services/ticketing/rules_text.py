@@ -5,6 +5,7 @@ from typing import Final, assert_never
 
 from services.ticketing import rules
 from services.ticketing.records import About, Act, Client, Intent, Kind, Listing, Plan, Ticket, Told
+from services.ticketing.rules_todo import SUBJECTS_OF_COMPLIANCE, TO_DO_OF_COMPLIANCE
 
 TITLE_CHARACTERS: Final = 200
 MOST_DEVICES: Final = 50
@@ -39,6 +40,10 @@ TO_DO: Final = """What to do:
 
 
 OF_DEVICES: Final = frozenset({Kind.PATCH_FAILED, Kind.FAILED_UNCATALOGUED})
+OF_MACHINES: Final = frozenset(
+    {Kind.PATCH_OVERDUE, Kind.MONITOR, Kind.REBOOT_SURPRISE, Kind.WINDOW_MISSED, Kind.TRIAGE}
+)
+"""These list machines too, each with what is wrong with it in words."""
 
 _EXPOSURE: Final = """What to do:
 1. Reach the person by phone or in person, never by mail to the same mailbox, and say what happened in plain words.
@@ -63,6 +68,7 @@ TO_DO_BY_KIND: Final[Mapping[Kind, str]] = {
     Kind.HYGIENE: """What to do:
 1. Mend each account with the client; a line is cleared when the next reading of the directory shows it.
 2. What is meant to be so belongs into the client's guard policy, not under this ticket.""",
+    **TO_DO_OF_COMPLIANCE,
 }
 
 SUBJECTS: Final[Mapping[Kind, str]] = {
@@ -73,6 +79,7 @@ SUBJECTS: Final[Mapping[Kind, str]] = {
     Kind.EXPOSURE_LATE: "promise",
     Kind.BREAKER: "scope",
     Kind.HYGIENE: "monitor",
+    **SUBJECTS_OF_COMPLIANCE,
 }
 
 
@@ -94,19 +101,20 @@ def plan(
 
 
 def title_of(kind: Kind, about: About, client: str) -> str:
-    """Return the title of a ticket: the patch, then whose devices it fails on."""
+    """Return the title of a ticket: the patch or what else it is about, then whose."""
+    patch = " ".join(part for part in (about.product, about.train, about.release) if part)
     match kind:
-        case Kind.EXPOSURE | Kind.EXPOSURE_FOREIGN | Kind.EXPOSURE_LATE | Kind.BREAKER | Kind.HYGIENE:
-            return one_line(f"{about.title} at {client}")[:TITLE_CHARACTERS]
         case Kind.PATCH_FAILED:
-            patch = " ".join(part for part in (about.product, about.train, about.release) if part)
+            title = f"{patch}: update fails at {client}"
+        case Kind.PATCH_OVERDUE:
+            title = f"{patch}: overdue at {client}"
         case Kind.FAILED_UNCATALOGUED:
             named = about.title or (f"KB{about.kb}" if about.kb else about.patch)
-            patch = " ".join(part for part in (named, f"({about.product})" if about.product else None) if part)
-            patch = f"{patch}, not in the catalog"
+            unknown = " ".join(part for part in (named, f"({about.product})" if about.product else None) if part)
+            title = f"{unknown}, not in the catalog: update fails at {client}"
         case _:
-            assert_never(kind)
-    return one_line(f"{patch}: update fails at {client}")[:TITLE_CHARACTERS]
+            title = f"{about.title} at {client}"
+    return one_line(title)[:TITLE_CHARACTERS]
 
 
 def one_line(text: str) -> str:
@@ -135,13 +143,13 @@ def _is_counted(listing: Listing) -> bool:
 
 def _text(ticket: Ticket, listings: Sequence[tuple[str, Listing]], *, intent: Intent, title: str) -> str:
     kind = ticket.matter.kind
-    device = _device if kind in OF_DEVICES else _listed
+    device = _device if kind in OF_DEVICES else _machine if kind in OF_MACHINES else _listed
     new = sorted(device(asset, each) for asset, each in listings if _is_new(each))
     counted = sorted(device(asset, each) for asset, each in listings if _is_counted(each))
     cleared = sorted(_cleared(each) for _, each in listings if each.cleared_as is not None and not each.noted_cleared)
     match intent.act:
         case Act.OPEN:
-            listed = _block("Devices" if kind in OF_DEVICES else "Found", new)
+            listed = _block("Devices" if kind in OF_DEVICES | OF_MACHINES else "Found", new)
             parts = [f"{title}.", intent.why, listed, _block("Already cleared", cleared), TO_DO_BY_KIND[kind]]
         case Act.APPEND if not (intent.why or new or counted):
             return ""
@@ -175,6 +183,15 @@ def _device(asset: str, listing: Listing) -> str:
     code = f", code {_code(listing.code)}" if listing.code else ""
     where = f"{label.source}, device {label.device}, asset {asset}"
     return one_line(f"- {_name(listing)} ({label.os_family}, {label.tier}): {failed}{code}. {where}")
+
+
+def _machine(asset: str, listing: Listing) -> str:
+    """Return the line of a machine: what is wrong with it, and where it is."""
+    label = listing.label
+    where = f"{label.source}, device {label.device}, asset {asset}"
+    return one_line(
+        f"- {_name(listing)} ({label.os_family}, {label.tier}): {listing.code or 'no reason given'}. {where}"
+    )
 
 
 def _listed(asset: str, listing: Listing) -> str:
