@@ -19,6 +19,8 @@ from patchline.rebuild import commands as rebuilding
 from services.compliance.commands import catalog_app, figures_app
 from services.compliance.commands_obligation import obligation_app
 from services.compliance.policies.commands import policy_app
+from services.compliance.priority.commands import priority_app
+from services.compliance.priority.commands_triage import triage_app
 from services.credentials.audit.commands import export, verify_audit
 from services.credentials.cases.commands import case_app
 from services.credentials.directory.commands import directory_app
@@ -65,6 +67,8 @@ app.add_typer(asset_app, name="asset")
 app.add_typer(catalog_app, name="catalog")
 app.add_typer(obligation_app, name="obligation")
 app.add_typer(figures_app, name="figures")
+app.add_typer(priority_app, name="priority")
+app.add_typer(triage_app, name="triage")
 app.add_typer(policy_app, name="policy")
 app.add_typer(ticket_app, name="ticket")
 app.add_typer(case_app, name="case")
