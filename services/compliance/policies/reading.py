@@ -85,10 +85,12 @@ def _described(error: ValidationError) -> str:
 
 
 def _problem(place: tuple[int | str, ...], type_: str, message: str) -> str:
-    name = ".".join(str(part) for part in place) or "the file"
-    if type_ != "extra_forbidden":
+    name = ".".join(str(part) for part in place)
+    if type_ == "value_error":  # ours
         said = message.removeprefix("Value error, ")
-        return f"{name}: {said[0].lower()}{said[1:]}"
+        return f"{name}: {said}" if name else said
+    if type_ != "extra_forbidden":
+        return f"{name or 'the file'}: {message[0].lower()}{message[1:]}"
     near = difflib.get_close_matches(str(place[-1]), _fields(place[:-1]), n=1)
     return f"{name}: there is no such field" + (f"; did you mean {near[0]}?" if near else "")
 
