@@ -162,10 +162,19 @@ def judged(
     zone: tzinfo = UTC,
 ) -> Decision:
     """Return what the rules make of the story so many hours after the January release was seen."""
-    devices, patches = folded(events)
     asset = AssetView(tier=tier, first_seen_at=ENROLLED, removed_at=removed_at, product=product)
-    case = Case(asset=asset, requirement=of, basis=Basis(policy, zone), signs=Signs(devices), patches=patches)
-    return decide(case, hour(now))
+    return judged_by(*events, basis=Basis(policy, zone), at=hour(now), of=of, asset=asset)
+
+
+A_SERVER = AssetView(tier=Tier.SERVER, first_seen_at=ENROLLED, product=SERVER_2022.name)
+
+
+def judged_by(
+    *events: Envelope, basis: Basis, at: datetime, of: Requirement = CUMULATIVE, asset: AssetView = A_SERVER
+) -> Decision:
+    """Return what the rules make of the story at a moment, by whatever else is known."""
+    devices, patches = folded(events)
+    return decide(Case(asset=asset, requirement=of, basis=basis, signs=Signs(devices), patches=patches), at)
 
 
 Story = Sequence[Envelope]
