@@ -1,4 +1,4 @@
-"""The part that tells what a person did to breakers and which promises were broken, every second."""
+"""The part that tells what people did to breakers and owners, and which promises were broken, every second."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from contracts.events.credential import BreakerMoved
 from services.credentials import telling
 from services.credentials.guard import breaker, levels, store_moves, store_stream
 from services.credentials.guard.store_moves import Move
+from services.credentials.people import owners
 from services.credentials.records import Cause, Fact
 
 log = logging.getLogger(__name__)
@@ -54,6 +55,7 @@ class Watch:
         async with transaction(self._on.pool) as tx:
             facts = await moves(tx, now=now, most=self._most)
             facts += await levels.broken(tx, now=now, most=self._most)
+            facts += await owners.news(tx, now=now, most=self._most)
             await telling.tell(tx, facts)
             await store_stream.forget(tx, now, self._most)
         if facts:
