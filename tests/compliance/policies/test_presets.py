@@ -9,7 +9,8 @@ from services.compliance.policies import preset
 from services.compliance.subjects import Category, Risk
 from tests.compliance.policies.rows import KEV, row_for, shipped
 
-BOD_26_04 = {
+Answer = tuple[int | None, bool]
+BOD_26_04: dict[tuple[bool, ...], Answer] = {
     # KEV, exposed, automatable, total impact: days, and whether triage comes first
     (False, False, False, False): (None, False),
     (False, False, False, True): (None, False),
@@ -30,9 +31,7 @@ BOD_26_04 = {
 }
 
 
-def directive(
-    *, kev: bool, exposed: bool | None, automatable: bool | None, total: bool | None
-) -> tuple[int | None, bool]:
+def directive(*, kev: bool, exposed: bool | None, automatable: bool | None, total: bool | None) -> Answer:
     risk = Risk(kev_added_at=KEV if kev else None, automatable=automatable, technical_impact_total=total)
     rule = row_for("cisa-bod-26-04", exposed=exposed, risk=risk)
     assert rule is not None
@@ -47,7 +46,7 @@ def test_each_of_the_sixteen_rows_of_the_directive(point: tuple[bool, bool, bool
     assert directive(kev=kev, exposed=exposed, automatable=automatable, total=total) == BOD_26_04[point]
 
 
-def _severity_of(answer: Answer) -> tuple[int, bool]:
+def _strictness(answer: Answer) -> tuple[int, bool]:
     return answer[0] or 10_000, not answer[1]
 
 
@@ -60,7 +59,7 @@ def test_what_nobody_said_counts_as_the_worst_of_the_directive(
 
     answer = directive(kev=kev, exposed=others[0], automatable=others[1], total=others[2])
 
-    assert answer == min((BOD_26_04[each] for each in completions), key=_severity_of)
+    assert answer == min((BOD_26_04[each] for each in completions), key=_strictness)
 
 
 @pytest.mark.parametrize("name", preset.NAMES)
