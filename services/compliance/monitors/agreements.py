@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from datetime import datetime
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from chassis.postgres import Connection
+from contracts.events.monitor import Monitor
+from services.compliance.clocks.names import iana
 from services.compliance.monitors import store_sources, store_watch, store_windows
-from services.compliance.monitors.rules_agreed import Agreed, agreed
+from services.compliance.monitors.rules_agreed import Agreed
 from services.compliance.policies.compile import Applied
 from services.compliance.policies.store_policies import PolicyShelf
 
@@ -49,3 +52,28 @@ class Agreements:
         await store_watch.notice(tx, changed, gone, now)
         await store_windows.follow(tx, [held[each] for each in sorted(changed)], gone, now)
         await store_sources.follow(tx, [held[each] for each in sorted(changed)], gone, now)
+
+
+def agreed(applied: Applied) -> Agreed:
+    """Return what a policy that holds says about monitors, restarts and windows; it holds from when it was recorded."""
+    document = applied.document
+    on = document.monitors
+    delays = {
+        Monitor.UPDATES_FAILED: on.updates_failed,
+        Monitor.UPDATES_INSTALLED: on.updates_installed,
+        Monitor.MISSING_SERVICE_PACK: on.missing_service_pack,
+        Monitor.OUT_OF_DATE: on.out_of_date,
+    }
+    return Agreed(
+        tenant_id=applied.version.tenant_id,
+        policy=applied.policy.id,
+        since=max(document.valid_from, applied.version.recorded_at),
+        zone=ZoneInfo(iana(document.zone)),
+        longest_delay={monitor: each.detect_within for monitor, each in delays.items() if each.on},
+        out_of_date_after=on.out_of_date.after,
+        silent_after=on.silent_source.after if on.silent_source.on else None,
+        windows={name: rule for name, rule in applied.windows.items() if rule.recurs is not None},
+        deployment={tier: frozenset(rule.windows) for tier, rule in document.deployment.items()},
+        reboots=document.reboot,
+        missed_window=document.missed_window,
+    )

@@ -4,14 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 from uuid import UUID
-from zoneinfo import ZoneInfo
 
 from contracts.events.event import Tier
 from contracts.events.monitor import Monitor
 from services.compliance.clocks.durations import exact, term
-from services.compliance.clocks.names import iana
 from services.compliance.clocks.windows import WindowRule
-from services.compliance.policies.compile import Applied
 from services.compliance.policies.parts import MissedWindow, RebootRule, Scheduled
 from services.compliance.rules_deadline import deadline
 
@@ -70,28 +67,3 @@ def later(start: datetime, length: str, zone: tzinfo) -> datetime:
     if length.startswith("PT"):
         return start + exact(length)
     return deadline(start, term(length), zone)
-
-
-def agreed(applied: Applied) -> Agreed:
-    """Return what a policy that holds says about monitors, restarts and windows; it holds from when it was recorded."""
-    document = applied.document
-    on = document.monitors
-    delays = {
-        Monitor.UPDATES_FAILED: on.updates_failed,
-        Monitor.UPDATES_INSTALLED: on.updates_installed,
-        Monitor.MISSING_SERVICE_PACK: on.missing_service_pack,
-        Monitor.OUT_OF_DATE: on.out_of_date,
-    }
-    return Agreed(
-        tenant_id=applied.version.tenant_id,
-        policy=applied.policy.id,
-        since=max(document.valid_from, applied.version.recorded_at),
-        zone=ZoneInfo(iana(document.zone)),
-        longest_delay={monitor: each.detect_within for monitor, each in delays.items() if each.on},
-        out_of_date_after=on.out_of_date.after,
-        silent_after=on.silent_source.after if on.silent_source.on else None,
-        windows={name: rule for name, rule in applied.windows.items() if rule.recurs is not None},
-        deployment={tier: frozenset(rule.windows) for tier, rule in document.deployment.items()},
-        reboots=document.reboot,
-        missed_window=document.missed_window,
-    )
