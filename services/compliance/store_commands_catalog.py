@@ -83,17 +83,17 @@ def _releases(document: CatalogDocument) -> list[tuple[ProductEntry, TrainEntry,
 ADD_RELEASES: Final[LiteralString] = """
     INSERT INTO compliance.catalog_release (version, requirement_id, release, released_at, severity, fixed_build,
                                             build_confirmed, reboot, supersedes, release_confirmed, cves, category,
-                                            due_at, catalogued_at)
+                                            due_at, fixed_version, catalogued_at)
     SELECT $1, added.requirement_id, added.release, added.released_at, added.severity, added.fixed_build,
            added.build_confirmed, added.reboot, ARRAY(SELECT jsonb_array_elements_text(added.supersedes::jsonb)),
            added.release_confirmed, ARRAY(SELECT jsonb_array_elements_text(added.cves::jsonb)), added.category,
-           added.due_at,
+           added.due_at, added.fixed_version,
            coalesce((SELECT min(earlier.catalogued_at) FROM compliance.catalog_release AS earlier
-                     WHERE earlier.requirement_id = added.requirement_id AND earlier.release = added.release), $14)
+                     WHERE earlier.requirement_id = added.requirement_id AND earlier.release = added.release), $15)
     FROM unnest($2::uuid[], $3::text[], $4::timestamptz[], $5::text[], $6::text[], $7::boolean[], $8::boolean[],
-                $9::text[], $10::boolean[], $11::text[], $12::text[], $13::timestamptz[])
+                $9::text[], $10::boolean[], $11::text[], $12::text[], $13::timestamptz[], $14::text[])
         AS added (requirement_id, release, released_at, severity, fixed_build, build_confirmed, reboot, supersedes,
-                  release_confirmed, cves, category, due_at)
+                  release_confirmed, cves, category, due_at, fixed_version)
 """
 
 
@@ -115,6 +115,7 @@ async def _add_releases(tx: Connection, version: int, document: CatalogDocument,
         [json.dumps(each.cves) for each in releases],
         [each.category or product.ordinary_category for product, _, each in rows],
         [each.due_at for each in releases],
+        [each.fixed_version for each in releases],
         loaded_at,
     )
 

@@ -17,7 +17,7 @@ TRAINS: Final[LiteralString] = """
 """
 RELEASES: Final[LiteralString] = """
     SELECT requirement_id, release, released_at, severity, fixed_build, build_confirmed, reboot, supersedes,
-           release_confirmed, cves, category, due_at
+           release_confirmed, cves, category, due_at, fixed_version
     FROM compliance.catalog_release WHERE version = $1 ORDER BY released_at, release
 """
 PATCHES: Final[LiteralString] = """

@@ -42,6 +42,7 @@ LATER_FIELDS: Final = {
     "due_at": None,
     "owed": "always",
     "versions": None,
+    "fixed_version": None,
 }
 """Fields that came later, with what they are where a file does not have them: then its digest stays what it was."""
 
@@ -54,7 +55,8 @@ class ReleaseEntry(_Entry):
     """One patch. `patches` are the ids and titles by which RMMs call it; `supersedes` may name patches not in here.
 
     `release_confirmed`: `released_at` is the vendor's own moment. `category` is, where it is not given, that of the
-    product: a system or an application. `due_at` is an end of its own, such as the end of service.
+    product: a system or an application. `due_at` is an end of its own, such as the end of service. `fixed_version` is
+    that of the package which has the fix; it puts the releases of a train in order.
     """
 
     release: Label
@@ -70,6 +72,7 @@ class ReleaseEntry(_Entry):
     cves: tuple[Cve, ...] = ()
     category: Category | None = None
     due_at: Released | None = None
+    fixed_version: Name | None = None
 
     @model_validator(mode="after")
     def _is_findable(self) -> Self:

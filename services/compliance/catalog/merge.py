@@ -5,11 +5,14 @@ know for sure never replaces the vendor's own.
 """
 
 from collections.abc import Sequence
+from functools import cmp_to_key
+from itertools import pairwise
 from typing import Final
 
 from services.compliance.catalog.document import checked
 from services.compliance.catalog.entries import CatalogDocument, ProductEntry, ReleaseEntry, TrainEntry
-from services.compliance.catalog.model import folded_name
+from services.compliance.catalog.model import Reads, folded_name
+from services.compliance.catalog.versions import Scheme, Version, version
 
 ADDED_TO: Final = frozenset({"patches", "supersedes", "cves"})
 """Lists of which a release has what any source told."""
@@ -23,7 +26,8 @@ def merged(known: CatalogDocument | None, found: Sequence[ProductEntry], *, name
     """
     by_name = {each.product: each for each in known.products} if known else {}
     for each in found:
-        by_name[each.product] = _product(by_name[each.product], each) if each.product in by_name else each
+        there = by_name.get(each.product)
+        by_name[each.product] = each if there is None else _product(there, each)
     return checked(CatalogDocument(name=name, products=tuple(_in_order(each) for each in by_name.values())))
 
 
@@ -39,7 +43,9 @@ def _product(known: ProductEntry, found: ProductEntry) -> ProductEntry:
                 if there is None
                 else there.model_copy(update={"releases": _with(there, release)})
             )
-    return known.model_copy(update={"trains": tuple(trains.values())})
+    reads = found.reads if known.reads is Reads.NOTHING else known.reads
+    more = {"reads": reads, "versions": known.versions or found.versions}
+    return known.model_copy(update={"trains": tuple(trains.values()), **more})
 
 
 def _with(train: TrainEntry, release: ReleaseEntry) -> tuple[ReleaseEntry, ...]:
@@ -60,8 +66,32 @@ def _release(known: ReleaseEntry, found: ReleaseEntry) -> ReleaseEntry:
 
 def _in_order(product: ProductEntry) -> ProductEntry:
     """Return the product in the one order and spelling that makes the same content the same document."""
-    trains = tuple(_train_in_order(each) for each in sorted(product.trains, key=lambda each: each.train))
-    return product.model_copy(update={"trains": trains})
+    trains = sorted(product.trains, key=lambda each: each.train)
+    ordered = tuple(_train_in_order(_superseding(each, product.versions)) for each in trains)
+    return product.model_copy(update={"trains": ordered})
+
+
+def _superseding(train: TrainEntry, scheme: Scheme | None) -> TrainEntry:
+    """Return the train with each version superseding the next lower one, by the rules of `scheme`."""
+    if scheme is None:
+        return train
+    read = {each.release: version(scheme, each.fixed_version) for each in train.releases}
+    known = [(found, name) for name, found in read.items() if found is not None]
+    known.sort(key=cmp_to_key(_by_version))
+    older = {newer[1]: before[1] for before, newer in pairwise(known) if _compared(before[0], newer[0]) < 0}
+    releases = tuple(
+        each.model_copy(update={"supersedes": (*each.supersedes, *filter(None, [older.get(each.release)]))})
+        for each in train.releases
+    )
+    return train.model_copy(update={"releases": releases})
+
+
+def _by_version(one: tuple[Version, str], other: tuple[Version, str]) -> int:
+    return _compared(one[0], other[0])
+
+
+def _compared(one: Version, other: Version) -> int:
+    return 0 if one == other else 1 if one.is_at_least(other) else -1
 
 
 def _train_in_order(train: TrainEntry) -> TrainEntry:

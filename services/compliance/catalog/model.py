@@ -101,7 +101,7 @@ class Product:
     def reading(self, text: str | None) -> Reading | None:
         """Return a build or version, read or fixed, as something that compares; `None` where there is none."""
         if self.versions is not None:
-            return version(self.versions, text)
+            return version(self.versions, text.split()[0]) if text and text.strip() else None
         return numbers(text) or None
 
 

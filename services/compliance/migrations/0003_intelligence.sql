@@ -7,7 +7,8 @@ ALTER TABLE catalog_release
     ADD COLUMN release_confirmed boolean     NOT NULL DEFAULT true,             -- the vendor's own moment
     ADD COLUMN cves              text[]      NOT NULL DEFAULT '{}',
     ADD COLUMN category          text        NOT NULL DEFAULT 'system',
-    ADD COLUMN due_at            timestamptz;                                   -- an end of its own: end of service
+    ADD COLUMN due_at            timestamptz,                                   -- an end of its own: end of service
+    ADD COLUMN fixed_version     text;                                          -- of the package that has the fix
 CREATE INDEX catalog_release_of ON catalog_release (requirement_id, release);   -- since when is it catalogued
 
 -- One row for each file that was loaded, whatever it was: where it came from and what it became.
