@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import groupby
 from pathlib import Path
 from typing import Annotated, Final
@@ -23,6 +23,7 @@ from services.compliance.policies.rules_feasible import From, Proof, Verdict, de
 from services.compliance.policies.rules_lint import CALENDAR, Lint, record
 from services.compliance.policies.rules_words import duration_in_words
 from services.compliance.policies.store_commands_installs import FEWEST, Installs, installs
+from services.compliance.typist import now
 
 HISTORY: Final = timedelta(days=180)
 
@@ -46,7 +47,7 @@ def lint(
     """
     document, presets = read(file)
     install = _install(p90, document) if p90 is not None or from_history else None
-    found = lint_of(document, presets, now=_now(), install=install)
+    found = lint_of(document, presets, now=moved_clock(0)(), install=install)
     if svg is not None:
         zone = ZoneInfo(found.zone)
         svg.write_text(in_svg([drawing(each, zone) for each in decisive(found.proofs)]), encoding="utf-8")
@@ -56,10 +57,6 @@ def lint(
         show_lint(found)
     if not found.is_feasible or (any_instant and _late_at_any_instant(found)):
         raise SystemExit(commands.NO)
-
-
-def _now() -> datetime:
-    return moved_clock(0)()
 
 
 def _install(p90: str | None, document: PolicyDocument) -> timedelta | None:
@@ -76,7 +73,7 @@ def _install(p90: str | None, document: PolicyDocument) -> timedelta | None:
 
 async def _installs(client: str) -> Installs:
     async with store_commands.operating() as tx:
-        return await installs(tx, client, _now() - HISTORY)
+        return await installs(tx, client, now() - HISTORY)
 
 
 def _late_at_any_instant(found: Lint) -> bool:
