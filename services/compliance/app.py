@@ -78,7 +78,7 @@ def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogSh
     policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=1)
     people = Loop("exceptions", Exceptions(on, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=1)
     triages = Loop("triages", Triages(on).ring, on.progress, seconds=1)
-    priorities = Loop("priorities", Priorities(on, shelf, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=2)
+    priorities = Loop("priorities", Priorities(on, shelf, DEFAULT_1).look, on.progress, seconds=2)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
     return [
         [timers, rechecks, calendar, policies, people, triages, priorities, *monitors(on)],

@@ -2,6 +2,7 @@
 
 -- The log: one row per decision, for ever. Not even the service's own writer may change one.
 CREATE TABLE priority_decision (
+    number         bigint      GENERATED ALWAYS AS IDENTITY UNIQUE,
     decision_id    uuid        PRIMARY KEY,             -- of the published fact
     tenant_id      uuid        NOT NULL,
     requirement_id uuid        NOT NULL,
@@ -14,7 +15,7 @@ CREATE TABLE priority_decision (
     inputs         jsonb       NOT NULL,                -- what feeds said, with their versions
     table_id       text        NOT NULL,                -- the table that leads
     verdict        jsonb       NOT NULL,                -- what it says: outcome, at best, unknown points, assumed values
-    also           jsonb       NOT NULL,                -- what the other tables say
+    also           jsonb       NOT NULL,                -- what the other tables say, by table
     outcome        text        NOT NULL,                -- what holds
     before         text,                                -- what held before; null: the first decision
     override       jsonb,                               -- whose word holds instead of the table's, why, until when

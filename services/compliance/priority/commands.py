@@ -252,7 +252,7 @@ async def _exported(client: str, since: datetime, until: datetime) -> dict[str, 
         tenant = await tenant_of(tx, client)
         decisions = [dict(row) for row in await store_commands.log(tx, tenant, None, since=since, until=until)]
         told = [dict(row) for row in await store_commands.overrides(tx, tenant)]
-    used = sorted({each["table_id"] for each in decisions} | {also["table"] for e in decisions for also in e["also"]})
+    used = sorted({each["table_id"] for each in decisions} | {table for each in decisions for table in each["also"]})
     return {
         "artifact": "risk-based prioritization log",
         "cites": CITES,

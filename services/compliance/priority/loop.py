@@ -12,7 +12,6 @@ from contracts import ids, topics
 from contracts.envelope import Envelope
 from contracts.events.priority import PriorityDecided
 from services.compliance.catalog.model import Catalog
-from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.policy import Policy
 from services.compliance.priority import rules_told, store_priority, store_triage, triages
 from services.compliance.priority.rules_asked import forensics
@@ -33,13 +32,10 @@ SWEEP: Final = timedelta(minutes=5)
 class Priorities:
     """Looks at the clients of which something changed, the one that was not looked at for longest first."""
 
-    def __init__(
-        self, on: Platform, shelf: CatalogShelf, policies: PolicyShelf, policy: Policy, *, most: int = MOST
-    ) -> None:
-        """Decide by the catalog and feeds on `shelf` and each client's policy, by `policy` for those without one."""
+    def __init__(self, on: Platform, shelf: CatalogShelf, policy: Policy, *, most: int = MOST) -> None:
+        """Decide by the catalog, feeds and policies on `shelf`, by `policy` for clients who have none."""
         self._on = on
         self._shelf = shelf
-        self._policies = policies
         self._policy = policy
         self._most = most
 
@@ -49,7 +45,7 @@ class Priorities:
         async with transaction(self._on.pool) as tx:
             clients = await store_priority.clients(tx)
             catalog = await self._shelf.newest(tx)
-            policies = await self._policies.policies_for(tx, [each.tenant_id for each in clients], now)
+            policies = await self._shelf.policies.policies_for(tx, [each.tenant_id for each in clients], now)
             told: list[Envelope] = []
             looked = 0
             for client in clients:

@@ -35,7 +35,7 @@ LOG: Final[LiteralString] = """
     FROM compliance.priority_decision AS told
     WHERE told.tenant_id = $1 AND ($2::uuid IS NULL OR told.requirement_id = $2)
       AND told.decided_at >= $3 AND told.decided_at < $4
-    ORDER BY told.decided_at, told.product, told.train, told.release, told.machines, told.decision_id
+    ORDER BY told.number
 """
 
 

@@ -196,7 +196,7 @@ async def log(tx: Connection, decided: Sequence[Decided]) -> None:
         [written(asdict(each.judged.risk)) for each in rows],
         [each.judged.verdict.table for each in rows],
         [asdict(each.judged.verdict) for each in rows],
-        [[asdict(also) for also in each.judged.also] for each in rows],
+        [{also.table: asdict(also) for also in each.judged.also} for each in rows],
         [each.judged.outcome for each in rows],
         [each.before for each in rows],
         [_override(each.judged.override) for each in rows],

@@ -184,7 +184,7 @@ async def records(tx: Connection, triages: Sequence[Triage]) -> dict[tuple[UUID,
 SAVE: Final[LiteralString] = """
     UPDATE forensic_triage AS t
     SET deployed_at = new.deployed_at, standing = new.standing, next_change_at = new.next_change_at,
-        closed_at = CASE WHEN new.is_closed THEN $8 END
+        closed_at = CASE WHEN new.is_closed THEN $8::timestamptz END
     FROM unnest($1::uuid[], $2::uuid[], $3::timestamptz[], $4::timestamptz[], $5::jsonb[], $6::timestamptz[],
                 $7::boolean[])
         AS new (asset_id, requirement_id, started_at, deployed_at, standing, next_change_at, is_closed)
