@@ -18,8 +18,8 @@ from services.compliance.monitors.rules_reboots import Judged
 from services.compliance.monitors.rules_windows import Misses, Passed
 from services.compliance.rules_cause import SOURCE, Cause, envelope
 
-LACKING: Final = frozenset({State.MISSING_IN_SLA, State.MISSING_OVERDUE, State.FAILED})
-"""What a deployment in a window serves; `PENDING_REBOOT` is what a restart serves."""
+LACKING: Final = frozenset({State.MISSING_IN_SLA, State.MISSING_OVERDUE, State.FAILED, State.STALE})
+"""What a deployment in a window serves, `STALE` too: whoever is away misses windows. A restart serves what waits."""
 
 
 def told(event: Event, *, asset_id: UUID, tenant_id: UUID, now: datetime, about: str) -> Envelope:

@@ -26,9 +26,9 @@ async def heard(tx: Connection, said: Collection[OfClient], at: datetime) -> Non
 
 FOLLOW: Final[LiteralString] = """
     INSERT INTO source_watch (source, tenant_id, heard_at, silent, look_at)
-    SELECT DISTINCT device.source, device.tenant_id, $3, false, wanted.look_at
+    SELECT DISTINCT device.source, device.tenant_id, $3::timestamptz, false, wanted.look_at
     FROM device JOIN unnest($1::uuid[], $2::timestamptz[]) AS wanted (tenant_id, look_at) USING (tenant_id)
-    ON CONFLICT (source, tenant_id) DO UPDATE SET look_at = $3 WHERE NOT source_watch.silent
+    ON CONFLICT (source, tenant_id) DO UPDATE SET look_at = $3::timestamptz WHERE NOT source_watch.silent
 """
 
 
