@@ -7,6 +7,7 @@ from typing import Any
 import asyncpg
 
 from chassis.postgres import prepare_connection
+from contracts import ids
 from services.compliance.policies import store_commands
 from services.compliance.policies.notices import PolicyNotices
 from services.compliance.policies.reading import policy_of
@@ -14,6 +15,7 @@ from services.compliance.policies.store_commands import Said
 from tests.builders import ACME
 from tests.compliance.house import House
 from tests.compliance.policies.files import file_of
+from tests.compliance.stories import SERVER_2022, A
 
 ADD_CLIENT = "INSERT INTO gateway.client VALUES ($1, $2, 'UTC', NULL, NULL, now(), now()) ON CONFLICT DO NOTHING"
 FORGET = """
@@ -68,7 +70,9 @@ class Room:
     async def due_at(self) -> datetime | None:
         """Return until when the server's cumulative update is due."""
         [row] = await self.house.rows(
-            "SELECT due_at FROM obligation WHERE product = 'Windows Server 2022' AND train = 'cumulative'"
+            "SELECT due_at FROM obligation WHERE product = $1 AND asset_id = $2",
+            SERVER_2022.name,
+            ids.asset_id(A, "dc01"),
         )
         found: datetime | None = row["due_at"]
         return found

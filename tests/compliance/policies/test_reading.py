@@ -4,6 +4,7 @@ import pytest
 
 from chassis.strict_yaml import DocumentRefused
 from contracts.events.event import OsFamily, Tier
+from services.compliance.policies.commands import written
 from services.compliance.policies.compile import compiled, digest_of, exception_terms, normalised, window_of
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.reading import policy_of
@@ -47,6 +48,14 @@ def test_what_is_left_out_has_its_default_and_what_is_kept_is_read_back_the_same
     assert not document.monitors.updates_failed.on
     assert document.missed_window.catch_up == "wait"
     assert document.deployment.get(Tier.SERVER) is None
+
+
+def test_what_is_written_is_read_back_the_same() -> None:
+    document, presets = policy_of(WHOLE)
+
+    again, _ = policy_of(written(normalised(document)).encode())
+
+    assert digest_of(again, presets) == digest_of(document, presets)
 
 
 @pytest.mark.parametrize(
