@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 
 from bench.measured import Place, made_ready, parts_in, writer_dsn
+from bench.obligations.due import due
 from bench.obligations.growth import MACHINES, growth
 from bench.obligations.lookups import lookups
 from bench.obligations.report import FILE, Figure, show, write
@@ -31,6 +32,7 @@ def main() -> int:
     chosen = parser.parse_args()
     figures = [*lookups(), *shortfall()]
     stages: dict[str, Stage] = {
+        "due": due,
         "growth": lambda where: growth(where, rounds=chosen.rounds, machines=chosen.machines),
     }
     try:
