@@ -1,6 +1,7 @@
 """What `patchline exception` and `patchline control` read and write, as the operator's role."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
@@ -8,8 +9,19 @@ from uuid import UUID
 
 import asyncpg
 
+from chassis import commands
 from chassis.postgres import Connection
 from services.compliance.exceptions.records import Chapter, Control, ControlKind, Lane, Request, Signoff
+from services.compliance.store_commands import see_all_tenants
+
+
+@asynccontextmanager
+async def operating() -> AsyncIterator[Connection]:
+    """Yield one transaction of the operator, for all clients."""
+    async with commands.operator() as connection, connection.transaction():
+        await see_all_tenants(connection)
+        yield connection
+
 
 CLIENT: Final[LiteralString] = "SELECT tenant_id, name, zone FROM compliance.client WHERE name = $1"
 
