@@ -43,5 +43,6 @@ INSERT INTO attestation_applied (number) VALUES (0);
 
 SELECT patchline.isolate('attestation');
 
--- `patchline obligation attest` adds them; it can never change or remove one.
+-- `patchline obligation attest` adds them; nobody changes or removes one.
+REVOKE UPDATE, DELETE, TRUNCATE ON attestation FROM compliance_writer;
 GRANT SELECT, INSERT ON attestation TO patchline_operator;
