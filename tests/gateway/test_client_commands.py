@@ -72,6 +72,7 @@ class TestClient:
         [
             pytest.param(("add", "X", "--zone", "Berlin"), 2, "Europe/Berlin", id="nearly a zone"),
             pytest.param(("add", "X", "--zone", "Nowhere/Land"), 2, "no IANA time zone", id="no zone"),
+            pytest.param(("add", "X", "--zone", "EST"), 2, "no IANA time zone", id="clocks that never change"),
             pytest.param(("add", "", "--zone", "UTC"), 2, "name", id="no name"),
             pytest.param(("add", "x" * 513, "--zone", "UTC"), 2, "name", id="too long a name"),
             pytest.param(("change", "Nobody", "--zone", "UTC"), 1, "no client", id="change nobody"),

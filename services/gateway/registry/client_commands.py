@@ -44,7 +44,7 @@ class Place:
 def add_client(
     name: ClientName,
     *,
-    zone: Annotated[str, typer.Option(help="IANA time zone, for example Europe/Berlin.")],
+    zone: Annotated[str, typer.Option(help="IANA time zone, for example Europe/Berlin, or its Windows name.")],
     owner_contact: Contact = None,
     psa_company: Company = None,
     as_json: Json = False,
@@ -92,11 +92,10 @@ def change_client(
 
     Example: patchline client change "Northwind Dental" --zone Europe/Vienna
     """
-    change = ClientChange(name=new_name, zone=zone, owner_contact=owner_contact, psa_company=psa_company)
+    meant = None if zone is None else _zone(zone)
+    change = ClientChange(name=new_name, zone=meant, owner_contact=owner_contact, psa_company=psa_company)
     if change == ClientChange():
         commands.stop("nothing to change; see: patchline client change --help", commands.WRONG_USE)
-    if zone is not None:
-        _zone(zone)
     _show(commands.run(_change(name, change)), as_json=as_json)
 
 
@@ -241,11 +240,12 @@ async def _client(tx: Connection, name: str) -> Client:
 
 
 def _zone(zone: str) -> str:
-    if not clients.is_zone(zone):
+    found = clients.iana_zone(zone)
+    if found is None:
         similar = clients.similar_zones(zone)
         hint = f"did you mean {' or '.join(similar)}?" if similar else "it is written like Europe/Berlin"
-        commands.stop(f"{zone!r} is no IANA time zone; {hint}", commands.WRONG_USE)
-    return zone
+        commands.stop(f"{zone!r} is no IANA time zone of a place; {hint}", commands.WRONG_USE)
+    return found
 
 
 def _moment(text: str | None, client: Client) -> datetime | None:

@@ -9,11 +9,15 @@ from typing import Final
 from uuid import UUID
 from zoneinfo import ZoneInfo, available_timezones
 
+from tzlocal.windows_tz import win_tz
+
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
 from contracts.ids import event_id_of_fields
 
 SOURCE: Final = "patchline/gateway"
+WINDOWS_ZONES: Final = {name.casefold(): zone for name, zone in win_tz.items()}
+"""CLDR's windowsZones: `Eastern Standard Time` is `America/New_York`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,15 +107,22 @@ def _begins_before_end(one: Mapping, other: Mapping) -> bool:
     return one.valid_from is None or other.valid_to is None or one.valid_from < other.valid_to
 
 
-def is_zone(name: str) -> bool:
-    """Return whether `name` is an IANA time zone."""
-    return name in _zones()
+def iana_zone(name: str) -> str | None:
+    """Return the IANA name of a zone given by that or by its Windows name; `None`: there is none, or it is no place's.
+
+    Names without a place (`EST`, `Etc/GMT+5`) stand for clocks that never change, which nobody means who writes them.
+    """
+    if name == "UTC":
+        return name
+    name = WINDOWS_ZONES.get(name.casefold(), name)
+    is_place = "/" in name and not name.startswith("Etc/G")
+    return name if is_place and name in _zones() else None
 
 
 def similar_zones(name: str) -> list[str]:
     """Return zones that a person may have meant: spelt nearly so, or of a city called so."""
     wanted = name.strip().replace(" ", "_").lower()
-    by_lower = {zone.lower(): zone for zone in _zones()}
+    by_lower = {zone.lower(): zone for zone in _zones() if iana_zone(zone) is not None}
     of_city = sorted(zone for lower, zone in by_lower.items() if lower.rpartition("/")[2] == wanted)
     return of_city or [by_lower[each] for each in get_close_matches(wanted, sorted(by_lower), n=3)]
 
