@@ -1,6 +1,7 @@
 """The tables say what their authorities say, and what is not known is taken at its worst, by name."""
 
 import csv
+from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 
@@ -8,8 +9,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from contracts.events.event import Severity, Tier
+from services.compliance.policies.compile import regime_of
+from services.compliance.policies.preset import shipped
+from services.compliance.policy import Days
+from services.compliance.priority.rules_priority import Machines, points
 from services.compliance.priority.rules_trees import Tree, tree, verdict
 from services.compliance.priority.tables import BOD_26_04, COORDINATOR, DEPLOYER, IDS, trees
+from services.compliance.subjects import Risk, Subject
 
 GATHERED = Path(__file__).resolve().parents[4] / "shared" / "data" / "ssvc"
 FILE_BY_TABLE = {
@@ -151,3 +158,33 @@ def test_to_learn_more_never_makes_it_worse_nor_better_than_was_said(data: st.Da
 
     assert table.urgency(before.at_best) <= table.urgency(after.outcome) <= table.urgency(before.outcome)
     assert after.outcome == table.outcome_by_values[tuple(whole.values())]
+
+
+ANSWERS: dict[object, str] = {Days(3): "3_days", Days(14): "14_days", Days(60): "60_days", None: "next_upgrade"}
+
+
+@pytest.mark.parametrize("kev", [True, False], ids=["exploited", "not exploited"])
+def test_the_directives_table_says_what_its_regime_asks_for(*, kev: bool) -> None:
+    """Two parts read the same directive: what comes first, and by when. They must not differ, whatever is unknown."""
+    preset = shipped("cisa-bod-26-04")
+    assert preset is not None
+    regime = regime_of(preset)
+    said, asked = [], []
+    for exposed, automatable, total in product((True, False, None), repeat=3):
+        machines = Machines(tier=Tier.SERVER, exposed=exposed)
+        risk = Risk(
+            kev_added_at=datetime(2026, 11, 10, tzinfo=UTC) if kev else None,
+            automatable=automatable,
+            technical_impact_total=total,
+            cves=("CVE-2026-10001",),
+            versions=("kev 1",),
+        )
+        table = trees()[BOD_26_04]
+        known = points(machines, risk)
+        subject = Subject(tier=Tier.SERVER, severity=Severity.HIGH, exposed=exposed, risk=risk)
+        rule = regime.rule_for(subject)
+        assert rule is not None
+        said.append(verdict(table, {name: known[name] for name in table.points}).outcome)
+        asked.append(ANSWERS[rule.within] + ("_and_forensics" if rule.extra else ""))
+
+    assert said == asked
