@@ -16,8 +16,13 @@ from patchline.diagnose.commands import diagnose
 from patchline.journey.commands import journey
 from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
-from services.compliance.commands import catalog_app, figures_app
+from patchline.signing.commands import sign
+from services.compliance.catalog.commands import catalog_app
+from services.compliance.commands import figures_app
 from services.compliance.commands_obligation import obligation_app
+from services.compliance.exceptions.commands import exception_app
+from services.compliance.exceptions.commands_exclusion import exclusion_app
+from services.compliance.exceptions.commands_registers import control_app
 from services.compliance.policies.commands import policy_app
 from services.compliance.priority.commands import priority_app
 from services.compliance.priority.commands_triage import triage_app
@@ -30,7 +35,7 @@ from services.credentials.guard.commands import guard_app
 from services.credentials.guard.commands_breaker import breaker_app
 from services.credentials.people.commands import approver_app
 from services.gateway.commands import client_app, exposure_app, source_app
-from services.inventory.commands_merge import asset_app
+from services.inventory.commands_retire import asset_app
 from services.ticketing.commands import ticket_app
 
 app: Final = typer.Typer(
@@ -70,6 +75,10 @@ app.add_typer(figures_app, name="figures")
 app.add_typer(priority_app, name="priority")
 app.add_typer(triage_app, name="triage")
 app.add_typer(policy_app, name="policy")
+exception_app.command("sign")(sign)
+app.add_typer(exception_app, name="exception")
+app.add_typer(control_app, name="control")
+app.add_typer(exclusion_app, name="exclusion")
 app.add_typer(ticket_app, name="ticket")
 app.add_typer(case_app, name="case")
 app.add_typer(directory_app, name="directory")

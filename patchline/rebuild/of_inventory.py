@@ -19,6 +19,11 @@ ANNOUNCED: Final[LiteralString] = """
     UPDATE asset SET revision = live.revision, announced_seen_at = live.announced_seen_at
     FROM inventory.asset AS live WHERE asset.asset_id = live.asset_id
 """
+RETIRED: Final[LiteralString] = """
+    UPDATE asset SET removed_at = live.removed_at, retired_at = live.retired_at, stamps = live.stamps
+    FROM inventory.asset AS live
+    WHERE asset.asset_id = live.asset_id AND live.retired_at IS NOT NULL AND asset.last_seen_at = live.last_seen_at
+"""
 SEEN: Final[LiteralString] = """
     UPDATE asset
     SET first_seen_at = live.first_seen_at, last_seen_at = live.last_seen_at, stamps = live.stamps
@@ -70,6 +75,7 @@ async def _settle(settling: Settling) -> None:
     lost = settling.lost
     async with transaction(settling.sessions.shadow) as tx:
         await tx.execute(ANNOUNCED)
+        await tx.execute(RETIRED)  # a person's decision, which no raw topic has
         if lost.sources or lost.expired_before > EPOCH:
             for statement in CARRIED:
                 tag = await tx.execute(statement, sorted(lost.sources), lost.expired_before)

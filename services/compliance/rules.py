@@ -88,7 +88,8 @@ def _outside(case: Case, now: datetime) -> Finding | None:
     asset, requirement = case.asset, case.requirement
     known_at = asset.first_seen_at
     if asset.removed_at is not None:
-        return Finding(state=State.RETIRED, why="the asset left the inventory", since=asset.removed_at)
+        why = f"retired: {asset.removed_because}" if asset.removed_because else "the asset left the inventory"
+        return Finding(state=State.RETIRED, why=why, since=asset.removed_at)
     if requirement.product.is_system and asset.product not in {None, requirement.product.name}:
         return Finding(state=State.NOT_APPLICABLE, why=f"the asset is {asset.product} now", since=known_at)
     reason = case.policy.reason_outside(

@@ -25,6 +25,7 @@ class Asset:
     sequence: int = 0
     removed_sequence: int = 0
     removed_at: datetime | None = None
+    removed_reason: str | None = None
     source: str | None = None
     device: str | None = None
     hostname: str | None = None
@@ -81,6 +82,7 @@ def view_of(asset: Asset, policy: Policy, *, now: datetime) -> AssetView:
         tier=asset.tier,
         first_seen_at=asset.first_seen_at or now,
         removed_at=asset.gone_at,
+        removed_because=asset.removed_reason,
         product=asset.product,
         hostname=asset.hostname,
         ephi=asset.ephi,
@@ -157,7 +159,8 @@ def folded_asset(before: Asset | None, news: Sequence[AssetNews], catalog: Catal
             case AssetChanged() as record:
                 kept = _recorded(kept, record, each.sequence, catalog)
             case _ if each.sequence > kept.removed_sequence:
-                kept = replace(kept, removed_sequence=each.sequence, removed_at=each.event.time)
+                reason = each.event.data.reason if isinstance(each.event.data, AssetRemoved) else None
+                kept = replace(kept, removed_sequence=each.sequence, removed_at=each.event.time, removed_reason=reason)
             case _:
                 continue
     return kept

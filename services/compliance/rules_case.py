@@ -23,6 +23,7 @@ class AssetView:
     tier: Tier
     first_seen_at: datetime
     removed_at: datetime | None = None
+    removed_because: str | None = None
     product: str | None = None
     hostname: str | None = None
     ephi: bool | None = None

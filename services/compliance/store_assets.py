@@ -28,7 +28,7 @@ async def ensure(tx: Connection, tenant_by_asset: Mapping[UUID, UUID]) -> None:
 
 LOCK: Final[LiteralString] = """
     SELECT asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family, os_name,
-           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at
+           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at, removed_reason
     FROM asset
     WHERE asset_id = ANY($1::uuid[])
     ORDER BY asset_id
@@ -43,7 +43,7 @@ async def lock(tx: Connection, asset_ids: Collection[UUID]) -> dict[UUID, Asset]
 
 LOCK_FREE: Final[LiteralString] = """
     SELECT asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family, os_name,
-           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at
+           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at, removed_reason
     FROM asset
     WHERE asset_id = ANY($1::uuid[])
     ORDER BY asset_id
@@ -58,7 +58,7 @@ async def lock_free(tx: Connection, asset_ids: Collection[UUID]) -> dict[UUID, A
 
 OF_TENANT: Final[LiteralString] = """
     SELECT asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family, os_name,
-           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at
+           os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at, removed_reason
     FROM asset
     WHERE tenant_id = $1 AND asset_id > $2
     ORDER BY asset_id
@@ -92,6 +92,7 @@ def _asset(row: asyncpg.Record) -> Asset:
         tags=tuple(row["tags"]),
         ephi=row["ephi"],
         last_seen_at=row["last_seen_at"],
+        removed_reason=row["removed_reason"],
     )
 
 
@@ -101,13 +102,14 @@ SAVE: Final[LiteralString] = """
         removed_at = new.removed_at, source = new.source, device = new.device, hostname = new.hostname,
         os_family = new.os_family, os_name = new.os_name, os_version = new.os_version, os_build = new.os_build,
         tier = new.tier, first_seen_at = new.first_seen_at, product = new.product,
-        products_seen = CASE new.products_seen WHEN '' THEN '{}' ELSE string_to_array(new.products_seen, $20) END,
-        tags = new.tags::jsonb, ephi = new.ephi, last_seen_at = new.last_seen_at
+        products_seen = CASE new.products_seen WHEN '' THEN '{}' ELSE string_to_array(new.products_seen, $21) END,
+        tags = new.tags::jsonb, ephi = new.ephi, last_seen_at = new.last_seen_at, removed_reason = new.removed_reason
     FROM unnest($1::uuid[], $2::uuid[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
                 $8::text[], $9::text[], $10::text[], $11::text[], $12::text[], $13::text[], $14::timestamptz[],
-                $15::text[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[])
+                $15::text[], $16::text[], $17::text[], $18::boolean[], $19::timestamptz[], $20::text[])
         AS new (asset_id, tenant_id, sequence, removed_sequence, removed_at, source, device, hostname, os_family,
-                os_name, os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at)
+                os_name, os_version, os_build, tier, first_seen_at, product, products_seen, tags, ephi, last_seen_at,
+                removed_reason)
     WHERE asset.asset_id = new.asset_id
 """
 _BETWEEN: Final = "\x1f"
@@ -137,6 +139,7 @@ async def save(tx: Connection, assets: Sequence[Asset]) -> None:
         [json.dumps(each.tags) for each in assets],
         [each.ephi for each in assets],
         [each.last_seen_at for each in assets],
+        [each.removed_reason for each in assets],
         _BETWEEN,
     )
 

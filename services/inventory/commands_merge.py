@@ -103,15 +103,15 @@ def _decision(why: str, by: str | None) -> Decision:
 
 async def _merge(named: Sequence[str], decision: Decision) -> UUID | Refusal:
     async with operating() as tx:
-        return await merging.merge(tx, {await _asset(tx, each) for each in named}, decision)
+        return await merging.merge(tx, {await one_asset(tx, each) for each in named}, decision)
 
 
 async def _unmerge(named: str, decision: Decision) -> UUID | Refusal:
     async with operating() as tx:
-        return await merging.unmerge(tx, await _asset(tx, named), decision)
+        return await merging.unmerge(tx, await one_asset(tx, named), decision)
 
 
-async def _asset(tx: Connection, named: str) -> UUID:
+async def one_asset(tx: Connection, named: str) -> UUID:
     """Return the one asset that is called so."""
     found: list[UUID] = [row["asset_id"] for row in await tx.fetch(NAMED, named)]
     if not found:

@@ -1,7 +1,7 @@
 """The fold: an asset is, field by field, the word of the newest fact, in whatever order the facts arrive."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
 from typing import Final, cast
@@ -19,7 +19,10 @@ _rare: Final = itemgetter(*(field for field in FIELDS if field not in DAILY))
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Asset:
-    """The newest word on each field, the stamps of the facts that set them, and when its source spoke of it at all."""
+    """The newest word on each field, the stamps of the facts that set them, and when its source spoke of it at all.
+
+    `retired_at` is when a person last retired it: it is gone until something is heard of it from later than that.
+    """
 
     asset_id: UUID
     source: str
@@ -28,6 +31,7 @@ class Asset:
     stamps: Mapping[Field, Stamp]
     first_seen_at: datetime
     last_seen_at: datetime
+    retired_at: datetime | None = None
 
     @property
     def is_removed(self) -> bool:
@@ -93,6 +97,8 @@ def folded(asset_id: UUID, before: Asset | None, facts: Sequence[Fact]) -> Asset
     moments = [each.effective_at for each in facts]
     if before is not None:
         moments += (before.first_seen_at, before.last_seen_at)
+        if before.retired_at is not None and said["removed_at"] == before.retired_at < max(moments):
+            said = {**said, "removed_at": None}  # it reports again: a machine that is there is not hidden
     return Asset(
         asset_id=asset_id,
         source=facts[0].event.source,
@@ -101,7 +107,18 @@ def folded(asset_id: UUID, before: Asset | None, facts: Sequence[Fact]) -> Asset
         stamps=stamps,
         first_seen_at=min(moments),
         last_seen_at=max(moments),
+        retired_at=before.retired_at if before else None,
     )
+
+
+def retired(asset: Asset, at: datetime, decision: Stamp) -> Asset:
+    """Return the asset as a person retires it at `at`, which is not before anything that was heard of it.
+
+    It comes back by itself with the first word from later than that, whatever the word is: the retirement keeps its
+    place in the order of facts, so a removal by the vendor that came after it counts in whatever order they arrive.
+    """
+    said: Said = {**asset.said, "removed_at": at}
+    return replace(asset, said=said, stamps={**asset.stamps, "removed_at": decision}, retired_at=at)
 
 
 def _said(before: Asset | None, facts: Sequence[Fact]) -> tuple[Said, Mapping[Field, Stamp]]:
@@ -133,7 +150,7 @@ def _why(before: Kept | None, after: Asset, facts: Sequence[Fact], quiet: timede
         if len(facts) == 1:
             return facts[0]
         newest = max(after.stamps[field] for field in FIELDS if after.said[field] != known.said[field])
-        return next(each for each in facts if each.stamp == newest)
+        return next((each for each in facts if each.stamp == newest), max(facts, key=_stamp))
     if after.first_seen_at != known.first_seen_at:
         return min(facts, key=_stamp)
     return max(facts, key=_stamp) if after.last_seen_at - before.announced_seen_at >= quiet else None

@@ -46,6 +46,11 @@ def merged_away(asset_id: UUID, into: UUID, tenant_id: UUID, at: datetime) -> En
     return _of_decision(AssetRemoved(merged_into=str(into)), str(asset_id), tenant_id, at)
 
 
+def retired(asset_id: UUID, tenant_id: UUID, at: datetime, reason: str) -> Envelope:
+    """Return the news that an asset has no record, because a person retired it."""
+    return _of_decision(AssetRemoved(reason=reason), str(asset_id), tenant_id, at)
+
+
 def _of_decision(told: AssetChanged | AssetRemoved, subject: str, tenant_id: UUID, at: datetime) -> Envelope:
     return Envelope(
         id=ids.event_id_of_fields(SOURCE, told.TYPE, at, subject),

@@ -25,7 +25,7 @@ class AssetMovedOn(MayWorkLater):
 
 
 LOAD: Final[LiteralString] = """
-    SELECT asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps,
+    SELECT asset_id, source, device, first_seen_at, last_seen_at, retired_at, announced_seen_at, revision, stamps,
            tenant_id, hostname, CASE WHEN os_family_from = $2 THEN os_family END, os_name, os_version, os_build,
            CASE WHEN tier_from = $2 THEN tier END, owner, location, serial, tags,
            CASE WHEN ephi_from = $2 THEN ephi END, online, last_boot_at, removed_at
@@ -46,7 +46,7 @@ def _number(asset_id: UUID) -> int:
 
 
 LOOK: Final[LiteralString] = """
-    SELECT asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps,
+    SELECT asset_id, source, device, first_seen_at, last_seen_at, retired_at, announced_seen_at, revision, stamps,
            tenant_id, hostname, CASE WHEN os_family_from = $2 THEN os_family END, os_name, os_version, os_build,
            CASE WHEN tier_from = $2 THEN tier END, owner, location, serial, tags,
            CASE WHEN ephi_from = $2 THEN ephi END, online, last_boot_at, removed_at
@@ -61,7 +61,7 @@ async def look(tx: Connection, asset_ids: Iterable[UUID]) -> dict[UUID, Asset]:
 
 
 def _kept(row: asyncpg.Record) -> Kept:
-    asset_id, source, device, first_seen_at, last_seen_at, announced_seen_at, revision, stamps, *said = row
+    asset_id, source, device, first_seen_at, last_seen_at, retired_at, announced_seen_at, revision, stamps, *said = row
     by_field = dict(zip(FIELDS, said, strict=True))
     by_field["tags"] = tuple(by_field["tags"])
     asset = Asset(
@@ -72,6 +72,7 @@ def _kept(row: asyncpg.Record) -> Kept:
         stamps=unpacked(stamps),
         first_seen_at=first_seen_at,
         last_seen_at=last_seen_at,
+        retired_at=retired_at,
     )
     return Kept(asset, announced_seen_at, revision)
 

@@ -16,7 +16,7 @@ from tests.parts import Database
 
 EMPTY = """
     DELETE FROM application; DELETE FROM application_listing;
-    DELETE FROM asset_merge; DELETE FROM asset_merge_history; DELETE FROM asset_apart;
+    DELETE FROM asset_merge; DELETE FROM asset_merge_history; DELETE FROM asset_apart; DELETE FROM asset_retirement;
     DELETE FROM asset; DELETE FROM device_fact; DELETE FROM client; DELETE FROM outbox; DELETE FROM aggregate_sequence
 """
 

@@ -46,6 +46,7 @@ async def test_a_device_becomes_an_asset_with_history_and_news(inventory: Invent
         "online": True,
         "last_boot_at": None,
         "removed_at": None,
+        "retired_at": None,
         "first_seen_at": NOON,
         "last_seen_at": LATER,
         "announced_seen_at": LATER,

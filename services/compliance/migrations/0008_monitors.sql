@@ -123,6 +123,9 @@ CREATE TABLE source_watch (
 );
 CREATE INDEX source_watch_look ON source_watch (look_at) WHERE look_at IS NOT NULL;
 
+-- Why a person retired a machine, in their words; null: its source removed it, or it is there.
+ALTER TABLE asset ADD COLUMN removed_reason text;
+
 -- A client's machines are worked through in the order of their ids.
 DROP INDEX asset_of_tenant;
 CREATE INDEX asset_of_tenant ON asset (tenant_id, asset_id);
