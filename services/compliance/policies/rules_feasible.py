@@ -8,16 +8,9 @@ from typing import Final
 
 from contracts.events.event import Tier
 from services.compliance.policies.rules_cells import Cell
-from services.compliance.policies.rules_path import (
-    DayEnd,
-    Span,
-    Step,
-    Travel,
-    Wait,
-    instants_to_try,
-    worst,
-)
+from services.compliance.policies.rules_path import DayEnd, Span, Step, Wait
 from services.compliance.policies.rules_practice import Practice
+from services.compliance.policies.rules_worst import Travel, Way, instants_to_try, worst
 from services.compliance.policy import Starts, Term
 
 
@@ -91,21 +84,50 @@ def proofs(
 
     Deployment comes before verification, the vendor's calendar before any instant, without rings before with them.
     """
-    kept: dict[tuple[object, ...], Travel | None] = {}
+    bench = _Bench(calendar)
     found = []
     for cell in cells:
         if cell.rule.within is None:
             continue
         clock = clock_of(cell.rule.within, zone, ends_with_day=cell.rule.ends_with_day)
         for measure, of, with_rings in _ways(cell, practices[cell.tier]):
-            key = (cell.tier, clock, measure, of, with_rings)
             path = path_of(practices[cell.tier], measure, with_rings=with_rings)
-            if key not in kept:
-                kept[key] = worst(_instants(of, path, clock, calendar), path, clock)
-            if (travel := kept[key]) is not None:
+            if (travel := bench.worst_of(path, clock, of)) is not None:
                 waits_for = _people(practices[cell.tier], measure, with_rings=with_rings)
                 found.append(Proof(cell, measure, of, with_rings, travel, waits_for))
     return tuple(found)
+
+
+class _Bench:
+    """Finds worst releases, each way and each clock once: tiers that are patched alike are looked at once."""
+
+    def __init__(self, calendar: Calendar) -> None:
+        self._calendar = calendar
+        self._ways: list[Way] = []
+        self._clocks: dict[tuple[Step, ...], Way] = {}
+        self._found: dict[tuple[int, tuple[Step, ...], From], Travel | None] = {}
+
+    def worst_of(self, path: tuple[Step, ...], clock: tuple[Step, ...], of: From) -> Travel | None:
+        number = self._number(path)
+        key = number, clock, of
+        if key not in self._found:
+            way, due = self._ways[number], self._clocks.setdefault(clock, self._way(clock))
+            instants = self._calendar.releases
+            if of is From.ANY_INSTANT:
+                instants = tuple(instants_to_try(way, due, self._calendar.horizon))
+            self._found[key] = worst(instants, way, due)
+        return self._found[key]
+
+    def _number(self, path: tuple[Step, ...]) -> int:
+        """Return the place of a way; ways have calendars of hundreds of windows, which are compared, not hashed."""
+        for number, way in enumerate(self._ways):
+            if way.steps == path:
+                return number
+        self._ways.append(self._way(path))
+        return len(self._ways) - 1
+
+    def _way(self, steps: tuple[Step, ...]) -> Way:
+        return Way(steps, within=self._calendar.horizon, known=self._calendar.known)
 
 
 def clock_of(within: Term, zone: tzinfo, *, ends_with_day: bool) -> tuple[Step, ...]:
@@ -127,12 +149,6 @@ def _ways(cell: Cell, practice: Practice) -> Iterator[tuple[Measure, From, bool]
             yield measure, of, False
             if practice.rings:
                 yield measure, of, True
-
-
-def _instants(of: From, path: Sequence[Step], clock: Sequence[Step], calendar: Calendar) -> Sequence[datetime]:
-    if of is From.CALENDAR:
-        return calendar.releases
-    return instants_to_try(path, clock, calendar.horizon, calendar.known)
 
 
 def _people(practice: Practice, measure: Measure, *, with_rings: bool) -> tuple[str, ...]:

@@ -1,12 +1,11 @@
-"""The way of a release to its proof, as steps in time, and the instant from which it takes longest. Pure and exact.
+"""The steps that a release takes to its proof. Pure and exact.
 
 Every step maps an instant to a later one, in pieces that either stand still (until a window begins) or run along with
-the clock. The difference of two such ways is greatest at an end of a piece, so only those are looked at: nothing is
-sampled, and nothing between them can be worse.
+the clock; it names where the pieces meet.
 """
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
@@ -78,7 +77,7 @@ class Wait:
                 yield over_at - timedelta(hours=hours)
             case Days(days):
                 for wall in _walls(over_at, self.zone):
-                    yield from _instants(wall - relativedelta(days=days), self.zone)
+                    yield from _instants(wall - timedelta(days=days), self.zone)
             case Months(months):
                 for wall in _walls(over_at, self.zone):
                     earlier = wall - relativedelta(months=months)
@@ -142,85 +141,6 @@ def in_window(what: str, spans: Iterable[Span]) -> InWindow:
         else:
             merged.append(span)
     return InWindow(what, tuple(span.start for span in merged), tuple(span.end for span in merged))
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """What was reached when, on the way."""
-
-    what: str
-    at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class Travel:
-    """The way of one release. `due_at`: of its clock; the last of `moments` is the end, unless it is `never`."""
-
-    released_at: datetime
-    due_at: datetime
-    moments: tuple[Moment, ...]
-    never: str | None = None
-
-    @property
-    def met_at(self) -> datetime | None:
-        """Return when the end is reached; `None`: never."""
-        if self.never is not None:
-            return None
-        return self.moments[-1].at if self.moments else self.released_at
-
-    @property
-    def late(self) -> timedelta | None:
-        """Return how much too late it is, negative for time to spare; `None`: it never gets there."""
-        return None if self.met_at is None else self.met_at - self.due_at
-
-
-def travel(released_at: datetime, path: Sequence[Step], clock: Sequence[Step]) -> Travel:
-    """Return the way along `path` of what is released at `released_at`, and when its `clock` runs out."""
-    due_at = released_at
-    for step in clock:
-        due_at = step.after(due_at) or due_at
-    at, moments = released_at, list[Moment]()
-    for step in path:
-        reached = step.after(at)
-        if reached is None:
-            return Travel(released_at, due_at, tuple(moments), never=step.what)
-        moments.append(Moment(step.what, reached))
-        at = reached
-    return Travel(released_at, due_at, tuple(moments))
-
-
-def worst(instants: Iterable[datetime], path: Sequence[Step], clock: Sequence[Step]) -> Travel | None:
-    """Return the way that is most too late, the earliest of equals; `None` for no instants."""
-    found: Travel | None = None
-    for instant in instants:
-        each = travel(instant, path, clock)
-        if found is None or _is_worse(each, found):
-            found = each
-    return found
-
-
-def _is_worse(one: Travel, other: Travel) -> bool:
-    if one.late is None or other.late is None:
-        return one.late is None and other.late is not None
-    return one.late > other.late
-
-
-def instants_to_try(path: Sequence[Step], clock: Sequence[Step], within: Span, known: Span) -> list[datetime]:
-    """Return, in order, the instants of `within` of which one is the worst: each end of a piece, from both sides.
-
-    `known`: as far as the steps' calendars reach.
-    """
-    bends = {*_bends(path, known), *_bends(clock, known), within.start, within.end}
-    either_side = {each for bend in bends for each in (bend, bend - datetime.resolution)}
-    return sorted(each for each in either_side if within.start <= each < within.end)
-
-
-def _bends(path: Sequence[Step], known: Span) -> set[datetime]:
-    """Return where a way bends, by its beginning: each step's bends, taken back through the steps before it."""
-    found: set[datetime] = set()
-    for step in reversed(path):
-        found = {begin for bend in found for begin in step.beginnings(bend)} | set(step.bends(known))
-    return found
 
 
 @lru_cache(maxsize=64)

@@ -1,5 +1,6 @@
 """The worst instant is found exactly: nothing that is tried between the bends is worse."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -15,11 +16,9 @@ from services.compliance.policies.rules_path import (
     Wait,
     clock_changes,
     in_window,
-    instants_to_try,
     local_midnights,
-    travel,
-    worst,
 )
+from services.compliance.policies.rules_worst import Travel, Way, instants_to_try, travel, worst
 from services.compliance.policy import Days, Hours, Months
 from services.compliance.zones import use_shipped_zones
 
@@ -37,6 +36,15 @@ def nights(every_hours: int, length_minutes: int) -> InWindow:
         spans.append(Span(at, at + timedelta(minutes=length_minutes)))
         at += timedelta(hours=every_hours)
     return in_window("sent", spans)
+
+
+def way(steps: Sequence[Step]) -> Way:
+    return Way(steps, within=MONTH, known=KNOWN)
+
+
+def worst_of(steps: Sequence[Step], clock: Sequence[Step]) -> Travel | None:
+    whole, due = way(steps), way(clock)
+    return worst(instants_to_try(whole, due, MONTH), whole, due)
 
 
 def test_windows_that_touch_count_as_one() -> None:
@@ -71,7 +79,7 @@ def test_a_window_is_open_from_its_start_until_before_its_end(at_minutes: int, o
 def test_a_release_at_the_end_of_a_window_waits_longest() -> None:
     path, clock = (nights(168, 240),), (Wait("due", Hours(24), UTC),)
 
-    found = worst(instants_to_try(path, clock, MONTH, KNOWN), path, clock)
+    found = worst_of(path, clock)
 
     assert found is not None
     assert found.late == timedelta(hours=164 - 24)
@@ -93,7 +101,7 @@ def test_never_is_worse_than_late() -> None:
     open_once = in_window("sent", [Span(MONTH.start + timedelta(days=1), MONTH.start + timedelta(days=2))])
     clock = (Wait("due", Hours(1), UTC),)
 
-    found = worst(instants_to_try((open_once,), clock, MONTH, KNOWN), (open_once,), clock)
+    found = worst_of((open_once,), clock)
 
     assert found is not None
     assert found.never == "sent"
@@ -134,8 +142,8 @@ CLOCKS = st.builds(
 def test_no_instant_is_worse_than_the_one_that_is_found(
     path: list[Step], clock: tuple[Step, ...], seconds: list[int]
 ) -> None:
-    found = worst(instants_to_try(path, clock, MONTH, KNOWN), path, clock)
-    sampled = worst([MONTH.start + timedelta(seconds=each) for each in seconds], path, clock)
+    found = worst_of(path, clock)
+    sampled = worst([MONTH.start + timedelta(seconds=each) for each in seconds], way(path), way(clock))
 
     assert found is not None
     if sampled is not None and found.late is not None:
