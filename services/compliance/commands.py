@@ -1,10 +1,9 @@
-"""`patchline catalog` and `patchline figures`: what an operator loads and looks at."""
+"""`patchline figures`: what an operator looks at."""
 
 import json
 import sys
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 from uuid import UUID
 
@@ -14,76 +13,19 @@ from chassis import commands
 from chassis.clock import moved_clock
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import OUTSIDE_POPULATION, State
-from services.compliance import store_commands, store_commands_catalog, store_commands_obligations
-from services.compliance.catalog.bundled import BUNDLED
-from services.compliance.catalog.document import CatalogRefused, document
-from services.compliance.catalog.entries import CatalogDocument
+from services.compliance import store_commands, store_commands_obligations
 from services.compliance.policy import DEFAULT_1, Policy
 from services.compliance.rules_figures import FORMULA, Figure, Refused, Single, single_figure
 from services.compliance.zones import TZDATA
 
-catalog_app = typer.Typer(no_args_is_help=True, help="What vendors released for which product.")
 figures_app = typer.Typer(help="The partition and F-STRICT of each client, operating system, tier and severity.")
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for machines.")]
 Client = Annotated[str | None, typer.Option(help="Only this client, by name.")]
 
 
-@catalog_app.command()
-def load(
-    file: Annotated[Path | None, typer.Argument(help="A catalog file; default: the one that comes along.")] = None,
-    *,
-    as_json: Json = False,
-) -> None:
-    """Make a catalog the newest; obligations follow it within seconds. Loading the same again changes nothing.
-
-    Example: patchline catalog load our-catalog.json
-    """
-    try:
-        found = document((file or BUNDLED).read_text(encoding="utf-8"))
-    except CatalogRefused as error:
-        commands.stop(str(error), commands.WRONG_USE)
-    except (OSError, UnicodeDecodeError) as error:
-        commands.stop(f"{file} cannot be read: {error}", commands.WRONG_USE)
-    commands.show([commands.run(_load(found))], title="Catalog", as_json=as_json)
-
-
-async def _load(found: CatalogDocument) -> dict[str, object]:
-    async with commands.operator() as connection, connection.transaction():
-        version, is_new = await store_commands_catalog.add(connection, found, _now())
-    return {"version": version, "is_new": is_new, **_size(found)}
-
-
 def _now() -> datetime:
     return moved_clock(commands.command_settings().clock_offset_seconds)()
-
-
-def _size(found: CatalogDocument) -> dict[str, object]:
-    releases = [release for product in found.products for train in product.trains for release in train.releases]
-    return {
-        "name": found.name,
-        "products": len(found.products),
-        "requirements": sum(len(product.trains) for product in found.products),
-        "releases": len(releases),
-        "builds_unconfirmed": sum(1 for each in releases if each.fixed_build and not each.build_confirmed),
-    }
-
-
-@catalog_app.command()
-def status(*, as_json: Json = False) -> None:
-    """Show which catalog is the newest, whether obligations follow it, and what is parked for it or for inventory.
-
-    Example: patchline catalog status --json
-    """
-    row = commands.run(_status())
-    rows = [{"what": name, "value": value} for name, value in row.items()]
-    commands.show([row] if as_json else rows, title="Catalog", as_json=as_json)
-
-
-async def _status() -> dict[str, object]:
-    async with commands.operator() as connection, connection.transaction():
-        await store_commands.see_all_tenants(connection)
-        return await store_commands.status(connection)
 
 
 @figures_app.callback(invoke_without_command=True)

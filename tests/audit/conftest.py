@@ -50,7 +50,7 @@ async def empty(admin: Connection) -> None:
     """Forget everything but who may deliver, and let one client of two be known."""
     rows = await admin.fetch(
         "SELECT schemaname || '.' || tablename AS name FROM pg_tables WHERE schemaname = ANY($1::text[]) "
-        "AND tablename NOT IN ('migration', 'relay_shard', 'catalog_applied')",
+        "AND tablename NOT IN ('migration', 'relay_shard', 'catalog_applied', 'feed_applied')",
         list(SCHEMAS),
     )
     await admin.execute(f"TRUNCATE {', '.join(row['name'] for row in rows)}")

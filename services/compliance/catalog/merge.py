@@ -13,6 +13,7 @@ from services.compliance.catalog.document import checked
 from services.compliance.catalog.entries import CatalogDocument, ProductEntry, ReleaseEntry, TrainEntry
 from services.compliance.catalog.model import Reads, folded_name
 from services.compliance.catalog.versions import Scheme, Version, version
+from services.compliance.subjects import Category
 
 ADDED_TO: Final = frozenset({"patches", "supersedes", "cves"})
 """Lists of which a release has what any source told."""
@@ -67,7 +68,8 @@ def _release(known: ReleaseEntry, found: ReleaseEntry) -> ReleaseEntry:
 def _in_order(product: ProductEntry) -> ProductEntry:
     """Return the product in the one order and spelling that makes the same content the same document."""
     trains = sorted(product.trains, key=lambda each: each.train)
-    ordered = tuple(_train_in_order(_superseding(each, product.versions)) for each in trains)
+    category = product.ordinary_category
+    ordered = tuple(_train_in_order(_superseding(each, product.versions), category) for each in trains)
     return product.model_copy(update={"trains": ordered})
 
 
@@ -94,13 +96,14 @@ def _compared(one: Version, other: Version) -> int:
     return 0 if one == other else 1 if one.is_at_least(other) else -1
 
 
-def _train_in_order(train: TrainEntry) -> TrainEntry:
+def _train_in_order(train: TrainEntry, category: Category) -> TrainEntry:
     releases = (
         each.model_copy(
             update={
                 "patches": tuple(sorted({folded_name(name) for name in each.patches})),
                 "supersedes": tuple(sorted(set(each.supersedes))),
                 "cves": tuple(sorted(set(each.cves))),
+                "category": each.category or category,
             }
         )
         for each in train.releases

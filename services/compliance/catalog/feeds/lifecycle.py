@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
-from typing import Final
+from typing import Any, Final
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
 
@@ -91,7 +91,7 @@ def read(files: Sequence[File], options: Options) -> Found:
         content = json.loads(file.text)
     except (ValueError, RecursionError) as error:
         raise FeedRefused(f"{file.name}: is not JSON: {error}") from error
-    told = parsed(PRODUCTS, content, file)
+    told = parsed(PRODUCTS, _by_name(content), file)
     if options.known is None:
         raise FeedRefused("there is no catalog yet: load one first, the ends of service are those of its systems")
     products: list[ProductEntry] = []
@@ -106,6 +106,31 @@ def read(files: Sequence[File], options: Options) -> Found:
         products=tuple(products),
         notes=tuple(notes),
     )
+
+
+def _by_name(content: Any) -> Any:
+    """Return the answer of the site's own interface in the form of its data: products by name, its fields renamed.
+
+    Unconfirmed: the interface (`/api/v1/products/full`) was not at hand here; its fields are as it documents them.
+    """
+    if not isinstance(content, dict) or not isinstance(content.get("result"), list):
+        return content
+    return {
+        product.get("name"): {"releases": [_renamed(each) for each in product.get("releases", ())]}
+        for product in content["result"]
+        if isinstance(product, dict)
+    }
+
+
+def _renamed(cycle: Mapping[str, Any]) -> dict[str, Any]:
+    latest = cycle.get("latest") or {}
+    return {
+        "releaseCycle": cycle.get("name"),
+        "releaseDate": cycle.get("releaseDate"),
+        "eol": cycle.get("eolFrom") or bool(cycle.get("isEol")),
+        "latest": latest.get("name"),
+        "latestReleaseDate": latest.get("date"),
+    }
 
 
 def _with(system: _System, trains: Sequence[TrainEntry]) -> ProductEntry:
@@ -148,7 +173,7 @@ def _lifecycle(system: _System, options: Options, notes: list[str]) -> list[Trai
         return []
     due_at = datetime.combine(ends_on, time(23, 59, 59), tzinfo=UTC)
     release = ReleaseEntry(
-        release=f"{name}: end of service {ends_on}",
+        release=f"{name}: end of service",
         released_at=due_at - notice,
         release_confirmed=False,
         category=Category.LIFECYCLE,

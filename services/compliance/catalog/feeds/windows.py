@@ -150,16 +150,17 @@ def _root(group: dict[str, str], kb: str) -> str:
 def _named_lines(found: Sequence[tuple[str, ...]], known: ProductEntry | None) -> list[tuple[str, tuple[str, ...]]]:
     """Return each line under its name: that under which one of its KBs is known, so that a fix line keeps its id.
 
-    Two lines of one name are one line: the list does not have what connects them.
+    Two lines of one name are one line: the list does not have what connects them. If none goes on with the known
+    cumulative line, the largest does.
     """
     train_of = {release.kb: train.train for train in (known.trains if known else ()) for release in train.releases}
+    is_continued = any(train_of.get(kb) == CUMULATIVE for line in found for kb in line)
     by_name: dict[str, tuple[str, ...]] = {}
     for number, line in enumerate(found):
         names = sorted({train_of[kb] for kb in line if kb in train_of})
         name = CUMULATIVE if CUMULATIVE in names else names[0] if names else None
         if name is None:
-            is_first = number == 0 and CUMULATIVE not in train_of.values()
-            name = CUMULATIVE if is_first else f"KB{line[0]}"
+            name = CUMULATIVE if number == 0 and not is_continued else f"KB{line[0]}"
         by_name[name] = (*by_name.get(name, ()), *line)
     return list(by_name.items())
 
