@@ -15,6 +15,7 @@ from services.compliance.policies.commands_diff import diff
 from services.compliance.policies.commands_levels import show_levels
 from services.compliance.policies.commands_lint import lint, show_lint
 from services.compliance.policies.compile import elapsed, in_force, normalised
+from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.lint import lint_of
 from services.compliance.policies.options import Client, File, Json, moment_of, read, tenant_named
 from services.compliance.policies.preset import Preset
@@ -51,48 +52,48 @@ def apply(
     Example: patchline policy apply northwind.yaml --reason "agreed with the owner on 3 November"
     """
     document, presets = read(file)
-    said_reason = _said(reason, "--reason")
+    why = _said(reason, "--reason")
     accepted = None if accept_infeasible is None else _said(accept_infeasible, "--accept-infeasible")
     found = lint_of(document, presets, now=now())
     if not found.is_feasible and accepted is None:
         _refuse(found, as_json=as_json)
     said = Said(
         by=typist(),
-        reason=said_reason,
+        reason=why,
         at=now(),
         feasible=found.is_feasible,
         accepted=None if found.is_feasible else accepted,
         lint=record(found),
     )
+    row = commands.run(_recorded(document, presets, said))
+    commands.show([{**row, "warnings": len(found.warnings)}], title="Policy", as_json=as_json)
 
-    async def recorded() -> list[dict[str, object]]:
-        async with store_commands.operating() as tx:
-            tenant = await tenant_named(tx, document.client)
-            hidden = [
-                each.version.version
-                for each in await store_commands.versions(tx, tenant)
-                if each.version.document.valid_from >= document.valid_from
-                and said.at < each.version.document.valid_from
-            ]
-            version, is_new = await store_commands.add(tx, tenant, document, presets, said=said)
-        return [
-            {
-                "client": document.client,
-                "version": version,
-                "is_new": is_new,
-                "valid_from": document.valid_from,
-                "holds": "now"
-                if document.holds_at(said.at)
-                else "not yet"
-                if said.at < document.valid_from
-                else "no more",
-                "feasible": found.is_feasible,
-                "warnings": len(found.warnings),
-                "replaces_before_it_held": ", ".join(str(each) for each in hidden if is_new) or None,
-            }
-        ]
 
-    commands.show(commands.run(recorded()), title="Policy", as_json=as_json)
+async def _recorded(document: PolicyDocument, presets: tuple[Preset, ...], said: Said) -> dict[str, object]:
+    async with store_commands.operating() as tx:
+        tenant = await tenant_named(tx, document.client)
+        before = [each.version for each in await store_commands.versions(tx, tenant)]
+        version, is_new = await store_commands.add(tx, tenant, document, presets, said=said)
+    hidden = [
+        str(each.version)
+        for each in before
+        if is_new and each.document.valid_from > said.at and each.document.valid_from >= document.valid_from
+    ]
+    return {
+        "client": document.client,
+        "version": version,
+        "is_new": is_new,
+        "valid_from": document.valid_from,
+        "holds": _holds(document, said.at),
+        "feasible": said.feasible,
+        "replaces_before_it_held": ", ".join(hidden) or None,
+    }
+
+
+def _holds(document: PolicyDocument, at: datetime) -> str:
+    if document.holds_at(at):
+        return "now"
+    return "not yet" if at < document.valid_from else "no more"
 
 
 def _said(text: str, option: str) -> str:

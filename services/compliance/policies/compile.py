@@ -20,7 +20,7 @@ from services.compliance.clocks.names import iana
 from services.compliance.clocks.windows import Fold, Gap, WindowRule, WindowText, window_rule
 from services.compliance.policies.document import PolicyDocument, SlaRow
 from services.compliance.policies.parts import WindowEntry
-from services.compliance.policies.preset import Preset, PresetWhen
+from services.compliance.policies.preset_rows import Preset, PresetWhen
 from services.compliance.policy import (
     Days,
     EvidenceRule,
