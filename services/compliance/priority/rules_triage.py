@@ -6,7 +6,7 @@ within 24 hours and before patching, a decision within 72 hours. Source: patch-p
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
@@ -118,6 +118,14 @@ def standing(triage: Triage, recorded: Iterable[Recorded], deployed_at: datetime
         why=_why(steps, deployed_at if violated else None, found),
         next_change_at=None if closed else min(waiting, default=None),
     )
+
+
+def handed_on(stood: Standing, to: UUID) -> Standing:
+    """Return how the triage of a machine stands that turned out to be asset `to`: its own triage goes on there.
+
+    What was recorded counts there too. It is no end: should the two part again, this one goes on as it stood.
+    """
+    return replace(stood, is_closed=True, next_change_at=None, why=f"goes on with asset {to}; {stood.why}")
 
 
 def _step(step: Step, due_at: datetime, done_at: datetime | None, now: datetime) -> StepStanding:

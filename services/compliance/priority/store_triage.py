@@ -86,10 +86,12 @@ async def begin(tx: Connection, triages: Collection[Triage], now: datetime) -> N
 OF_TENANT: Final[LiteralString] = """
     SELECT t.asset_id, t.requirement_id, t.started_at, t.tenant_id, t.rule, t.product, t.train, t.release,
            t.deployed_at, t.standing, t.next_change_at, asset.source, asset.device, asset.hostname, asset.os_family,
-           asset.tier, owed.moments
+           asset.tier, owed.moments,
+           nullif(own.asset_id, t.asset_id) AS goes_on
     FROM forensic_triage AS t
     LEFT JOIN asset USING (asset_id)
     LEFT JOIN obligation AS owed USING (asset_id, requirement_id)
+    LEFT JOIN device AS own ON own.device_id = t.asset_id
     WHERE t.tenant_id = $1 AND t.closed_at IS NULL
     ORDER BY t.asset_id, t.requirement_id, t.started_at
     FOR UPDATE OF t
@@ -97,10 +99,12 @@ OF_TENANT: Final[LiteralString] = """
 RUNG: Final[LiteralString] = """
     SELECT t.asset_id, t.requirement_id, t.started_at, t.tenant_id, t.rule, t.product, t.train, t.release,
            t.deployed_at, t.standing, t.next_change_at, asset.source, asset.device, asset.hostname, asset.os_family,
-           asset.tier, owed.moments
+           asset.tier, owed.moments,
+           nullif(own.asset_id, t.asset_id) AS goes_on
     FROM forensic_triage AS t
     LEFT JOIN asset USING (asset_id)
     LEFT JOIN obligation AS owed USING (asset_id, requirement_id)
+    LEFT JOIN device AS own ON own.device_id = t.asset_id
     WHERE t.next_change_at <= $1
     ORDER BY t.next_change_at
     LIMIT $2
@@ -112,13 +116,17 @@ DEPLOYED: Final = ("deploy_reported_at", "verified_at")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kept:
-    """A triage as it was last told. `deployed`: every moment at which a patch is known to have been deployed."""
+    """A triage as it was last told. `deployed`: every moment at which a patch is known to have been deployed.
+
+    `goes_on`: the asset that the machine turned out to be.
+    """
 
     triage: Triage
     label: DeviceLabel
     told: dict[str, Any]
     next_change_at: datetime | None
     deployed: tuple[datetime, ...]
+    goes_on: UUID | None = None
 
 
 async def of_tenant(tx: Connection, tenant: UUID) -> list[Kept]:
@@ -156,19 +164,23 @@ def _kept(row: asyncpg.Record) -> Kept:
         told=row["standing"],
         next_change_at=row["next_change_at"],
         deployed=(*deployed, *([row["deployed_at"]] if row["deployed_at"] else ())),
+        goes_on=row["goes_on"],
     )
 
 
 RECORDS: Final[LiteralString] = """
-    SELECT asset_id, requirement_id, step, done_at, recorded_at, found
-    FROM triage_record
-    WHERE (asset_id, requirement_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
+    SELECT wanted.asset_id, wanted.requirement_id, r.step, r.done_at, r.recorded_at, r.found
+    FROM unnest($1::uuid[], $2::uuid[]) AS wanted (asset_id, requirement_id)
+    JOIN triage_record AS r ON r.requirement_id = wanted.requirement_id
+        AND (r.asset_id = wanted.asset_id
+             OR r.asset_id IN (SELECT device_id FROM device WHERE device.asset_id = wanted.asset_id))
 """
 
 
 async def records(tx: Connection, triages: Sequence[Triage]) -> dict[tuple[UUID, UUID], list[Recorded]]:
-    """Return what was recorded of each machine and requirement."""
-    assets, requirements = [each.asset_id for each in triages], [each.requirement_id for each in triages]
+    """Return what was recorded of each machine and requirement, also of assets that turned out to be that machine."""
+    keys = sorted({(each.asset_id, each.requirement_id) for each in triages})
+    assets, requirements = [asset for asset, _ in keys], [requirement for _, requirement in keys]
     found: dict[tuple[UUID, UUID], list[Recorded]] = {}
     for row in await tx.fetch(RECORDS, assets, requirements):
         told = Recorded(
@@ -192,16 +204,25 @@ SAVE: Final[LiteralString] = """
 """
 
 
-async def save(tx: Connection, changed: Sequence[tuple[Triage, Standing, dict[str, Any]]], now: datetime) -> None:
-    """Keep how locked triages stand, with the words in which it is told."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changed:
+    """How a triage stands now, with the words in which it is told; one that goes on elsewhere is not closed here."""
+
+    kept: Kept
+    standing: Standing
+    told: dict[str, Any]
+
+
+async def save(tx: Connection, changed: Sequence[Changed], now: datetime) -> None:
+    """Keep how locked triages stand."""
     await tx.execute(
         SAVE,
-        [triage.asset_id for triage, _, _ in changed],
-        [triage.requirement_id for triage, _, _ in changed],
-        [triage.started_at for triage, _, _ in changed],
-        [standing.deployed_at for _, standing, _ in changed],
-        [told for _, _, told in changed],
-        [standing.next_change_at for _, standing, _ in changed],
-        [standing.is_closed for _, standing, _ in changed],
+        [each.kept.triage.asset_id for each in changed],
+        [each.kept.triage.requirement_id for each in changed],
+        [each.kept.triage.started_at for each in changed],
+        [each.standing.deployed_at for each in changed],
+        [each.told for each in changed],
+        [each.standing.next_change_at for each in changed],
+        [each.standing.is_closed and each.kept.goes_on is None for each in changed],
         now,
     )

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from chassis import flow, outbox
@@ -15,9 +15,9 @@ from services.compliance.policy import Policy
 from services.compliance.priority import rules_told, store_triage
 from services.compliance.priority.rules_asked import forensics
 from services.compliance.priority.rules_priority import lacking, machines_of
-from services.compliance.priority.rules_triage import Recorded, Standing, Triage, standing, started_at
+from services.compliance.priority.rules_triage import Recorded, Standing, Triage, handed_on, standing, started_at
 from services.compliance.priority.store_priority import OPEN
-from services.compliance.priority.store_triage import Kept
+from services.compliance.priority.store_triage import Changed, Kept
 from services.compliance.rules_cause import SOURCE
 
 MOST: Final = 200
@@ -48,7 +48,7 @@ class Triages:
 async def follow(tx: Connection, kept: Sequence[Kept], now: datetime) -> list[Envelope]:
     """Decide locked triages anew, save those that stand otherwise than they were told, and return that news."""
     recorded = await store_triage.records(tx, [each.triage for each in kept]) if kept else {}
-    changed: list[tuple[Triage, Standing, dict[str, Any]]] = []
+    changed: list[Changed] = []
     events: list[Envelope] = []
     for each in kept:
         after = _stands(each, recorded, now)
@@ -56,7 +56,7 @@ async def follow(tx: Connection, kept: Sequence[Kept], now: datetime) -> list[En
         told = event.model_dump(mode="json", exclude={"label"})
         if told == each.told and after.next_change_at == each.next_change_at:
             continue
-        changed.append((each.triage, after, told))
+        changed.append(Changed(kept=each, standing=after, told=told))
         if told != each.told:
             events.append(_envelope(each, after, now))
     if changed:
@@ -67,7 +67,8 @@ async def follow(tx: Connection, kept: Sequence[Kept], now: datetime) -> list[En
 def _stands(kept: Kept, recorded: Mapping[tuple[UUID, UUID], Sequence[Recorded]], now: datetime) -> Standing:
     triage = kept.triage
     deployed = min((at for at in kept.deployed if at >= triage.started_at), default=None)
-    return standing(triage, recorded.get((triage.asset_id, triage.requirement_id), ()), deployed, now)
+    stood = standing(triage, recorded.get((triage.asset_id, triage.requirement_id), ()), deployed, now)
+    return stood if kept.goes_on is None else handed_on(stood, kept.goes_on)
 
 
 def _envelope(kept: Kept, after: Standing, now: datetime) -> Envelope:

@@ -1,15 +1,20 @@
 """A triage begins where a rule asks for one, is late within a second, and tells when a patch came first."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import pytest
 
+from contracts import ids
 from contracts.events.priority import TriageChanged
 from services.compliance.priority import store_commands_triage, store_triage
 from services.compliance.priority.store_commands_triage import Done
 from tests.builders import ACME
+from tests.compliance.house import client_in
 from tests.compliance.priority.room import ASSET, Room, directive
-from tests.compliance.stories import booted, gone, hour, reported
+from tests.compliance.stories import B, booted, gone, hour, listed, reported
+from tests.compliance.test_merges import GONE, ONE, OTHER, apart, merged, unmerged
 
 KEV = hour(9)
 SECOND = timedelta(seconds=1)
@@ -26,7 +31,7 @@ async def begun(room: Room) -> Room:
     return room
 
 
-async def done(room: Room, step: str, at: datetime, *, found: str | None = None) -> bool:
+async def done(room: Room, step: str, at: datetime, *, found: str | None = None, asset: UUID = ASSET) -> bool:
     told = Done(
         step=step,
         done_at=at,
@@ -38,7 +43,7 @@ async def done(room: Room, step: str, at: datetime, *, found: str | None = None)
         recorded_at=max(at, room.house.now),
     )
     async with room.operator() as tx:
-        [triage] = await store_commands_triage.of_machine(tx, str(ASSET), None)
+        [triage] = await store_commands_triage.of_machine(tx, str(asset), None)
         return await store_commands_triage.record(tx, triage, told)
 
 
@@ -144,3 +149,27 @@ async def test_the_late_ones_are_found_by_their_index(begun: Room) -> None:
     plan = await begun.house.rows("EXPLAIN " + store_triage.RUNG.replace("$1", "now()").replace("$2", "200"))
 
     assert any("forensic_triage_next_change" in line for row in plan for line in row.values())
+
+
+async def test_a_triage_goes_on_where_the_machine_does_and_comes_back(room: Room) -> None:
+    gone_asset = ids.asset_id(GONE, "dc01")
+    room.agreed.by_tenant[ACME] = directive()
+    exposed = [replace(each, data=each.data.model_copy(update={"tags": ("dmz",)})) for each in (*apart(), *merged(11))]
+    await room.house.hear(client_in("UTC"), exposed[1 if GONE == B else 0], listed(0, source=GONE))
+    await room.feed("kev", "2025.01.14", kev_added_at=KEV)
+    await room.look()
+    room.house.now = hour(10.6)
+    await done(room, "evidence", hour(10.5), asset=gone_asset)
+
+    await room.house.hear(exposed[2], merged(11)[1])
+    await room.house.settle()
+    await room.look()
+    told_of = {each.label.asset: each for each in await room.house.told(TriageChanged)}
+    await room.house.hear(*unmerged(12))
+    await room.house.settle()
+    await room.look()
+
+    one, other = told_of[ONE], told_of[OTHER]
+    assert (other.closed, other.why.split(";")[0]) == (True, f"goes on with asset {ONE}")
+    assert [each.done_at for each in one.steps] == [None, hour(10.5), None]
+    assert {each.label.asset: each.closed for each in await room.house.told(TriageChanged)}[OTHER] is False
