@@ -13,8 +13,9 @@ from rich.table import Table
 
 from contracts.events.obligation import OUTSIDE_POPULATION, FigurePublished, State
 from contracts.events.ticket import TicketParked
-from patchline.demo import afternoon_report
+from patchline.demo import afternoon_report, agreement_report
 from patchline.demo.afternoon import Afternoon
+from patchline.demo.agreement import Agreement
 from patchline.demo.check import Check
 from patchline.demo.judgement import Found, figures
 from patchline.demo.real_agent import Machine
@@ -42,7 +43,8 @@ class Outcome:
     """Everything that there is to tell.
 
     `desk` is what people call the ticket system, `desk_url` where it is; `machine` is the one that a real agent
-    reported, where the day had one; `afternoon` what came of the breach; `seconds` is how long all of it took.
+    reported, where the day had one; `afternoon` what came of the breach, `agreement` of one client's policy; `seconds`
+    is how long all of it took.
     """
 
     seed: int
@@ -54,6 +56,7 @@ class Outcome:
     checks: Sequence[Check]
     machine: Machine | None = None
     afternoon: Afternoon | None = None
+    agreement: Agreement | None = None
     seconds: float = 0
 
     @property
@@ -102,6 +105,7 @@ def written(outcome: Outcome) -> dict[str, Any]:
         "tickets_found": len(found.issues),
         "real_agent": outcome.machine and outcome.machine.line,
         "afternoon": outcome.afternoon and afternoon_report.written(outcome.afternoon),
+        "agreement": outcome.agreement and agreement_report.written(outcome.agreement),
         "partitions": [_partition(cell, figure) for cell, figure in _cells(found)],
         "tickets": [_ticket(outcome, number) for number in range(len(found.issues))],
         "dead_letters": [{"source": each.source, "reason": each.reason} for each in found.seen.letters],
@@ -127,6 +131,8 @@ def show(console: Console, outcome: Outcome) -> None:
     console.print(_waiting_table(outcome.found))
     if outcome.machine is not None:
         console.print(f"{outcome.machine.line}\n", markup=False, highlight=False)
+    if outcome.agreement is not None:
+        agreement_report.show(console, outcome.agreement)
     if outcome.afternoon is not None:
         afternoon_report.show(console, outcome.afternoon)
     console.print(_check_table(outcome.checks))

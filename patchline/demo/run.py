@@ -12,9 +12,10 @@ import httpx
 
 from chassis.clock import Clock, moved_clock
 from contracts import ids
-from patchline.demo import afternoon, afternoon_judgement, database, psa, real_agent
+from patchline.demo import afternoon, afternoon_judgement, agreement_judgement, database, psa, real_agent
 from patchline.demo.after_hours import closed_by_hand, closures
 from patchline.demo.afternoon import Afternoon, Scene
+from patchline.demo.agreement import CLIENT, Agreement, Table
 from patchline.demo.audited import audited
 from patchline.demo.display import Counts, Display
 from patchline.demo.evidence import evidence
@@ -26,6 +27,7 @@ from patchline.demo.registration import register
 from patchline.demo.report import Outcome
 from patchline.demo.simulated_rmm import SimulatedRmm
 from patchline.demo.subscriber import Subscriber
+from patchline.demo.tracker import Issue
 from patchline.demo.typed import CommandLine
 from patchline.local.psa import TITLE
 from simulators.breach import breach
@@ -65,6 +67,7 @@ class Stage:
     after: Closing | None = None
     machine: Machine | None = None
     afternoon: Afternoon | None = None
+    agreement: Agreement | None = None
 
     def counts(self) -> Counts:
         """Return how far things are."""
@@ -93,7 +96,9 @@ async def run(
         await quiet(stage)
         if (after := closing(plan)) is not None:
             await too_early(stage, after, secrets)
+        table = await _agreed(stage, patchline)
         await _breach(stage, patchline)
+        await table.look()
         await quiet(stage)
         if stage.machine is not None and not stage.machine.hindrance:
             stage.machine = await asyncio.to_thread(real_agent.known, patchline)
@@ -218,6 +223,15 @@ async def too_early(stage: Stage, after: Closing, secrets: Mapping[str, str]) ->
         await sender.send_all([after.failure], seconds=0, on_sent=stage.sent.append)
 
 
+async def _agreed(stage: Stage, patchline: CommandLine) -> Table:
+    """Apply a client's policy, and let the owner except one machine for a minute; what ends is looked at later."""
+    stage.display.step(f"The policy of {CLIENT}: lint it, apply it, except one machine until a hard end")
+    stage.agreement = Agreement()
+    table = Table(stage.agreement, stage.settings, patchline, stage.clock)
+    await table.agree()
+    return table
+
+
 async def _breach(stage: Stage, patchline: CommandLine) -> None:
     """Let feeds find the clients' credentials, and people decide about those that a machine must not."""
     the_breach = breach(seed=stage.plan.day.seed)
@@ -253,7 +267,7 @@ async def outcome(stage: Stage) -> Outcome:
         sent=stage.sent,
         seen=stage.subscriber.seen,
         stored=await database.stored(settings, _TENANTS),
-        issues=[issue for issue in issues if not afternoon_judgement.is_of_the_afternoon(issue)],
+        issues=[issue for issue in issues if _is_of_the_day(issue)],
     )
     found = real_agent.the_day(everything)
     others = [] if stage.machine is None else real_agent.judged(stage.machine)
@@ -262,6 +276,9 @@ async def outcome(stage: Stage) -> Outcome:
     polls: Polls = stage.polls
     accepted = [each.delivery for each in stage.sent if each.is_accepted]
     book = ledger(stage.plan, accepted, polls, NOW, after=None if stage.after is None else stage.after.happening)
+    if stage.agreement is not None:
+        own = [issue for issue in issues if agreement_judgement.is_of_the_agreement(issue)]
+        others += agreement_judgement.judged(stage.agreement, book, own)
     return Outcome(
         seed=stage.plan.day.seed,
         devices=len(stage.plan.day.devices),
@@ -272,4 +289,9 @@ async def outcome(stage: Stage) -> Outcome:
         checks=[*judged(book, found), closures(book, found.seen), await audited(settings, stage.clock()), *others],
         machine=stage.machine,
         afternoon=stage.afternoon,
+        agreement=stage.agreement,
     )
+
+
+def _is_of_the_day(issue: Issue) -> bool:
+    return not (afternoon_judgement.is_of_the_afternoon(issue) or agreement_judgement.is_of_the_agreement(issue))

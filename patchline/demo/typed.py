@@ -27,13 +27,39 @@ def typed(patchline: CommandLine, *words: str) -> Any:
     Raises:
         CommandFailed: it did not end with 0.
     """
+    return _read(_typed(patchline, [*words, "--json"], {0, None}))
+
+
+def asked(patchline: CommandLine, *words: str) -> Any:
+    """Return what a command line prints that asks a question: its exit code 1 means no, which is an answer.
+
+    Raises:
+        CommandFailed: it ended with another code than 0 or 1.
+    """
+    return _read(_typed(patchline, [*words, "--json"], {0, 1, None}))
+
+
+def silently(patchline: CommandLine, *words: str) -> None:
+    """Run a command line of whose output nothing is wanted.
+
+    Raises:
+        CommandFailed: it did not end with 0.
+    """
+    _typed(patchline, [*words], {0, None})
+
+
+def _read(text: str) -> Any:
+    return json.loads(text) if text.strip() else None
+
+
+def _typed(patchline: CommandLine, words: list[str], usual: set[int | None]) -> str:
     out, err = io.StringIO(), io.StringIO()
     code: int | str | None = 0
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
-            patchline.main([*words, "--json"], prog_name="patchline", standalone_mode=False)
+            patchline.main(words, prog_name="patchline", standalone_mode=False)
         except SystemExit as error:
             code = error.code
-    if code not in {0, None}:
+    if code not in usual:
         raise CommandFailed(f"patchline {' '.join(words)}: {err.getvalue().strip() or out.getvalue().strip()}")
-    return json.loads(out.getvalue()) if out.getvalue().strip() else None
+    return out.getvalue()
