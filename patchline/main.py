@@ -23,6 +23,7 @@ from services.compliance.commands_obligation import obligation_app
 from services.compliance.exceptions.commands import exception_app
 from services.compliance.exceptions.commands_exclusion import exclusion_app
 from services.compliance.exceptions.commands_registers import control_app
+from services.compliance.monitors.commands import monitor_app
 from services.compliance.policies.commands import policy_app
 from services.compliance.priority.commands import priority_app
 from services.compliance.priority.commands_triage import triage_app
@@ -75,6 +76,7 @@ app.add_typer(figures_app, name="figures")
 app.add_typer(priority_app, name="priority")
 app.add_typer(triage_app, name="triage")
 app.add_typer(policy_app, name="policy")
+app.add_typer(monitor_app, name="monitor")
 exception_app.command("sign")(sign)
 app.add_typer(exception_app, name="exception")
 app.add_typer(control_app, name="control")
