@@ -17,7 +17,7 @@ from chassis.postgres import Connection
 from contracts.events.event import Tier
 from services.compliance.clocks.names import iana
 from services.compliance.policies import preset, store_commands, store_commands_levels
-from services.compliance.policies.compile import in_force
+from services.compliance.policies.compile import Version, in_force
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.options import Client, Json, tenant_named
 from services.compliance.policies.rules_levels import Attainment, Level, Mean, levels, month, readings
@@ -59,8 +59,8 @@ async def _levels(client: str, of_month: str | None, at: datetime) -> tuple[str,
     """Return the month, by default the client's own present one, and what is known of it."""
     async with store_commands.operating() as tx:
         tenant = await tenant_named(tx, client)
-        document = await _agreed(tx, tenant, at)
-        zone = await _zone(tx, tenant, document)
+        versions = [each.version for each in await store_commands.versions(tx, tenant)]
+        zone = await _zone(tx, tenant, _agreed(versions, at))
         chosen = of_month or f"{at.astimezone(zone):%Y-%m}"
         year, in_month = (int(part) for part in chosen.split("-"))
         begin, end = month(year, in_month, zone)
@@ -69,7 +69,7 @@ async def _levels(client: str, of_month: str | None, at: datetime) -> tuple[str,
             await store_commands_levels.deadlines(tx, tenant, begin, min(end, at)),
             await store_commands_levels.standings(tx, tenant, list(days)),
             days=days,
-            promised=promised_by(document),
+            promised=promised_by(_agreed(versions, min(end, at))),
             exclusions=await store_commands_levels.exclusions(tx, tenant),
         )
     return chosen, found
@@ -81,8 +81,8 @@ async def _zone(tx: Connection, tenant: UUID, document: PolicyDocument | None) -
     return zone_of(await store_commands_levels.zone_name(tx, tenant)) or UTC
 
 
-async def _agreed(tx: Connection, tenant: UUID, at: datetime) -> PolicyDocument | None:
-    version = in_force([each.version for each in await store_commands.versions(tx, tenant)], at)
+def _agreed(versions: Sequence[Version], at: datetime) -> PolicyDocument | None:
+    version = in_force(versions, at)
     return version.document if version is not None else None
 
 
