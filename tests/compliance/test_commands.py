@@ -1,5 +1,7 @@
 """What an operator types: load, look, and be refused a figure that would say nothing."""
 
+import asyncio
+import hashlib
 import json
 from pathlib import Path
 from typing import Any
@@ -42,6 +44,11 @@ def answer(*arguments: str) -> Any:
     done = run(*arguments, "--json")
     assert done.exit_code == 0, done.output
     return json.loads(done.stdout)
+
+
+async def typed(*arguments: str) -> Any:
+    """Return the answer where a loop is running already."""
+    return await asyncio.to_thread(answer, *arguments)
 
 
 pytestmark = pytest.mark.usefixtures("filled")
@@ -143,3 +150,56 @@ def test_one_machine_shows_its_moments_transitions_and_witnesses() -> None:
     assert {each["saw"] for each in shown["witnesses"]} == {"booted", "no longer listed KB5049983"}
     assert run("obligation", "show", "DC01").exit_code == 0
     assert run("obligation", "show", "nobody").exit_code == 1
+
+
+async def test_a_person_attests_what_no_reading_tells(house: House, tmp_path: Path) -> None:
+    shown = tmp_path / "console.png"
+    shown.write_bytes(b"a picture of a console")
+    words = ("--by", "Dana Fox", "--reason", "its agent is broken", "--evidence", str(shown))
+    at = ("--at", "2025-01-15T06:00:00")
+    [owed] = [each for each in await typed("obligation", "show", "DC02") if each["obligation"]["train"] == "cumulative"]
+
+    [done] = await typed("obligation", "attest", "DC02", "--requirement", "Windows Server 2022", *words, *at)
+    [again] = await typed("obligation", "attest", "DC02", "--requirement", "Windows Server 2022", *words, *at)
+    await house.settle()
+
+    assert (done["is_new"], again["is_new"], done["release"]) == (True, False, "KB5049983")
+    assert done["sha256"] == hashlib.sha256(b"a picture of a console").hexdigest()
+    [after] = [
+        each for each in await typed("obligation", "show", "DC02") if each["obligation"]["train"] == "cumulative"
+    ]
+    assert (owed["obligation"]["proof"], after["obligation"]["proof"]) == (None, "attested")
+    assert [each["attested_by"] for each in after["attested"]] == ["Dana Fox"]
+    assert after["judged_by"]["policy"] == "default-1"
+    assert after["judged_by"]["sources_needed"] == 1
+    figures = [
+        each for each in await typed("figures", "--client", "Acme Dental", "--tier", "server") if each["attested"]
+    ]
+    assert [each["attested"] for each in figures] == [1]
+
+
+@pytest.mark.parametrize(
+    ("changes", "code", "why"),
+    [
+        ({"--requirement": "No Such Product"}, 1, "owes nothing like"),
+        ({"--release": "KB1"}, 1, "has no release 'KB1'"),
+        ({"--by": " "}, 2, "--by and --reason"),
+        ({"--at": "2199-01-01T00:00:00"}, 2, "still to come"),
+    ],
+    ids=["another product", "another release", "nobody", "in the future"],
+)
+def test_what_cannot_be_attested_is_refused(changes: dict[str, str], code: int, why: str, tmp_path: Path) -> None:
+    shown = tmp_path / "console.png"
+    shown.write_bytes(b"a picture")
+    options = {
+        "--requirement": "Windows Server 2022",
+        "--by": "Dana Fox",
+        "--reason": "broken",
+        "--evidence": str(shown),
+        **changes,
+    }
+
+    refused = run("obligation", "attest", "DC02", *(word for option in options.items() for word in option))
+
+    assert refused.exit_code == code
+    assert why in refused.stderr
