@@ -46,6 +46,15 @@ class Tzdata:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Difference:
+    """A zone is another one from `first_at` on; it was noticed at `noticed_at`, and `why` says it to people."""
+
+    why: str
+    first_at: datetime
+    noticed_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Moved:
     """An obligation that was due at another moment until something moved it at `noticed_at`."""
 

@@ -7,23 +7,34 @@ from uuid import UUID
 
 from chassis.postgres import Connection
 from contracts.events.event import OsFamily, Tier
-from services.compliance.clocks.records import Moved
+from services.compliance.clocks.records import Difference, Moved
 
 REMEMBER: Final[LiteralString] = """
     INSERT INTO deadline_before (asset_id, requirement_id, tenant_id, due_at, why, noticed_at)
     SELECT asset_id, requirement_id, tenant_id, due_at, $2, $3 FROM obligation
-    WHERE tenant_id = ANY($1::uuid[]) AND due_at > $3
+    WHERE tenant_id = ANY($1::uuid[]) AND due_at >= $4
     ORDER BY asset_id, requirement_id
     ON CONFLICT (asset_id, requirement_id) DO NOTHING
 """
 
 
-async def remember(tx: Connection, tenants: Collection[UUID], why: str, noticed_at: datetime) -> None:
-    """Note when the obligations of these clients are due that are due later than `noticed_at`.
+async def remember(tx: Connection, tenants: Collection[UUID], difference: Difference) -> None:
+    """Note when obligations of these clients are due that it may move: those that are due after it begins."""
+    await tx.execute(REMEMBER, sorted(tenants), difference.why, difference.noticed_at, difference.first_at)
 
-    Call it in the transaction that lets their assets be decided anew: what moved by that is told afterwards.
-    """
-    await tx.execute(REMEMBER, sorted(tenants), why, noticed_at)
+
+RECHECK: Final[LiteralString] = """
+    INSERT INTO recheck (asset_id, tenant_id, cause_id, cause_at)
+    SELECT DISTINCT asset_id, tenant_id, $2::uuid, $3::timestamptz FROM deadline_before
+    WHERE tenant_id = ANY($1::uuid[])
+    ORDER BY asset_id
+    ON CONFLICT (asset_id) DO UPDATE SET cause_id = excluded.cause_id, cause_at = excluded.cause_at
+"""
+
+
+async def decide_anew(tx: Connection, tenants: Collection[UUID], cause_id: UUID, cause_at: datetime) -> None:
+    """Let the assets be decided anew of which a deadline is remembered; what moved by that is told afterwards."""
+    await tx.execute(RECHECK, sorted(tenants), cause_id, cause_at)
 
 
 DECIDED: Final[LiteralString] = """

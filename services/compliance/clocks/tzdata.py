@@ -14,10 +14,9 @@ from chassis.platform import Platform
 from chassis.postgres import Connection, transaction
 from contracts import ids, topics
 from contracts.events.clock import ZoneDifference
-from services.compliance import store_recheck
 from services.compliance.clocks import store_deadlines, store_tzdata
 from services.compliance.clocks.changes import first_difference
-from services.compliance.clocks.records import Tzdata
+from services.compliance.clocks.records import Difference, Tzdata
 from services.compliance.clocks.rules_told import tzdata_changed
 from services.compliance.clocks.tzif import rules_by_zone, zone_from
 from services.compliance.policies.store_policies import PolicyShelf
@@ -57,10 +56,11 @@ async def _show(tx: Connection, policies: PolicyShelf, before: Tzdata, read: Tzd
     differing = await _differing(tx, sorted({*clients, *windows}), before, read)
     for zone, first_at in differing.items():
         why = f"tz data {read.version} instead of {before.version}: {zone} differs from {first_at:%Y-%m-%d %H:%MZ} on"
-        await store_deadlines.remember(tx, clients.get(zone, ()), why, read.read_at)
+        difference = Difference(why=why, first_at=first_at, noticed_at=read.read_at)
+        await store_deadlines.remember(tx, clients.get(zone, ()), difference)
     concerned = {tenant for zone in differing for tenant in clients.get(zone, ())}
     cause = ids.event_id_of_fields(SOURCE, "tzdata.read", read.read_at, read.version)
-    await store_recheck.of_tenants(tx, concerned, cause, read.read_at)
+    await store_deadlines.decide_anew(tx, concerned, cause, read.read_at)
     told = tzdata_changed(
         before,
         read,
