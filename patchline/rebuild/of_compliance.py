@@ -16,7 +16,7 @@ from patchline.rebuild.comparing import Table
 from patchline.rebuild.plan import Plan, Settling
 from patchline.rebuild.reader import EPOCH
 from patchline.rebuild.sessions import Sessions
-from services.compliance import store_assets, store_catalog, store_figures
+from services.compliance import store_assets, store_figures
 from services.compliance.evaluation import bench_at, evaluate
 from services.compliance.handlers import ComplianceEvents
 from services.compliance.policy import DEFAULT_1
@@ -71,16 +71,21 @@ STAMPS: Final[LiteralString] = """
 """
 WAITING: Final[LiteralString] = """
     SELECT (SELECT count(*) FROM recheck) AS assets,
-           (SELECT version FROM catalog_applied) < coalesce((SELECT max(version) FROM catalog_version), 0) AS catalog
+           (SELECT version FROM catalog_applied) < coalesce((SELECT max(version) FROM catalog_version), 0) AS catalog,
+           (SELECT number FROM policy_noticed) < coalesce((SELECT max(number) FROM policy_version), 0) AS policy
 """
 
 
 async def _ready(sessions: Sessions) -> str | None:
     """Return what the service has to finish first; `None`: nothing."""
     row = await sessions.compliance.fetchrow(WAITING)
-    if row is not None and (row["assets"] or row["catalog"]):
-        return f"{row['assets']} assets are to be decided anew" if row["assets"] else "a loaded catalog is not applied"
-    return None
+    if row is None:
+        return None
+    if row["assets"]:
+        return f"{row['assets']} assets are to be decided anew"
+    if row["catalog"]:
+        return "a loaded catalog is not applied"
+    return "a recorded policy was not noticed" if row["policy"] else None
 
 
 ALL_ANEW: Final[LiteralString] = """
@@ -186,6 +191,13 @@ async def _count_anew(tx: Connection) -> None:
     await tx.execute(UNKNOWN)
 
 
+HOLD: Final[LiteralString] = """
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.catalog', 0)),
+           pg_advisory_xact_lock_shared(hashtextextended('compliance.policies', 0))
+"""
+"""Nobody loads a catalog, and no other policy comes into force, while the rebuilt is compared and swapped."""
+
+
 def plan() -> Plan:
     """Return the plan."""
     use_shipped_zones()
@@ -204,7 +216,7 @@ def plan() -> Plan:
         locked=LOCKED,
         handler=ComplianceEvents(CatalogShelf(), DEFAULT_1),
         stamps=STAMPS,
-        hold=store_catalog.SHARE,
+        hold=HOLD,
         ledger=(("compliance", ledger.PATCH_FACTS),),
         ready=_ready,
         settle=_settle,

@@ -101,7 +101,8 @@ def _silent(_line: str) -> None:
 
 
 COPY: Final[LiteralString] = """
-    SELECT coalesce(string_agg(format('DELETE FROM %1$I.%3$I; INSERT INTO %1$I.%3$I SELECT * FROM %2$I.%3$I;',
+    SELECT coalesce(string_agg(format('DELETE FROM %1$I.%3$I; '
+                                      'INSERT INTO %1$I.%3$I OVERRIDING SYSTEM VALUE SELECT * FROM %2$I.%3$I;',
                                       $2::text, $1::text, name), ' ' ORDER BY place), 'SELECT')
     FROM unnest($3::text[]) WITH ORDINALITY AS kept (name, place)
 """
