@@ -66,6 +66,7 @@ class Folding:
         linked = {each.asset_id for each in (*before.values(), *after.values()) if each.asset_id is not None}
         assets = await store_assets.lock(self._tx, linked | by_asset.keys())
         changed: list[Asset] = []
+        retagged: set[UUID] = set()
         for asset_id, theirs in by_asset.items():
             newest = max(assets[asset_id].sequence, assets[asset_id].removed_sequence)
             self.fates |= {each.event.id: Fate.SUPERSEDED for each in theirs if each.sequence <= newest}
@@ -74,8 +75,12 @@ class Folding:
                 changed.append(assets[asset_id])
             if assets[asset_id].decisive != known.decisive:
                 self._scope.add_asset(asset_id, cause_of(max(theirs, key=_sequence).event))
+            if known.sequence and assets[asset_id].told_by_people != known.told_by_people:
+                retagged.add(assets[asset_id].tenant_id)
         if changed:
             await store_assets.save(self._tx, changed)
+        if retagged:
+            await store_assets.note_retagged(self._tx, retagged)
         return assets
 
     def _scope_devices(

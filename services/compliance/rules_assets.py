@@ -63,6 +63,11 @@ class Asset:
         )
 
     @property
+    def told_by_people(self) -> tuple[object, ...]:
+        """Return what people say of it, by which it belongs to a class of machines."""
+        return self.tier, self.tags, self.ephi
+
+    @property
     def label(self) -> DeviceLabel:
         """Return what a person needs to find it."""
         return DeviceLabel(

@@ -144,6 +144,14 @@ async def save(tx: Connection, assets: Sequence[Asset]) -> None:
     )
 
 
+NOTE_RETAGGED: Final[LiteralString] = "INSERT INTO priority_retagged (tenant_id) SELECT * FROM unnest($1::uuid[])"
+
+
+async def note_retagged(tx: Connection, tenants: Collection[UUID]) -> None:
+    """Let the priorities of these clients be looked at: machines of theirs belong to another class now."""
+    await tx.execute(NOTE_RETAGGED, sorted(tenants))
+
+
 SAVE_CLIENTS: Final[LiteralString] = """
     INSERT INTO client AS kept (tenant_id, name, zone, sequence)
     SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[])

@@ -70,6 +70,10 @@ CREATE TABLE priority_mark (
     next_at    timestamptz                              -- when time alone may change an override
 );
 
+-- Clients of which a machine's tags changed since they were last looked at: only appended to, so that no batch waits.
+CREATE TABLE priority_retagged (tenant_id uuid NOT NULL);
+CREATE INDEX priority_retagged_of ON priority_retagged (tenant_id);
+
 -- A forensic triage of one machine: its clocks, and how it was last told.
 CREATE TABLE forensic_triage (
     asset_id       uuid        NOT NULL,
@@ -116,6 +120,7 @@ SELECT patchline.isolate('priority_decision');
 SELECT patchline.isolate('priority_standing');
 SELECT patchline.isolate('priority_override');
 SELECT patchline.isolate('priority_mark');
+SELECT patchline.isolate('priority_retagged');
 SELECT patchline.isolate('forensic_triage');
 SELECT patchline.isolate('triage_record');
 

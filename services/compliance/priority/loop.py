@@ -1,5 +1,6 @@
 """Decides how urgent what is open is, client by client, whenever something that it depends on changed."""
 
+import time
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
@@ -22,22 +23,21 @@ from services.compliance.priority.tables import trees
 from services.compliance.rules_cause import SOURCE
 from services.compliance.store_catalog import CatalogShelf
 
-MOST: Final = 5
-"""Clients that are looked at in one transaction: one with 50,000 open obligations takes about a tenth of a second."""
+LONGEST_SECONDS: Final = 0.2
+"""After so long no further client is looked at in the same transaction: there may be a thousand with news at once."""
 
-SWEEP: Final = timedelta(minutes=5)
-"""So often a client is looked at although nothing says that there is news: its machines' tags may have changed."""
+SWEEP: Final = timedelta(hours=1)
+"""So often a client is looked at although nothing says that there is news."""
 
 
 class Priorities:
     """Looks at the clients of which something changed, the one that was not looked at for longest first."""
 
-    def __init__(self, on: Platform, shelf: CatalogShelf, policy: Policy, *, most: int = MOST) -> None:
+    def __init__(self, on: Platform, shelf: CatalogShelf, policy: Policy) -> None:
         """Decide by the catalog, feeds and policies on `shelf`, by `policy` for clients who have none."""
         self._on = on
         self._shelf = shelf
         self._policy = policy
-        self._most = most
 
     async def look(self) -> bool:
         """Decide anew for the next few clients of which something changed. The others wait for the next time."""
@@ -47,14 +47,15 @@ class Priorities:
             catalog = await self._shelf.newest(tx)
             policies = await self._shelf.policies.policies_for(tx, [each.tenant_id for each in clients], now)
             told: list[Envelope] = []
-            looked = 0
+            began = time.monotonic()
             for client in clients:
                 policy = policies.get(client.tenant_id, self._policy)
-                if looked == self._most or not has_news(client, _inputs(catalog, policy), now):
+                if not has_news(client, _inputs(catalog, policy), now):
                     continue
                 if await store_priority.claim(tx, client.tenant_id):
                     told += await _look(tx, client, await _desk(tx, client.tenant_id, policy, catalog=catalog, now=now))
-                    looked += 1
+                if time.monotonic() - began > LONGEST_SECONDS:
+                    break
             await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(each.subject, each) for each in told])
             await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, told)
         if told:
@@ -68,6 +69,7 @@ def has_news(client: Client, inputs: str, now: datetime) -> bool:
         client.looked_at is None
         or client.inputs != inputs
         or client.now != client.seen
+        or client.is_retagged
         or (client.next_at is not None and client.next_at <= now)
         or client.looked_at <= now - SWEEP
     )

@@ -17,6 +17,7 @@ OPEN: Final = sorted(state.value for state in State if state not in OUTSIDE_POPU
 
 CLIENTS: Final[LiteralString] = """
     SELECT client.tenant_id, mark.looked_at, mark.inputs, mark.next_at,
+           EXISTS (SELECT FROM priority_retagged AS r WHERE r.tenant_id = client.tenant_id) AS is_retagged,
            mark.figures_at AS figures_seen,
            (SELECT max(as_of) FROM figure WHERE figure.tenant_id = client.tenant_id) AS figures_now,
            mark.overrides AS overrides_seen,
@@ -39,12 +40,16 @@ class Seen:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Client:
-    """A client, what there is, and what was seen of it at `looked_at`; `None`: never looked at."""
+    """A client, what there is, and what was seen of it at `looked_at`; `None`: never looked at.
+
+    `is_retagged`: machines of its belong to another class since.
+    """
 
     tenant_id: UUID
     looked_at: datetime | None
     inputs: str | None
     next_at: datetime | None
+    is_retagged: bool
     seen: Seen
     now: Seen
 
@@ -57,6 +62,7 @@ async def clients(tx: Connection) -> list[Client]:
             looked_at=row["looked_at"],
             inputs=row["inputs"],
             next_at=row["next_at"],
+            is_retagged=row["is_retagged"],
             seen=Seen(
                 figures_at=row["figures_seen"], overrides=row["overrides_seen"] or 0, records=row["records_seen"] or 0
             ),
@@ -71,6 +77,7 @@ async def clients(tx: Connection) -> list[Client]:
 CLAIM: Final[LiteralString] = (
     "SELECT pg_try_advisory_xact_lock(hashtextextended('compliance.priority/' || $1::text, 0))"
 )
+TAKE_RETAGGED: Final[LiteralString] = "DELETE FROM priority_retagged WHERE tenant_id = $1"
 MARK: Final[LiteralString] = """
     INSERT INTO priority_mark (tenant_id, looked_at, figures_at, inputs, overrides, records, next_at)
     VALUES ($1, $2, $3, $4, $5, $6, $7)
@@ -81,8 +88,11 @@ MARK: Final[LiteralString] = """
 
 
 async def claim(tx: Connection, tenant: UUID) -> bool:
-    """Return whether this transaction alone looks at a client."""
-    return bool(await tx.fetchval(CLAIM, str(tenant)))
+    """Return whether this transaction alone looks at a client; tags that change from now on are looked at next time."""
+    if not await tx.fetchval(CLAIM, str(tenant)):
+        return False
+    await tx.execute(TAKE_RETAGGED, tenant)
+    return True
 
 
 async def mark(tx: Connection, client: Client, *, inputs: str, at: datetime, next_at: datetime | None) -> None:

@@ -28,7 +28,7 @@ from tests.compliance.stories import SERVER_2022, A, listed
 CVE = "CVE-2025-10001"
 REQUIREMENT = ids.requirement_id(SERVER_2022.name, "cumulative")
 ASSET = ids.asset_id(A, "dc01")
-OPEN_TABLES = ("priority_mark", "priority_standing", "forensic_triage")
+OPEN_TABLES = ("priority_mark", "priority_retagged", "priority_standing", "forensic_triage")
 CLOSED_TABLES = ("priority_decision", "priority_override", "triage_record", "feed_fact", "feed_version")
 
 

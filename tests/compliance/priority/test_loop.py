@@ -8,7 +8,6 @@ import pytest
 from contracts.events.event import Tier
 from contracts.events.priority import MachineClass, PriorityDecided
 from services.compliance.priority import store_commands
-from services.compliance.priority.loop import SWEEP
 from services.compliance.priority.store_commands import Word
 from services.compliance.priority.tables import BOD_26_04, DEPLOYER
 from tests.builders import ACME
@@ -69,11 +68,10 @@ async def test_a_feed_that_says_more_is_news_and_one_that_says_the_same_is_none(
     ]
 
 
-async def test_new_tags_make_another_class_within_the_sweep(room: Room) -> None:
+async def test_new_tags_make_another_class_at_the_next_look(room: Room) -> None:
     await room.lacking("internal", "impact:low")
     await room.look()
     await room.house.hear(tagged("internet-facing", "impact:low", sequence=2))
-    room.house.now += SWEEP
 
     await room.look()
 
