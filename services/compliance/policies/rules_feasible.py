@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
 from typing import Final
 
@@ -12,6 +12,9 @@ from services.compliance.policies.rules_path import DayEnd, Span, Step, Wait
 from services.compliance.policies.rules_practice import Practice
 from services.compliance.policies.rules_worst import Travel, Way, instants_to_try, worst
 from services.compliance.policy import Starts, Term
+from services.compliance.priority.rules_triage import EXTRA as TRIAGE
+from services.compliance.priority.rules_triage import TERMS
+from services.compliance.priority.rules_triage import Step as Capture
 
 
 class Measure(StrEnum):
@@ -43,6 +46,11 @@ WITH_CALENDAR: Final = frozenset(
     {Starts.RELEASE, Starts.LATER_OF_RELEASE_AND_FIRST_SEEN, Starts.LATER_OF_RELEASE_AND_DETECTION}
 )
 """Clocks that begin with the release, if the machine is known and is scanned; the others begin at any instant."""
+
+
+EVIDENCE: Final = Wait("evidence captured", TERMS[Capture.EVIDENCE], UTC)
+"""What a forensic triage asks for before the patch. Source: cisa-bod-26-04, as reported."""
+_A_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +99,7 @@ def proofs(
             continue
         clock = clock_of(cell.rule.within, zone, ends_with_day=cell.rule.ends_with_day)
         for measure, of, with_rings in _ways(cell, practices[cell.tier]):
-            path = path_of(practices[cell.tier], measure, with_rings=with_rings)
+            path = path_of(practices[cell.tier], measure, with_rings=with_rings, extra=cell.rule.extra)
             if (travel := bench.worst_of(path, clock, of)) is not None:
                 waits_for = _people(practices[cell.tier], measure, with_rings=with_rings)
                 found.append(Proof(cell, measure, of, with_rings, travel, waits_for))
@@ -136,9 +144,14 @@ def clock_of(within: Term, zone: tzinfo, *, ends_with_day: bool) -> tuple[Step, 
     return (due, DayEnd(zone)) if ends_with_day else (due,)
 
 
-def path_of(practice: Practice, measure: Measure, *, with_rings: bool) -> tuple[Step, ...]:
-    """Return the steps from the release to what is measured. The verification needs a restart: the worst is meant."""
-    to_deployment = (*practice.hold, *(practice.rings if with_rings else ()), *practice.send)
+def path_of(practice: Practice, measure: Measure, *, with_rings: bool, extra: Sequence[str] = ()) -> tuple[Step, ...]:
+    """Return the steps from the release to what is measured. The verification needs a restart: the worst is meant.
+
+    `extra`: as the row has it; evidence that must be captured first takes all the time that it may, as a hold does.
+    """
+    before = (*practice.hold, *((EVIDENCE,) if TRIAGE in extra else ()))
+    longest = (max(before, key=lambda step: step.after(_A_MOMENT) or _A_MOMENT),) if before else ()
+    to_deployment = (*longest, *(practice.rings if with_rings else ()), *practice.send)
     return to_deployment if measure is Measure.DEPLOYMENT else (*to_deployment, *practice.restart)
 
 

@@ -245,3 +245,19 @@ def test_a_clock_that_begins_with_the_detection_knows_no_calendar() -> None:
 
     assert {each.of for each in found.proofs} == {From.ANY_INSTANT}
     assert not found.is_feasible
+
+
+def test_evidence_comes_before_the_patch() -> None:
+    found = linted(sla=[], regimes=[{"preset": "cisa-bod-26-04"}])
+    servers = [each for each in found.proofs if each.cell.tier is Tier.SERVER and each.measure is Measure.DEPLOYMENT]
+    sent = {each.cell.rule.extra: each.worst for each in servers}
+
+    assert [moment.what for moment in sent["forensic_triage",].moments] == ["evidence captured", "sent"]
+    assert [moment.what for moment in sent[()].moments] == ["sent"]
+
+
+def test_a_hold_and_the_capture_of_evidence_run_side_by_side() -> None:
+    found = linted(sla=[], regimes=[{"preset": "cisa-bod-26-04"}], rings={"hold": "P2D"})
+    [way, *_] = [each.worst for each in found.proofs if each.cell.rule.extra and each.cell.tier is Tier.SERVER]
+
+    assert [moment.what for moment in way.moments] == ["held back until", "sent"]
