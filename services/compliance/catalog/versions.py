@@ -10,7 +10,6 @@ from typing import Any, Final
 from univers.versions import (
     AlpineLinuxVersion,
     DebianVersion,
-    GenericVersion,
     InvalidVersion,
     MavenVersion,
     NugetVersion,
@@ -21,7 +20,7 @@ from univers.versions import (
 
 
 class Scheme(StrEnum):
-    """Whose rules a product's versions follow."""
+    """Whose rules a product's versions follow; `generic`: runs of digits and of letters, as RPM compares them."""
 
     RPM = "rpm"
     DEB = "deb"
@@ -41,7 +40,7 @@ _CLASSES: Final[dict[Scheme, Any]] = {
     Scheme.PYPI: PypiVersion,
     Scheme.MAVEN: MavenVersion,
     Scheme.NUGET: NugetVersion,
-    Scheme.GENERIC: GenericVersion,
+    Scheme.GENERIC: RpmVersion,  # the library's own generic version compares as text: 10.0 would be below 9.9
 }
 
 
@@ -77,7 +76,7 @@ class Version:
 def version(scheme: Scheme, text: str | None) -> Version | None:
     """Return `text` as a version of `scheme`; `None`: it is none by that scheme's rules."""
     spelled = (text or "").strip()
-    if not spelled:
+    if not any(char.isdecimal() for char in spelled):
         return None
     try:
         return Version(scheme, spelled, _CLASSES[scheme](spelled))

@@ -135,7 +135,7 @@ def record(
     return File(f"{cve}.json", json.dumps(content))
 
 
-LIFECYCLE: Final = {
+LIFECYCLE: Final[dict[str, Any]] = {
     "windows": {
         "releases": [
             {"releaseCycle": "11-24h2-w", "releaseDate": "2024-10-01", "eol": "2026-10-13", "latest": "10.0.26100"},
