@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from services.compliance.policies.compile import compiled, window_of
+from services.compliance.policies.compile import OWN_REGIME, compiled, window_of
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.preset import Preset
-from services.compliance.policies.rules_lint import Lint, lint
+from services.compliance.policies.rules_feasible import Measure
+from services.compliance.policies.rules_lint import Beside, Lint, lint
 from services.compliance.policies.rules_warnings import ExceptionLimit
 
 
@@ -20,11 +21,10 @@ def lint_of(
     Raises:
         MalformedWindow, UnknownZone: it was not read by `reading.policy_of`.
     """
-    return lint(
-        document,
-        compiled(document, presets),
-        {name: window_of(name, entry, document.zone) for name, entry in document.windows.items()},
-        now=now,
+    beside = Beside(
         install=install,
-        limits=[ExceptionLimit(each.id, each.exceptions.allowed, each.exceptions.longest) for each in presets],
+        limits=tuple(ExceptionLimit(each.id, each.exceptions.allowed, each.exceptions.longest) for each in presets),
+        promised={(OWN_REGIME, f"sla-{n}"): Measure(row.measure) for n, row in enumerate(document.sla, 1)},
     )
+    windows = {name: window_of(name, entry, document.zone) for name, entry in document.windows.items()}
+    return lint(document, compiled(document, presets), windows, now=now, beside=beside)

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Final
 
 from contracts.events.event import Tier
@@ -57,7 +58,8 @@ _A_MOMENT: Final = datetime(2000, 1, 1, tzinfo=UTC)
 class Proof:
     """One cell, looked at in one way, with the release that is worst for it.
 
-    `with_rings`: the machines of the last ring, after every soak; else as if there were no rings.
+    `with_rings`: the machines of the last ring, after every soak; else as if there were no rings. `promised`: what the
+    row promises, whichever of the two this is about.
     """
 
     cell: Cell
@@ -66,6 +68,7 @@ class Proof:
     with_rings: bool
     worst: Travel
     waits_for: tuple[str, ...]
+    promised: Measure = Measure.VERIFICATION
 
     @property
     def verdict(self) -> Verdict:
@@ -74,6 +77,10 @@ class Proof:
         if late is None or late > timedelta(0):
             return Verdict.NOT_MET
         return Verdict.DEPENDS if self.waits_for else Verdict.MET
+
+
+Promised = Mapping[tuple[str, str], Measure]
+"""What a row promises, by its regime and id; a row that is not named promises the verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +93,12 @@ class Calendar:
 
 
 def proofs(
-    cells: Sequence[Cell], practices: Mapping[Tier, Practice], calendar: Calendar, zone: tzinfo
+    cells: Sequence[Cell],
+    practices: Mapping[Tier, Practice],
+    calendar: Calendar,
+    zone: tzinfo,
+    *,
+    promised: Promised = MappingProxyType({}),
 ) -> tuple[Proof, ...]:
     """Return the proofs of every cell that has a clock: both measures, both kinds of release, without and with rings.
 
@@ -97,12 +109,13 @@ def proofs(
     for cell in cells:
         if cell.rule.within is None:
             continue
+        promise = promised.get((cell.regime, cell.rule.id), Measure.VERIFICATION)
         clock = clock_of(cell.rule.within, zone, ends_with_day=cell.rule.ends_with_day)
         for measure, of, with_rings in _ways(cell, practices[cell.tier]):
             path = path_of(practices[cell.tier], measure, with_rings=with_rings, extra=cell.rule.extra)
             if (travel := bench.worst_of(path, clock, of)) is not None:
                 waits_for = _people(practices[cell.tier], measure, with_rings=with_rings)
-                found.append(Proof(cell, measure, of, with_rings, travel, waits_for))
+                found.append(Proof(cell, measure, of, with_rings, travel, waits_for, promise))
     return tuple(found)
 
 
@@ -170,7 +183,7 @@ def _people(practice: Practice, measure: Measure, *, with_rings: bool) -> tuple[
 
 
 def decisive(found: Sequence[Proof]) -> tuple[Proof, ...]:
-    """Return the proofs that decide about the policy: verified, from the vendor's calendar, after every ring.
+    """Return the proofs that decide about the policy: what a row promises, by the vendor's calendar, after every ring.
 
     A clock that does not begin with a release has no calendar: there it is any instant.
     """
@@ -178,7 +191,7 @@ def decisive(found: Sequence[Proof]) -> tuple[Proof, ...]:
     return tuple(
         proof
         for proof in found
-        if proof.measure is Measure.VERIFICATION
+        if proof.measure is proof.promised
         and (proof.of is From.CALENDAR or proof.cell.rule.starts not in WITH_CALENDAR)
         and proof.with_rings is (proof.cell.tier in ringed)
     )

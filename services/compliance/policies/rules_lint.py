@@ -1,6 +1,6 @@
 """What the linter finds in one policy: every cell's proof, the cells nobody filled, and warnings. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -15,7 +15,7 @@ from services.compliance.clocks.releases import release_instants
 from services.compliance.clocks.windows import WindowRule, occurrences
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.rules_cells import Cell, cells, empty_cells
-from services.compliance.policies.rules_feasible import Calendar, Proof, Verdict, decisive, proofs
+from services.compliance.policies.rules_feasible import Calendar, Promised, Proof, Verdict, decisive, proofs
 from services.compliance.policies.rules_path import Span
 from services.compliance.policies.rules_practice import practice
 from services.compliance.policies.rules_warnings import ExceptionLimit, Warned, warnings
@@ -28,6 +28,18 @@ _BEFORE: Final = timedelta(days=8)
 _BEYOND: Final = timedelta(days=400)
 """The last release that is looked at may wait for a window that comes once a year."""
 CALENDAR: Final = "Patch Tuesday, 10:00 America/Los_Angeles"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What there is to know beside the policy: how long installations take, what its regimes say of exceptions.
+
+    `install`: `None`, nobody knows, so it takes no time. `promised`: what rows promise other than the verification.
+    """
+
+    install: timedelta | None
+    limits: tuple[ExceptionLimit, ...]
+    promised: Promised
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,7 +57,7 @@ class Lint:
 
     @property
     def infeasible(self) -> tuple[Proof, ...]:
-        """Return the cells that cannot be met: verified, from the vendor's calendar, after every ring."""
+        """Return the cells that cannot be met, as far as they decide (`decisive`)."""
         return tuple(proof for proof in decisive(self.proofs) if proof.verdict is Verdict.NOT_MET)
 
     @property
@@ -60,12 +72,11 @@ def lint(
     rules: Mapping[str, WindowRule],
     *,
     now: datetime,
-    install: timedelta | None = None,
-    limits: Sequence[ExceptionLimit] = (),
+    beside: Beside,
 ) -> Lint:
     """Return what is found for the releases of the next 24 months, from `now` or from when the policy holds.
 
-    `policy` and `rules` are what `document` compiles to. `limits`: what its regimes say of exceptions.
+    `policy` and `rules` are what `document` compiles to.
     """
     begin = max(now, document.valid_from)
     horizon = Span(begin, begin + relativedelta(months=MONTHS))
@@ -75,10 +86,10 @@ def lint(
         for name, rule in rules.items()
     }
     zone = ZoneInfo(iana(document.zone))
-    practices = {tier: practice(document, tier, spans, zone, install=install or timedelta(0)) for tier in Tier}
+    practices = {tier: practice(document, tier, spans, zone, install=beside.install or timedelta(0)) for tier in Tier}
     calendar = Calendar(horizon, known, tuple(release_instants(horizon.start, horizon.end)))
     found = cells(policy)
-    proven = proofs(found, practices, calendar, zone)
+    proven = proofs(found, practices, calendar, zone, promised=beside.promised)
     return Lint(
         client=document.client,
         zone=str(zone),
@@ -86,8 +97,8 @@ def lint(
         proofs=proven,
         empty=empty_cells(found),
         without_clock=tuple(cell for cell in found if cell.rule.within is None),
-        warnings=warnings(document, rules, proven, horizon=horizon, install=install, limits=limits),
-        install=install,
+        warnings=warnings(document, rules, proven, horizon=horizon, install=beside.install, limits=beside.limits),
+        install=beside.install,
     )
 
 
@@ -127,6 +138,7 @@ def _proof(proof: Proof) -> dict[str, object]:
     return {
         **_cell(proof.cell),
         "measure": proof.measure.value,
+        "promised": proof.promised.value,
         "releases": proof.of.value,
         "with_rings": proof.with_rings,
         "verdict": proof.verdict.value,

@@ -126,6 +126,23 @@ def of_proofs(proofs: Sequence[Proof]) -> Iterator[Warned]:
             yield Warned("late_out_of_band", text)
 
 
+def of_promises(proofs: Sequence[Proof]) -> Iterator[Warned]:
+    """Yield the rows that promise the deployment alone, where the verification will be late."""
+    told = set()
+    for proof in proofs:
+        late = proof.worst.late
+        is_late = proof.measure is Measure.VERIFICATION and proof.verdict is Verdict.NOT_MET
+        key = (proof.cell.tier, proof.cell.rule.id)
+        if proof.promised is Measure.DEPLOYMENT and is_late and proof.of is From.CALENDAR and key not in told:
+            told.add(key)
+            by = "for ever" if late is None else f"by {duration_in_words(late)}"
+            text = (
+                f"{proof.cell.tier.value}, {proof.cell.rule.id} promises the deployment alone; its obligations are met "
+                f"by proof, and will be overdue {by} all the same"
+            )
+            yield Warned("verification_late", text)
+
+
 def warnings(
     document: PolicyDocument,
     rules: Mapping[str, WindowRule],
@@ -141,6 +158,7 @@ def warnings(
             of_windows(rules, horizon, install),
             of_exceptions(document, limits),
             of_rings(document, proofs),
+            of_promises(proofs),
             of_proofs(proofs),
         )
     )

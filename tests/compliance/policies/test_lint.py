@@ -261,3 +261,16 @@ def test_a_hold_and_the_capture_of_evidence_run_side_by_side() -> None:
     [way, *_] = [each.worst for each in found.proofs if each.cell.rule.extra and each.cell.tier is Tier.SERVER]
 
     assert [moment.what for moment in way.moments] == ["held back until", "sent"]
+
+
+def test_a_row_that_promises_the_deployment_is_decided_by_it_and_the_verification_is_told() -> None:
+    row = {"tiers": ["server"], "severities": ["critical"], "due": "PT24H"}
+
+    deployment = linted(sla=[{**row, "measure": "deployment"}])
+    verification = linted(sla=[{**row, "measure": "verification"}])
+
+    assert deployment.is_feasible
+    [text] = [each.text for each in deployment.warnings if each.about == "verification_late"]
+    assert "overdue by 85 h" in text
+    assert not verification.is_feasible
+    assert "verification_late" not in warned(verification)
