@@ -81,6 +81,8 @@ class Clocks:
         for key in due[:MOST]:
             await writing.rewrite(key[0], rules[key], kept.get(key))
         await _publish(tx, writing.told)
+        if due or gone:
+            kept = await store_windows.lock_rules(tx)
         ends = [each.last_end_at for each in kept.values() if each.last_end_at is not None and each.last_end_at > now]
         self._look_again_at = min([now + LOOK_AGAIN, *ends])
         return len(due) > MOST or len(gone) > MOST

@@ -133,6 +133,16 @@ async def test_a_rule_that_ends_is_told_when_its_last_window_is_over(calendar: C
     assert "its rule has ended" in (await calendar.house.told(WindowEmptied))[0].why
 
 
+async def test_a_window_that_ends_within_the_hour_is_not_told_late(calendar: Calendar) -> None:
+    calendar.house.now = utc("2025-03-09 10:30")
+    await calendar.agree({"weekly": {**SUNDAYS, "rule": "FREQ=WEEKLY;BYDAY=SU;UNTIL=20250310T000000Z"}})
+
+    calendar.house.now = utc("2025-03-09 11:00")
+    await calendar.look()
+
+    assert [each.empty for each in await calendar.house.told(WindowEmptied)] == [True]
+
+
 async def test_each_client_has_windows_of_its_own(calendar: Calendar) -> None:
     await calendar.agree({"weekly": SUNDAYS})
     await calendar.agree({"weekly": SUNDAYS}, tenant=BIRCH, client="Birch Law", zone="America/Phoenix")
