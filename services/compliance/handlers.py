@@ -43,11 +43,12 @@ class ComplianceEvents:
         fresh = await store_facts.append(tx, [line for _, line in said.lines], batch.recorded_at) if said.lines else []
         facts = [line.fact for line in fresh]
         folding = Folding(tx, bench)
+        of_assets = [told for _, told in said.assets]
         for number, each in enumerate(rounds(facts)):
-            news = [told for _, told in said.assets] if number == 0 else []
+            news = of_assets if number == 0 else []
             if each or news:
                 await folding.fold(each, news)
-        await self._watching.heard(tx, batch, said.words, facts, watched=bench.own.keys())
+        await self._watching.heard(tx, batch, said.words, facts, assets=of_assets, watched=bench.own.keys())
         _count(batch, said, {id(line) for line in fresh}, folding.fates)
         batch.count_published(topics.COMPLIANCE_EVENTS.name, folding.published)
 

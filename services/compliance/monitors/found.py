@@ -1,7 +1,7 @@
 """What a look at some machines comes to: what is told, and what is saved with it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -28,6 +28,13 @@ class Found:
     misses: list[MissLine] = field(default_factory=list)
     look_at: dict[UUID, datetime] = field(default_factory=dict)
     gone: list[UUID] = field(default_factory=list)
+    moved: dict[UUID, UUID] = field(default_factory=dict)
+
+    def leave(self, machine: Machine, tenant_id: UUID, since: datetime) -> None:
+        """Take back what client `tenant_id` was told of a machine that is another's now; it is looked at anew."""
+        self.end(replace(machine, tenant_id=tenant_id), since)
+        self.gone.remove(machine.asset_id)
+        self.moved[machine.asset_id] = machine.tenant_id
 
     def end(self, machine: Machine, since: datetime) -> None:
         """Take back everything that was told of a machine that nobody watches any more."""

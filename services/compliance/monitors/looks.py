@@ -54,6 +54,8 @@ async def _found(tx: Connection, held: Mapping[UUID, Agreed], due: Sequence[Due]
         machine, agreed = machines.get(each.asset_id), judged_by.get(each.asset_id)
         if machine is None:
             found.gone.append(each.asset_id)
+        elif machine.tenant_id != each.tenant_id:
+            found.leave(machine, each.tenant_id, each.since_at)
         elif agreed is None or machine.gone:
             found.end(machine, each.since_at)
         else:
@@ -71,4 +73,6 @@ async def _save(tx: Connection, found: Found) -> None:
     if found.misses:
         await store_told.save_misses(tx, found.misses)
     await store_watch.looked(tx, found.look_at, found.gone)
+    if found.moved:
+        await store_watch.move(tx, found.moved, found.now)
     await tell(tx, found.events)

@@ -29,7 +29,7 @@ FORGET: Final[LiteralString] = "DELETE FROM monitor_agreed WHERE tenant_id = ANY
 WATCH_ALL: Final[LiteralString] = """
     INSERT INTO monitor_watch (asset_id, tenant_id, since_at, look_at)
     SELECT asset_id, tenant_id, $2, $2 FROM asset WHERE tenant_id = ANY($1::uuid[]) ORDER BY asset_id
-    ON CONFLICT (asset_id) DO UPDATE SET look_at = excluded.look_at, tenant_id = excluded.tenant_id
+    ON CONFLICT (asset_id) DO UPDATE SET look_at = excluded.look_at
 """
 LOOK_AT_ALL: Final[LiteralString] = "UPDATE monitor_watch SET look_at = $2 WHERE tenant_id = ANY($1::uuid[])"
 
@@ -64,6 +64,17 @@ async def touch_devices(tx: Connection, device_ids: Collection[UUID]) -> None:
     await tx.execute(TOUCH_DEVICES, sorted(device_ids))
 
 
+TOUCH_WATCHED: Final[LiteralString] = """
+    INSERT INTO monitor_touched (asset_id, tenant_id)
+    SELECT asset_id, tenant_id FROM monitor_watch WHERE asset_id = ANY($1::uuid[])
+"""
+
+
+async def touch_watched(tx: Connection, asset_ids: Collection[UUID]) -> None:
+    """Let those of the machines be looked at that are watched, for the clients that they are watched for."""
+    await tx.execute(TOUCH_WATCHED, sorted(asset_ids))
+
+
 TAKE: Final[LiteralString] = """
     WITH taken AS (
         DELETE FROM monitor_touched
@@ -76,7 +87,7 @@ WATCH: Final[LiteralString] = """
     INSERT INTO monitor_watch (asset_id, tenant_id, since_at, look_at)
     SELECT asset_id, tenant_id, $3, $3 FROM unnest($1::uuid[], $2::uuid[]) AS touched (asset_id, tenant_id)
     ORDER BY asset_id
-    ON CONFLICT (asset_id) DO UPDATE SET look_at = excluded.look_at, tenant_id = excluded.tenant_id
+    ON CONFLICT (asset_id) DO UPDATE SET look_at = excluded.look_at
 """
 
 
@@ -91,7 +102,7 @@ async def take_touched(tx: Connection, watched: Collection[UUID], now: datetime,
 
 @dataclass(frozen=True, slots=True)
 class Due:
-    """A machine to look at; its row is locked until the transaction ends."""
+    """A machine to look at, and for which client; its row is locked until the transaction ends."""
 
     asset_id: UUID
     tenant_id: UUID
@@ -123,3 +134,15 @@ async def looked(tx: Connection, next_look: Mapping[UUID, datetime], gone: Itera
     """Note when each is looked at again, and watch no longer what left."""
     await tx.execute(LOOKED, list(next_look), list(next_look.values()))
     await tx.execute(UNWATCH, list(gone))
+
+
+MOVE: Final[LiteralString] = """
+    UPDATE monitor_watch SET tenant_id = moved.tenant_id, since_at = $3, look_at = $3
+    FROM unnest($1::uuid[], $2::uuid[]) AS moved (asset_id, tenant_id)
+    WHERE monitor_watch.asset_id = moved.asset_id
+"""
+
+
+async def move(tx: Connection, tenant_by_asset: Mapping[UUID, UUID], now: datetime) -> None:
+    """Watch machines from now on for the clients that they came to."""
+    await tx.execute(MOVE, list(tenant_by_asset), list(tenant_by_asset.values()), now)

@@ -10,8 +10,9 @@ from contracts.events.rmm import DeviceBooted
 from services.compliance.monitors import store_words
 from services.compliance.monitors.news import RebootNews
 from services.compliance.monitors.silence import Hearing
-from services.compliance.monitors.store_watch import touch, touch_devices
+from services.compliance.monitors.store_watch import touch, touch_devices, touch_watched
 from services.compliance.news import FactNews
+from services.compliance.rules_assets import AssetNews
 from services.compliance.rules_known import Outcome
 
 
@@ -29,9 +30,13 @@ class Watching:
         words: Sequence[tuple[Received[Envelope], RebootNews]],
         facts: Iterable[FactNews],
         *,
+        assets: Iterable[AssetNews],
         watched: Collection[UUID],
     ) -> None:
-        """Keep words on restarts, each once; of clients that are `watched` let restarted machines be looked at."""
+        """Keep words on restarts, each once; of clients that are `watched` let restarted machines be looked at.
+
+        So are machines that went to a client who is not: what the first was told of them is to be taken back.
+        """
         if words:
             kept = await store_words.keep(tx, [word for _, word in words], batch.recorded_at)
             for item, word in words:
@@ -46,6 +51,8 @@ class Watching:
         }
         if restarted:
             await touch_devices(tx, restarted)
+        if elsewhere := {each.asset_id for each in assets if each.tenant_id not in watched}:
+            await touch_watched(tx, elsewhere)
         await self._hearing.note(tx, (item.value for item in batch.items), watched, batch.recorded_at)
 
 

@@ -7,8 +7,8 @@ from contracts import ids
 from contracts.events import rmm
 from contracts.events.event import Tier
 from contracts.events.monitor import Monitor, MonitorChanged, RebootRecorded, RebootVerdict
-from tests.builders import ACME, of_device
-from tests.compliance.house import asset_changed, asset_removed
+from tests.builders import ACME, BIRCH, of_device
+from tests.compliance.house import asset_changed, asset_removed, client_in
 from tests.compliance.monitors.agreeing import POLICY
 from tests.compliance.monitors.room import Room
 from tests.compliance.stories import JAN_BUILD, A, booted, failed, gone, hour, listed, reported, scanned
@@ -171,3 +171,18 @@ async def test_words_before_the_machine_is_known_wait_for_it(room: Room) -> None
     kept = await room.house.rows("SELECT tenant_id, said FROM reboot_word")
     assert kept == [{"tenant_id": ACME, "said": "consented"}]
     assert await room.told(RebootRecorded) == []
+
+
+async def test_a_machine_that_comes_to_another_client_leaves_nothing_with_the_first(room: Room) -> None:
+    await room.apply()
+    await room.house.hear(scanned(9), listed(9), failed(9.5))
+    await room.settle()
+    room.house.now += HOUR
+    await room.house.hear(client_in("UTC", tenant=BIRCH, name="Birch Law"), asset_changed(sequence=2, tenant=BIRCH))
+    await room.settle()
+    await room.settle()
+
+    published = await room.house.published()
+    told = [(each.tenant, each.data.failing) for each in published if isinstance(each.data, MonitorChanged)]
+    assert told == [(ACME, True), (ACME, False)]
+    assert await room.house.rows("SELECT asset_id FROM monitor_watch") == []
