@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from patchline.main import app
 from services.compliance.catalog.feeds.found import File
 from services.compliance.catalog.intelligence import Feed
 from tests.compliance.catalog import files
+from tests.compliance.catalog.files import needs_public_data, public
 from tests.compliance.house import House, asset_changed
 from tests.compliance.stories import listed
 
@@ -157,3 +159,18 @@ async def test_the_operator_can_add_versions_and_change_none(house: House, folde
                 await operator.execute(statement)
     finally:
         await operator.close()
+
+
+@needs_public_data
+async def test_the_whole_real_list_and_its_graph_load_in_seconds(house: House, folder: Path) -> None:
+    real = [public("wesng/windows_kb_2023_2026.csv"), public("wesng/kb_supersedence_edges.csv")]
+
+    started = time.perf_counter()
+    [loaded] = await load(folder, "windows-kb", *real)
+    seconds = time.perf_counter() - started
+
+    async with transaction(house.pool) as tx:
+        catalog = await house.shelf.newest(tx)
+    requirement = catalog.requirements[ids.requirement_id(WS2022, "cumulative")]
+    assert (loaded["entries"], seconds < 20) == (607, True)
+    assert {"KB5048654", "KB5094128"} <= requirement.superseders["KB5022291"]
