@@ -72,7 +72,8 @@ STAMPS: Final[LiteralString] = """
 WAITING: Final[LiteralString] = """
     SELECT (SELECT count(*) FROM recheck) AS assets,
            (SELECT version FROM catalog_applied) < coalesce((SELECT max(version) FROM catalog_version), 0) AS catalog,
-           (SELECT number FROM policy_noticed) < coalesce((SELECT max(number) FROM policy_version), 0) AS policy
+           (SELECT number FROM policy_noticed) < coalesce((SELECT max(number) FROM policy_version), 0) AS policy,
+           (SELECT number FROM attestation_applied) < coalesce((SELECT max(number) FROM attestation), 0) AS words
 """
 
 
@@ -85,6 +86,8 @@ async def _ready(sessions: Sessions) -> str | None:
         return f"{row['assets']} assets are to be decided anew"
     if row["catalog"]:
         return "a loaded catalog is not applied"
+    if row["words"]:
+        return "what a person attested was not noticed"
     return "a recorded policy was not noticed" if row["policy"] else None
 
 
