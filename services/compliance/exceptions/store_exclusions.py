@@ -68,20 +68,6 @@ async def load(tx: Connection, ids: Collection[UUID]) -> dict[UUID, Exclusion]:
     return {row["exclusion_id"]: _exclusion(row) for row in await tx.fetch(LOAD, sorted(ids))}
 
 
-OF_CLIENT: Final[LiteralString] = """
-    SELECT x.exclusion_id, x.tenant_id, x.patches, x.reason, x.approver, x.valid_from, x.until, x.recorded_at,
-           e.ended_at
-    FROM compliance.exclusion AS x LEFT JOIN compliance.exclusion_end AS e USING (exclusion_id)
-    WHERE x.tenant_id = $1 AND x.valid_from < $3 AND least(x.until, e.ended_at) > $2
-    ORDER BY x.valid_from, x.exclusion_id
-"""
-
-
-async def of_client(tx: Connection, tenant_id: UUID, since: datetime, until: datetime) -> list[Exclusion]:
-    """Return a client's exclusions that hold at some moment of an interval. Whoever may see the client may ask."""
-    return [_exclusion(row) for row in await tx.fetch(OF_CLIENT, tenant_id, since, until)]
-
-
 def _exclusion(row: asyncpg.Record) -> Exclusion:
     return Exclusion(
         id=row["exclusion_id"],

@@ -4,10 +4,7 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-import pytest
-
 from contracts.events.exception import ExclusionEnded, ExclusionRecorded
-from services.compliance.exceptions import store_exclusions
 from services.compliance.exceptions.records import Exclusion
 from tests.builders import ACME
 from tests.compliance.exceptions.room import Room
@@ -66,17 +63,3 @@ async def test_an_excluded_update_is_overdue_all_the_same(room: Room) -> None:
     await room.pass_time(hours=13)
 
     assert await room.house.state() == "MISSING_OVERDUE"
-
-
-@pytest.mark.parametrize(
-    ("since", "until", "is_found"),
-    [(-2, 0, False), (-2, 1, True), (3, 4, True), (6, 9, True), (7, 9, False)],
-)
-async def test_a_report_asks_for_those_of_its_interval(room: Room, since: int, until: int, *, is_found: bool) -> None:
-    now = room.house.now
-    await room.exclude(exclusion(room))
-
-    async with room.house.pool.acquire() as tx:
-        found = await store_exclusions.of_client(tx, ACME, now + since * DAY, now + until * DAY)
-
-    assert bool(found) is is_found
