@@ -11,6 +11,7 @@ from rich.console import Console
 from bench.measured import Place, made_ready, parts_in, writer_dsn
 from bench.obligations.due import due
 from bench.obligations.growth import MACHINES, growth
+from bench.obligations.looks import looks
 from bench.obligations.lookups import lookups
 from bench.obligations.report import FILE, Figure, show, write
 from bench.obligations.shortfall import shortfall
@@ -33,6 +34,7 @@ def main() -> int:
     figures = [*lookups(), *shortfall()]
     stages: dict[str, Stage] = {
         "due": due,
+        "looks": looks,
         "growth": lambda where: growth(where, rounds=chosen.rounds, machines=chosen.machines),
     }
     try:
