@@ -18,6 +18,7 @@ from patchline.local import PartUnavailable, place
 from patchline.rebuild import commands as rebuilding
 from patchline.signing.commands import sign
 from services.compliance.catalog.commands import catalog_app
+from services.compliance.clocks.commands import window_app
 from services.compliance.commands import figures_app
 from services.compliance.commands_obligation import obligation_app
 from services.compliance.exceptions.commands import exception_app
@@ -76,6 +77,7 @@ app.add_typer(figures_app, name="figures")
 app.add_typer(priority_app, name="priority")
 app.add_typer(triage_app, name="triage")
 app.add_typer(policy_app, name="policy")
+app.add_typer(window_app, name="window")
 app.add_typer(monitor_app, name="monitor")
 exception_app.command("sign")(sign)
 app.add_typer(exception_app, name="exception")
