@@ -35,6 +35,7 @@ from services.compliance.catalog.bundled import BUNDLED
 from services.compliance.catalog.document import document
 from services.compliance.figures import Figures
 from services.compliance.loops import Loop
+from services.compliance.policies.notices import PolicyNotices
 from services.compliance.policy import DEFAULT_1
 from services.compliance.rechecks import Rechecks
 from services.compliance.store_catalog import CatalogShelf
@@ -353,7 +354,8 @@ def _loops(on: Platform, shelf: CatalogShelf) -> list[Loop]:
     timers = Loop("timers", Timers(on, shelf, DEFAULT_1).ring, on.progress, seconds=0.2)
     rechecks = Loop("rechecks", Rechecks(on, shelf, DEFAULT_1).recheck, on.progress, seconds=0.2)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=0.2)
-    return [timers, rechecks, figures]
+    policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=0.2)
+    return [timers, rechecks, figures, policies]
 
 
 @asynccontextmanager

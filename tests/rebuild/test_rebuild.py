@@ -1,5 +1,6 @@
 """A day through the real handlers, then all of it made again from the raw topics: the same rows, and no effect."""
 
+import asyncio
 import json
 from datetime import timedelta
 from uuid import UUID
@@ -11,10 +12,14 @@ from chassis.postgres import open_pool, transaction
 from contracts import ids
 from patchline.rebuild import logs
 from patchline.rebuild.replay import Chosen, Replayed, replay
+from services.compliance.policies import store_commands
+from services.compliance.policies.reading import policy_of
+from services.compliance.policies.store_commands import Said
 from services.inventory import merging
 from services.inventory.merging import Decision
 from simulators.fleet import CLIENTS, NINJAONE_MAIN, PATCHLINE_SCRIPTS
 from simulators.script import EVENING
+from tests.compliance.policies.files import file_of
 from tests.rebuild.product import Product
 
 pytestmark = pytest.mark.timeout(600)
@@ -315,3 +320,31 @@ async def test_what_a_destroyed_key_took_away_is_taken_from_the_histories(produc
     assert report.unreadable_sources == [PATCHLINE_SCRIPTS.full_name]
     assert report.counts.unreadable > 0
     assert report.counts.recovered > 0
+
+
+NOTICED = "SELECT FROM compliance.policy_noticed WHERE number > 0"
+JUDGED = "SELECT count(*) AS count FROM compliance.obligation WHERE tenant_id = $1 AND rule LIKE 'client:%'"
+
+
+async def test_a_rebuild_keeps_policies_and_decides_by_them(product: Product) -> None:
+    client = CLIENTS[0]
+    tenant = ids.tenant_id(client.name)
+    sla = [{"severities": ["critical"], "due": "P9D"}, {"due": "PT72H"}]
+    since = (product.now - timedelta(days=1)).isoformat()
+    agreed = policy_of(file_of(client=client.name, sla=sla, regimes=[], valid_from=since))
+    said = Said(by="test", reason="agreed", at=product.now, feasible=True, accepted=None, lint={})
+    pool = await open_pool(product.database.writer("compliance"), application="test")
+    async with transaction(pool) as tx:
+        await store_commands.add(tx, tenant, *agreed, said=said)
+    await pool.close()
+    while not await product.rows(NOTICED):
+        await asyncio.sleep(0.1)
+    await product.settle()
+    [before] = await product.rows(JUDGED, tenant)
+
+    report = await product.rebuild("compliance")
+
+    assert report.listed == []
+    assert report.is_swapped
+    assert before["count"] > 0
+    assert await product.rows(JUDGED, tenant) == [before]
