@@ -6,5 +6,6 @@ Reads: `rmm.events`, `clients`. Writes: `inventory.assets`. Decides nothing abou
 Read in this order: `app` (wiring) -> `handlers` (load, decide, save) -> `rules_facts` (what an event says), `rules`
 (the fold), `rules_labels` (tier, OS family, ePHI), `rules_news` (what is told), `applications` (the register of them)
 -> `store` (SQL) -> `commands`. Assets that are one: `rules_merges` (the one record), `merging` (decides and tells),
-`rules_identity` and `joining` (by serial number), `store_merges`, `commands_merge`.
+`rules_identity` and `joining` (by serial number), `store_merges`, `commands_merge`. Machines that a person says are no
+more: `retiring`, `commands_retire`.
 """
