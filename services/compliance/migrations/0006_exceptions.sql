@@ -21,20 +21,23 @@ CREATE TABLE exception_request (
     tenant_id      uuid        NOT NULL,
     lane           text        NOT NULL CHECK (lane IN ('deferral', 'isolated')),
     requirement_id uuid,                                -- null: every requirement of the machines, in the isolated lane alone
-    title          text        NOT NULL CHECK (title <> ''),            -- the requirement, for people
+    title          text        NOT NULL CHECK (length(title) BETWEEN 1 AND 512),  -- the requirement, for people
     asset_ids      uuid[]      CHECK (cardinality(asset_ids) > 0),      -- null: every machine of the client
-    machines       text[]      NOT NULL,                -- their names, for people
+    machines       text[]      NOT NULL CHECK (array_position(machines, '') IS NULL),  -- their names, for people
     reason         text        NOT NULL CHECK (reason <> ''),
     controls       jsonb       NOT NULL CHECK (jsonb_array_length(controls) > 0),
-    valid_from     timestamptz NOT NULL,
+    valid_from     timestamptz NOT NULL CHECK (isfinite(valid_from)),
     until          timestamptz NOT NULL CHECK (isfinite(until)),
     renews         uuid        REFERENCES exception_request,
     renewal        integer     NOT NULL CHECK (renewal >= 0),           -- the how manieth renewal this is
-    requested_at   timestamptz NOT NULL,
-    requested_by   text        NOT NULL CHECK (requested_by <> ''),
+    requested_at   timestamptz NOT NULL CHECK (isfinite(requested_at)),
+    requested_by   text        NOT NULL CHECK (length(requested_by) BETWEEN 1 AND 512),
     told_at        timestamptz,
-    CHECK (until > valid_from),
+    CHECK (until > valid_from AND until < '2200-01-01 00:00:00+00'),
     CHECK ((renews IS NULL) = (renewal = 0)),
+    CHECK (NOT jsonb_path_exists(controls, '$[*] ? (@.text.type() != "string" || @.text == "" || !exists(@.text)
+        || !(@.kind == "segmentation" || @.kind == "restricted_access" || @.kind == "monitoring"
+             || @.kind == "workaround" || @.kind == "other"))')),
     CHECK (requirement_id IS NOT NULL OR (lane = 'isolated' AND asset_ids IS NOT NULL))
 );
 CREATE INDEX exception_request_untold ON exception_request (requested_at) WHERE told_at IS NULL;
@@ -54,7 +57,7 @@ CREATE TABLE exception_signoff (
     tenant_id    uuid        NOT NULL,
     statement    text        NOT NULL,                  -- the canonical text, whole
     signature    bytea       NOT NULL CHECK (octet_length(signature) = 64),
-    brought_at   timestamptz NOT NULL,
+    brought_at   timestamptz NOT NULL CHECK (isfinite(brought_at)),
     brought_by   text        NOT NULL CHECK (brought_by <> ''),
     state        text        NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'counted', 'refused')),
     answer       text
@@ -89,7 +92,7 @@ CREATE TABLE exception_revocation (
     exception_id uuid        PRIMARY KEY REFERENCES exception,
     tenant_id    uuid        NOT NULL,
     why          text        NOT NULL CHECK (why <> ''),
-    revoked_at   timestamptz NOT NULL,
+    revoked_at   timestamptz NOT NULL CHECK (isfinite(revoked_at)),
     revoked_by   text        NOT NULL CHECK (revoked_by <> ''),
     told_at      timestamptz
 );
@@ -111,15 +114,16 @@ CREATE TABLE exception_chapter (
 CREATE TABLE exclusion (
     exclusion_id uuid        PRIMARY KEY,
     tenant_id    uuid        NOT NULL,
-    patches      text[]      NOT NULL CHECK (cardinality(patches) > 0),  -- releases, as the catalog names them
+    patches      text[]      NOT NULL CHECK (cardinality(patches) > 0 AND array_position(patches, '') IS NULL),
+                                                        -- releases, as the catalog names them
     reason       text        NOT NULL CHECK (reason <> ''),
-    approver     text        NOT NULL CHECK (approver <> ''),
-    valid_from   timestamptz NOT NULL,
+    approver     text        NOT NULL CHECK (length(approver) BETWEEN 1 AND 512),
+    valid_from   timestamptz NOT NULL CHECK (isfinite(valid_from)),
     until        timestamptz NOT NULL CHECK (isfinite(until)),
-    recorded_at  timestamptz NOT NULL,
+    recorded_at  timestamptz NOT NULL CHECK (isfinite(recorded_at)),
     recorded_by  text        NOT NULL CHECK (recorded_by <> ''),
     told_at      timestamptz,
-    CHECK (until > valid_from)
+    CHECK (until > valid_from AND until < '2200-01-01 00:00:00+00')
 );
 CREATE INDEX exclusion_untold ON exclusion (recorded_at) WHERE told_at IS NULL;
 CREATE INDEX exclusion_of ON exclusion (tenant_id);
@@ -127,7 +131,7 @@ CREATE TABLE exclusion_end (
     exclusion_id uuid        PRIMARY KEY REFERENCES exclusion,
     tenant_id    uuid        NOT NULL,
     why          text        NOT NULL CHECK (why <> ''),
-    ended_at     timestamptz NOT NULL,
+    ended_at     timestamptz NOT NULL CHECK (isfinite(ended_at)),
     ended_by     text        NOT NULL CHECK (ended_by <> ''),
     told_at      timestamptz
 );

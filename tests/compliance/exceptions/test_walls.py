@@ -72,6 +72,30 @@ async def test_an_incomplete_exception_cannot_be_stored(room: Room, changes: dic
             await connection.execute(sql, other)
 
 
+NONSENSE = {
+    "a control of no kind": """controls = '[{"kind": "hope", "text": "x"}]'""",
+    "a control without a kind": """controls = '[{"text": "x"}]'""",
+    "a control whose words are none": """controls = '[{"kind": "other", "text": 7}]'""",
+    "a control that is no control": "controls = '[7]'",
+    "no control": "controls = '[]'",
+    "a beginning that never was": "valid_from = '-infinity'",
+    "an end in another age": "until = '9000-01-01'",
+    "a machine without a name": "machines = ARRAY['']",
+    "a name that no event takes": "title = repeat('x', 513)",
+    "a renewal of nothing": "renewal = 1",
+    "everything of everyone": "requirement_id = NULL",
+}
+
+
+@pytest.mark.parametrize("change", NONSENSE.values(), ids=NONSENSE.keys())
+async def test_what_the_service_could_not_read_cannot_be_asked_for(room: Room, change: str) -> None:
+    await room.ask()
+
+    async with room.house.pool.acquire() as connection:
+        with pytest.raises((asyncpg.IntegrityConstraintViolationError, asyncpg.DataError)):
+            await connection.execute(f"UPDATE exception_request SET {change}")
+
+
 async def test_a_complete_one_can(room: Room) -> None:
     other = await _second_request(room)
 
