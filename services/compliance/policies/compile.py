@@ -2,11 +2,11 @@
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from enum import Enum
-from typing import Any, Final, assert_never
+from typing import Any, Final, Protocol, TypeVar, assert_never
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
@@ -54,6 +54,10 @@ class Version:
     recorded_at: datetime
     recorded_by: str
     reason: str
+
+    def holds_at(self, at: datetime) -> bool:
+        """Return whether `at` lies in its validity."""
+        return self.document.holds_at(at)
 
     @property
     def policy_id(self) -> str:
@@ -245,10 +249,23 @@ def ends_before(document: PolicyDocument, preset: Preset) -> bool:
     return document.valid_until is not None and document.valid_until <= over_at
 
 
-def in_force(versions: Sequence[Version], at: datetime) -> Version | None:
+class Valid(Protocol):
+    """Something that was recorded as the `number`-th, and is valid for a time."""
+
+    @property
+    def number(self) -> int:
+        """Return its place among what was recorded."""
+
+    def holds_at(self, at: datetime) -> bool:
+        """Return whether `at` lies in its validity."""
+
+
+V = TypeVar("V", bound=Valid)
+
+
+def in_force(versions: Iterable[V], at: datetime) -> V | None:
     """Return which of a client's versions holds at `at`: of those whose validity it lies in, the last recorded."""
-    holding = (each for each in versions if each.document.holds_at(at))
-    return max(holding, key=lambda each: each.number, default=None)
+    return max((each for each in versions if each.holds_at(at)), key=lambda each: each.number, default=None)
 
 
 def normalised(part: BaseModel) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """The clients' policies, read once and kept; which of them hold, and what changed about that."""
 
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, LiteralString
 from uuid import UUID
@@ -20,11 +21,30 @@ FOR_EVER: Final = datetime.max.replace(tzinfo=UTC)
 SHARE: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.policies', 0))"
 NOTICED: Final[LiteralString] = "SELECT number, noticed_at FROM policy_noticed"
 NEWER: Final[LiteralString] = """
-    SELECT number, tenant_id, version, document, presets, digest, recorded_at, recorded_by, reason
+    SELECT number, tenant_id, version, document, presets, digest, recorded_at, recorded_by, reason, valid_from,
+           valid_until
     FROM policy_version
     WHERE number > $1 AND number <= $2
     ORDER BY number
 """
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """A row that nobody needed to read yet: most versions never hold again."""
+
+    row: asyncpg.Record
+
+    @property
+    def number(self) -> int:
+        """Return its place among what was recorded."""
+        found: int = self.row["number"]
+        return found
+
+    def holds_at(self, at: datetime) -> bool:
+        """Return whether `at` lies in its validity."""
+        begins_at, ends_at = self.row["valid_from"], self.row["valid_until"]
+        return bool(begins_at <= at and (ends_at is None or at < ends_at))
 
 
 class PolicyShelf:
@@ -33,7 +53,7 @@ class PolicyShelf:
     def __init__(self) -> None:
         """Hold nothing until the first look."""
         self._number = 0
-        self._versions: dict[UUID, list[Version]] = {}
+        self._versions: dict[UUID, dict[int, Unread]] = {}
         self._ready: dict[int, Applied] = {}
         self._since, self._until = EPOCH, EPOCH
         self._holding: dict[UUID, Applied] = {}
@@ -68,26 +88,26 @@ class PolicyShelf:
         if number < self._number:  # another database than last time
             self._number, self._versions, self._ready = 0, {}, {}
         for each in await tx.fetch(NEWER, self._number, number):
-            self._versions.setdefault(each["tenant_id"], []).append(version_of(each))
+            self._versions.setdefault(each["tenant_id"], {})[each["number"]] = Unread(each)
         self._number, self._since = number, at
         self._until = min(self._turns_after(at), default=FOR_EVER)
-        holding = ((tenant, self._applied(in_force(theirs, at))) for tenant, theirs in self._versions.items())
+        holding = ((tenant, self._applied(in_force(theirs.values(), at))) for tenant, theirs in self._versions.items())
         self._holding = {tenant: each for tenant, each in holding if each is not None}
         self._policies = {tenant: each.policy for tenant, each in self._holding.items()}
 
     def _turns_after(self, at: datetime) -> Iterator[datetime]:
         """Yield the moments after `at` at which a version's validity begins or ends."""
         for theirs in self._versions.values():
-            for each in theirs:
-                moments = each.document.valid_from, each.document.valid_until
+            for each in theirs.values():
+                moments = each.row["valid_from"], each.row["valid_until"]
                 yield from (moment for moment in moments if moment is not None and moment > at)
 
-    def _applied(self, version: Version | None) -> Applied | None:
-        if version is None:
+    def _applied(self, holding: Unread | None) -> Applied | None:
+        if holding is None:
             return None
-        if version.number not in self._ready:
-            self._ready[version.number] = applied(version)
-        return self._ready[version.number]
+        if holding.number not in self._ready:
+            self._ready[holding.number] = applied(version_of(holding.row))
+        return self._ready[holding.number]
 
 
 def version_of(row: asyncpg.Record) -> Version:
