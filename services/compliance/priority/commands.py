@@ -34,13 +34,14 @@ def list_priorities(
     *,
     client: AnyClient = None,
     outcome: Annotated[str | None, typer.Option(help="Only what has this outcome.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="At most so many.")] = 1000,
     as_json: Json = False,
 ) -> None:
     """List what is open, the most urgent first, with what it was decided by and what is not known.
 
     Example: patchline priority list --client "Northwind Dental" --outcome immediate
     """
-    rows = sorted(commands.run(_standing(client, outcome)), key=_urgency, reverse=True)
+    rows = sorted(commands.run(_standing(client, outcome)), key=_urgency, reverse=True)[:limit]
     commands.show(rows if as_json else [_for_people(row) for row in rows], title="Priorities", as_json=as_json)
 
 

@@ -8,10 +8,12 @@ import pytest
 
 from contracts import ids
 from contracts.events.priority import TriageChanged
+from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.priority import store_commands_triage, store_triage
 from services.compliance.priority.store_commands_triage import Done
 from tests.builders import ACME
 from tests.compliance.house import client_in
+from tests.compliance.policies.room import Room as Agreement
 from tests.compliance.priority.room import ASSET, Room, directive
 from tests.compliance.stories import B, booted, gone, hour, listed, reported
 from tests.compliance.test_merges import GONE, ONE, OTHER, apart, merged, unmerged
@@ -173,3 +175,24 @@ async def test_a_triage_goes_on_where_the_machine_does_and_comes_back(room: Room
     assert (other.closed, other.why.split(";")[0]) == (True, f"goes on with asset {ONE}")
     assert [each.done_at for each in one.steps] == [None, hour(10.5), None]
     assert {each.label.asset: each.closed for each in await room.house.told(TriageChanged)}[OTHER] is False
+
+
+async def test_a_client_who_follows_the_directive_needs_evidence_before_the_patch(room: Room) -> None:
+    """From a policy file that names the preset, with what is not known of the machine at its worst, to the fact."""
+    agreed = Agreement(room.house)
+    await agreed.empty()
+    room.house.shelf.policies = PolicyShelf()
+    await room.lacking()
+    await room.feed("kev", "2025.01.14", kev_added_at=KEV)
+    await agreed.record(
+        regimes=[{"preset": "cisa-bod-26-04"}], valid_from="2025-01-01T00:00:00Z", breaches={"tickets": True}
+    )
+    await agreed.notice()
+
+    await room.look()
+
+    [owed] = await room.house.rows("SELECT why FROM obligation WHERE asset_id = $1", ASSET)
+    began = await told(room)
+    assert "before it is deployed: forensic_triage" in owed["why"]
+    assert began.rule == "cisa-bod-26-04:KEV, exposed, not automatable, total"
+    assert [row["outcome"] for row in await room.log()] == ["3_days_and_forensics"]
