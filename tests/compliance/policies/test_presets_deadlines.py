@@ -28,6 +28,9 @@ C, H, M, L, U = Severity.CRITICAL, Severity.HIGH, Severity.MODERATE, Severity.LO
 NEW_YORK, BERLIN, SYDNEY, PHOENIX = "America/New_York", "Europe/Berlin", "Australia/Sydney", "America/Phoenix"
 
 
+WORST = Risk(kev_added_at=KEV, automatable=True, technical_impact_total=True)
+
+
 @pytest.mark.parametrize(
     ("name", "started_at", "zone", "chosen", "due_at"),
     [
@@ -172,6 +175,57 @@ NEW_YORK, BERLIN, SYDNEY, PHOENIX = "America/New_York", "Europe/Berlin", "Austra
             "2021-11-17T13:00:00+00:00",
             id="two weeks for what was named in 2021",
         ),
+        pytest.param(
+            "cisa-bod-26-04",
+            "2026-03-07T12:00:00-05:00",
+            NEW_YORK,
+            {"exposed": True, "risk": WORST},
+            "2026-03-10T16:00:00+00:00",
+            id="the directive's 3 days over the spring night",
+        ),
+        pytest.param(
+            "cisa-bod-26-04",
+            "2027-12-20T12:00:00+00:00",
+            PHOENIX,
+            {"exposed": False, "risk": Risk(kev_added_at=KEV, automatable=False, technical_impact_total=True)},
+            "2028-01-03T12:00:00+00:00",
+            id="the directive's 14 days over the end of a year",
+        ),
+        pytest.param(
+            "cisa-bod-26-04",
+            "2028-01-01T12:00:00+00:00",
+            BERLIN,
+            {"exposed": True, "risk": Risk(automatable=False, technical_impact_total=False)},
+            "2028-03-01T12:00:00+00:00",
+            id="the directive's 60 days over a leap day",
+        ),
+        pytest.param(
+            "cisa-bod-26-04",
+            "2028-01-01T12:00:00+00:00",
+            BERLIN,
+            {"exposed": False, "risk": Risk(automatable=False, technical_impact_total=True)},
+            None,
+            id="the directive's next upgrade",
+        ),
+        pytest.param(
+            "e8-ml1",
+            "2026-01-31T12:00:00+00:00",
+            SYDNEY,
+            {"severity": C, "exposed": False},
+            "2026-02-28T12:00:00+00:00",
+            id="level 1 gives a month inside, whatever the severity",
+        ),
+        pytest.param(
+            "e8-ml3",
+            "2026-04-04T12:00:00+00:00",
+            SYDNEY,
+            {"severity": C, "exposed": False},
+            "2026-04-06T12:00:00+00:00",
+            id="level 3 gives 48 exact hours inside, over the autumn night in Sydney",
+        ),
+        pytest.param("nist-800-40r4", "2026-01-01T12:00:00+00:00", BERLIN, {"severity": C}, None, id="NIST: no number"),
+        pytest.param("hipaa-2013", "2026-01-01T12:00:00+00:00", NEW_YORK, {"severity": C}, None, id="HIPAA: no number"),
+        pytest.param("msp-service-levels", "2026-01-01T12:00:00+00:00", NEW_YORK, {"severity": C}, None, id="a level"),
         pytest.param(
             "hipaa-nprm-2025",
             "2026-10-20T12:00:00+00:00",
