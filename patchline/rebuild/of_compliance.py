@@ -188,10 +188,20 @@ UNKNOWN: Final[LiteralString] = """
 """
 
 
+LOOK_ANEW: Final[LiteralString] = """
+    INSERT INTO compliance.monitor_touched (asset_id, tenant_id)
+    SELECT asset_id, tenant_id FROM compliance.monitor_watch
+"""
+
+
 async def _count_anew(tx: Connection) -> None:
-    """Let the service count anew the figures that differ, and publish them whatever it believes to have published."""
+    """Let the service count anew the figures that differ, and publish them whatever it believes to have published.
+
+    Its monitors look at every machine that they watch.
+    """
     await tx.execute(TOUCH)
     await tx.execute(UNKNOWN)
+    await tx.execute(LOOK_ANEW)
 
 
 HOLD: Final[LiteralString] = """
