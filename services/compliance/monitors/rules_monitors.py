@@ -13,7 +13,10 @@ from contracts.events.obligation import OUTSIDE_POPULATION, State
 from services.compliance.monitors.rules_agreed import Agreed, later
 
 LIFECYCLE: Final = "lifecycle"
-"""The train of end-of-service releases and missing service packs."""
+"""The train of releases that go out of service: told of long before, and missing from when it is due."""
+
+SERVICE_PACK: Final = "service_pack"
+"""The train of point releases, where a system has no line of builds."""
 
 UNPROVEN: Final = frozenset({State.PENDING_REBOOT, State.REPORTED_UNVERIFIED, State.CONTRADICTED})
 """Somebody says that it is installed, and nothing shows it: deployment is not verification. Source: playbook step 4."""
@@ -35,6 +38,7 @@ class Owed(NamedTuple):
     why: str
     since_at: datetime
     released_at: datetime | None
+    due_at: datetime | None = None
 
     @property
     def told(self) -> str:
@@ -79,9 +83,7 @@ def conditions(agreed: Agreed, machine: Watched, now: datetime) -> dict[Monitor,
     failing = {
         Monitor.UPDATES_FAILED: _among(machine, frozenset({State.FAILED})),
         Monitor.UPDATES_INSTALLED: _among(machine, UNPROVEN),
-        Monitor.MISSING_SERVICE_PACK: [
-            (each.since_at, each.told) for each in machine.owed if each.train == LIFECYCLE and each.state not in SETTLED
-        ],
+        Monitor.MISSING_SERVICE_PACK: _missing_packs(machine, now),
         Monitor.OUT_OF_DATE: _out_of_date(agreed, machine, now),
     }
     failing[Monitor.UPDATES_FAILED] += [
@@ -94,6 +96,24 @@ def conditions(agreed: Agreed, machine: Watched, now: datetime) -> dict[Monitor,
 
 def _among(machine: Watched, states: frozenset[State]) -> list[tuple[datetime, str]]:
     return [(each.since_at, each.told) for each in machine.owed if each.state in states]
+
+
+def _missing_packs(machine: Watched, now: datetime) -> list[tuple[datetime, str]]:
+    """Return the service packs that are known to be lacking, and the releases that are out of service."""
+    packs = [(each.since_at, each.told) for each in machine.owed if each.train == SERVICE_PACK and _is_lacking(each)]
+    return packs + [(at, each.told) for each, at in _ends_of_service(machine) if at <= now]
+
+
+def _ends_of_service(machine: Watched) -> list[tuple[Owed, datetime]]:
+    return [
+        (each, each.due_at)
+        for each in machine.owed
+        if each.train == LIFECYCLE and _is_lacking(each) and each.due_at is not None
+    ]
+
+
+def _is_lacking(each: Owed) -> bool:
+    return each.state not in NOBODY_KNOWS
 
 
 def _out_of_date(agreed: Agreed, machine: Watched, now: datetime) -> list[tuple[datetime, str]]:
@@ -109,7 +129,7 @@ def _aging(agreed: Agreed, machine: Watched) -> list[tuple[Owed, datetime]]:
     return [
         (each, later(each.released_at, agreed.out_of_date_after, agreed.zone))
         for each in machine.owed
-        if each.state not in NOBODY_KNOWS and each.train != LIFECYCLE and each.released_at is not None
+        if each.train not in {LIFECYCLE, SERVICE_PACK} and _is_lacking(each) and each.released_at is not None
     ]
 
 
@@ -156,6 +176,8 @@ def look_at(agreed: Agreed, machine: Watched, found: Mapping[Monitor, Condition]
     moments = [now + AT_LEAST_DAILY]
     if Monitor.OUT_OF_DATE in agreed.longest_delay:
         moments += [at for _, at in _aging(agreed, machine) if at > now]
+    if Monitor.MISSING_SERVICE_PACK in agreed.longest_delay:
+        moments += [at for _, at in _ends_of_service(machine) if at > now]
     if agreed.longest is not None:
         heard_at = max(machine.heard_at or machine.since, machine.since)
         is_unheard = found[Monitor.DETECTION].failing

@@ -50,7 +50,7 @@ MACHINES: Final[LiteralString] = """
     FROM asset WHERE asset_id = ANY($1::uuid[])
 """
 OWED: Final[LiteralString] = """
-    SELECT asset_id, product, train, release, state, why, since_at,
+    SELECT asset_id, product, train, release, state, why, since_at, due_at,
            least(clock_started_at, (moments ->> 'vendor_released_at')::timestamptz) AS released_at
     FROM obligation WHERE asset_id = ANY($1::uuid[])
     ORDER BY asset_id, product, train
@@ -138,6 +138,7 @@ def _owed(row: asyncpg.Record) -> Owed:
         why=row["why"],
         since_at=row["since_at"],
         released_at=row["released_at"],
+        due_at=row["due_at"],
     )
 
 

@@ -51,15 +51,27 @@ def test_each_state_makes_its_own_monitor_fail(state: State, failing: set[Monito
 @pytest.mark.parametrize(
     ("state", "failing"),
     [
-        *((state, True) for state in (State.MISSING_IN_SLA, State.MISSING_OVERDUE, State.UNKNOWN, State.FAILED)),
-        *((state, False) for state in (State.VERIFIED, State.EXCEPTED, State.OUT_OF_SCOPE, State.RETIRED)),
+        *((state, True) for state in (State.MISSING_IN_SLA, State.MISSING_OVERDUE, State.FAILED, State.STALE)),
+        *((state, False) for state in (State.VERIFIED, State.EXCEPTED, State.UNKNOWN, State.RETIRED)),
     ],
 )
 def test_a_service_pack_is_missing_until_it_is_proven_or_excepted(state: State, *, failing: bool) -> None:
-    found = conditions(AGREED, machine(owed(state, train="lifecycle")), NOON)
+    found = conditions(AGREED, machine(owed(state, train="service_pack", released=RELEASED_AT)), NOON)
 
     assert found[Monitor.MISSING_SERVICE_PACK].failing is failing
     assert not found[Monitor.OUT_OF_DATE].failing
+
+
+@pytest.mark.parametrize(("seconds", "failing"), [(-1, False), (0, True), (1, True)])
+def test_a_release_counts_as_missing_its_successor_from_its_end_of_service_on(seconds: int, *, failing: bool) -> None:
+    ending = owed(State.MISSING_OVERDUE if failing else State.MISSING_IN_SLA, train="lifecycle", released=RELEASED_AT)
+    machines = machine(ending._replace(due_at=NOON - seconds * SECOND))
+
+    found = conditions(AGREED, machines, NOON)
+
+    assert found[Monitor.MISSING_SERVICE_PACK].failing is failing
+    if not failing:
+        assert look_at(AGREED, machines, found, NOON) == NOON + SECOND
 
 
 @pytest.mark.parametrize(
