@@ -1,8 +1,11 @@
 """Which version holds: of those whose validity a moment lies in, the last recorded; and when that becomes another."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from contracts.events.policy import PolicyApplied
 from services.compliance.policies.compile import Version, digest_of, in_force
@@ -113,3 +116,43 @@ def test_said_again_it_is_the_same_event() -> None:
     assert again is not None
     assert policy_applied(first).id == policy_applied(again).id
     assert policy_applied(first).data == policy_applied(again).data
+
+
+DAYS = st.integers(min_value=0, max_value=12)
+VERSIONS = {
+    (begins, ends): version(1, begins=begins, ends=ends)
+    for begins in range(0, 12, 3)
+    for ends in (None, *range(begins + 2, 14, 4))
+}
+"""Reading a file takes long; what differs between two of a client's versions is put in its place below."""
+
+
+@given(
+    kinds=st.lists(st.sampled_from(sorted(VERSIONS, key=str)), min_size=1, max_size=5),
+    recorded_on=st.lists(DAYS, min_size=5, max_size=5),
+    looked_on=st.lists(DAYS, min_size=1, max_size=6),
+)
+def test_however_often_is_looked_the_turns_lead_from_one_version_to_the_one_that_holds(
+    kinds: list[tuple[int, int | None]], recorded_on: list[int], looked_on: list[int]
+) -> None:
+    moments = sorted(recorded_on[: len(kinds)])
+    versions = [
+        replace(VERSIONS[kind], number=number, version=number, recorded_at=START + moments[number - 1] * DAY)
+        for number, kind in enumerate(kinds, 1)
+    ]
+    known, holding = Known(0, START - DAY), None
+    for day in sorted(looked_on):
+        now = START + day * DAY
+        there = [each for each in versions if each.recorded_at <= now]
+        if not there:
+            continue
+
+        found = turn(recorded(*there), known, now)
+
+        assert (found is None) == (in_force(there, now) is holding)
+        if found is not None:
+            assert found.before is holding
+            holding = found.after.version if found.after else None
+            assert found.at <= now
+        assert holding is in_force(there, now)
+        known = Known(there[-1].number, now)
