@@ -89,8 +89,9 @@ class TriageStep(Value):
 
 
 class TriageChanged(Event):
-    """A forensic triage began, went on, missed a moment, was overtaken by a patch, or ended. Keep the highest `sequence`.
+    """A forensic triage began, went on, missed a moment, was overtaken by a patch, or ended.
 
+    Keep the highest `sequence`.
     `order_violated`: a patch was deployed at `deployed_at`, before volatile evidence was captured. `finding`: what the
     triage's decision was. `closed`: nothing more is to be done.
     """
