@@ -4,11 +4,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from pydantic import ValidationError
+
 from chassis.postgres import Connection
 from services.compliance import store_commands_catalog, store_commands_feeds, store_commands_newest
 from services.compliance.catalog.entries import CatalogDocument
 from services.compliance.catalog.feeds.formats import READERS, Format
-from services.compliance.catalog.feeds.found import Facts, Found, Options
+from services.compliance.catalog.feeds.found import Facts, FeedRefused, Found, Options
 from services.compliance.catalog.files import Source, digest
 from services.compliance.catalog.merge import merged
 from services.compliance.store_commands_feeds import Version
@@ -43,7 +45,7 @@ async def load(  # noqa: PLR0917 - where to, what and from where, and when
         score_date=options.score_date,
         notice_days=options.notice_days,
     )
-    found = READERS[kind]([source.file for source in sources], stated)
+    found = _read(kind, sources, stated)
     loaded = [await _facts(tx, each, sources, loaded_at) for each in found.facts]
     if found.products or not found.facts:
         loaded.insert(0, await _products(tx, kind, sources, found, known, loaded_at))
@@ -51,6 +53,17 @@ async def load(  # noqa: PLR0917 - where to, what and from where, and when
         await store_commands_feeds.exclude_decisions(tx)
     first, *others = loaded
     return [_with_notes(first, found.notes), *others]
+
+
+def _read(kind: Format, sources: Sequence[Source], options: Options) -> Found:
+    try:
+        return READERS[kind]([source.file for source in sources], options)
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise FeedRefused(f"{sources[0].name}: an entry's {place}: {first['msg']}") from error
+    except OverflowError as error:
+        raise FeedRefused(f"{sources[0].name}: has a day beyond all calendars: {error}") from error
 
 
 async def _facts(tx: Connection, facts: Facts, sources: Sequence[Source], loaded_at: datetime) -> Loaded:

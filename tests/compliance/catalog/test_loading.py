@@ -140,14 +140,34 @@ async def test_what_satisfies_a_patch_and_what_is_known_of_a_vulnerability_can_b
     assert (await run("catalog", "vulnerability", "CVE-1999-0001")).exit_code == 1
 
 
-async def test_a_file_that_cannot_be_used_changes_nothing(house: House, folder: Path) -> None:
-    (folder / "kev.json").write_text(files.kev(count=7).text)
+UNUSABLE = {
+    "cut off": ("kev", files.kev(count=7), "says 7 entries and has 1"),
+    "a name without end": (
+        "windows-kb",
+        File("kbs.csv", files.KBS.replace("Windows Whistler", "W" * 200)),
+        "an entry's product: String should have at most 100 characters",
+    ),
+    "a day beyond all calendars": (
+        "lifecycle",
+        File("l.json", files.lifecycle().text.replace("2031-10-14", "9999-12-31")),
+        "has a day beyond all calendars",
+    ),
+    "a field without end": ("cvss", File("v.csv", f"cve,vector\nCVE-2024-90002,{'x' * 200_000}\n"), "is no CSV: field"),
+}
 
-    done = await run("catalog", "load", str(folder / "kev.json"), "--format", "kev")
 
-    assert (done.exit_code, "says 7 entries and has 1" in done.output) == (2, True)
+@pytest.mark.parametrize("unusable", UNUSABLE.values(), ids=UNUSABLE.keys())
+async def test_a_file_that_cannot_be_used_changes_nothing(
+    house: House, folder: Path, unusable: tuple[str, File, str]
+) -> None:
+    kind, file, reason = unusable
+    (folder / file.name).write_text(file.text)
+
+    done = await run("catalog", "load", str(folder / file.name), "--format", kind)
+
+    assert (done.exit_code, reason in done.output) == (2, True), done.output
     async with transaction(house.pool) as tx:
-        assert await tx.fetchval("SELECT count(*) FROM feed_version WHERE feed = 'kev'") == 0
+        assert await tx.fetchval("SELECT count(*) FROM feed_version") == 0
 
 
 async def test_the_operator_can_add_versions_and_change_none(house: House, folder: Path) -> None:

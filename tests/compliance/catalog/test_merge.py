@@ -122,6 +122,18 @@ def test_what_is_no_advisory_is_refused(text: str) -> None:
         csaf.read([File("a.json", text)], NONE)
 
 
+def test_a_tree_of_another_form_is_read_as_far_as_it_goes() -> None:
+    content = json.loads(files.advisory().text)
+    content["product_tree"] = {
+        "branches": [1, {"product": [], "full_product_names": ["x"]}],
+        "relationships": ["y", {}],
+    }
+
+    found = csaf.read([File("a.json", json.dumps(content))], NONE)
+
+    assert found.products == ()
+
+
 @needs_public_data
 def test_the_real_samples_are_read() -> None:
     telnet = csaf.read([public("csaf/rhsa-2022_0011.json")], NONE)

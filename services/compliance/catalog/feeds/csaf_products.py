@@ -67,8 +67,8 @@ class Listed:
     id: str
     name: str
     branch: str
-    cpe: str | None
-    purl: str | None
+    cpe: str
+    purl: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,26 +85,31 @@ def tree(content: Mapping[str, Any]) -> Tree:
     waiting = [content]
     while waiting:
         branch = waiting.pop()
-        waiting += [each for each in branch.get("branches") or () if isinstance(each, dict)]
-        alone = [branch["product"]] if isinstance(branch.get("product"), dict) else []
-        for product in (*alone, *(branch.get("full_product_names") or ())):
-            helper = product.get("product_identification_helper") or {}
+        waiting += _objects(branch.get("branches"))
+        for product in _objects([branch.get("product")], branch.get("full_product_names")):
+            [helper] = _objects([product.get("product_identification_helper")]) or [{}]
             found = Listed(
                 id=str(product.get("product_id")),
                 name=str(product.get("name")),
                 branch=str(branch.get("name") or ""),
-                cpe=helper.get("cpe"),
-                purl=helper.get("purl"),
+                cpe=str(helper.get("cpe") or ""),
+                purl=str(helper.get("purl") or ""),
             )
             products[found.id] = found
     parts = {
-        str((each.get("full_product_name") or {}).get("product_id")): (
+        str(whole.get("product_id")): (
             str(each.get("product_reference")),
             str(each.get("relates_to_product_reference")),
         )
-        for each in content.get("relationships") or ()
+        for each in _objects(content.get("relationships"))
+        for whole in _objects([each.get("full_product_name")])
     }
     return Tree(products, parts)
+
+
+def _objects(*lists: Any) -> list[Mapping[str, Any]]:
+    """Return the objects of lists; what is no list or no object is left out."""
+    return [each for found in lists if isinstance(found, list) for each in found if isinstance(each, dict)]
 
 
 def fixes(known: Tree, named: Sequence[str]) -> list[Fix]:
@@ -143,7 +148,7 @@ def _chosen(candidates: Sequence[tuple[bool, Fix]]) -> Fix:
 
 def _package(listed: Listed | None, id_: str) -> tuple[str, str, str] | None:
     """Return the name, version and architecture of a package, by its purl or else by its id."""
-    if listed is not None and listed.purl and (match := PURL.fullmatch(listed.purl)):
+    if listed is not None and (match := PURL.fullmatch(listed.purl)):
         more = parse_qs(match["more"] or "")
         epoch = more.get("epoch", [""])[0]
         text = unquote(match["version"])
@@ -177,8 +182,8 @@ def _whole(listed: Listed) -> Fix | None:
     return Fix(Platform(name, Scheme.GENERIC), "stable", text) if text and name and name != listed.name else None
 
 
-def _cpe(text: str | None) -> tuple[str, str, str]:
+def _cpe(text: str) -> tuple[str, str, str]:
     """Return part, vendor:product and version of a CPE 2.2 or 2.3 name; empty where there is none."""
-    fields = (text or "").removeprefix("cpe:2.3:").removeprefix("cpe:/").split(":")
+    fields = text.removeprefix("cpe:2.3:").removeprefix("cpe:/").split(":")
     part, vendor, product, release = (*fields, "", "", "", "")[:4]
     return part, f"{vendor}:{product}", "" if release in {"*", "-"} else release

@@ -23,8 +23,15 @@ def rows(file: File, needs: Sequence[str]) -> Iterator[tuple[int, dict[str, str]
     if missing := [name for name in needs if name not in columns(file)]:
         raise FeedRefused(f"{file.name}: has no column {', '.join(missing)}")
     reader = csv.DictReader((line for _, line in numbered), restval=None)
-    for row in reader:
+    for row in _readable(reader, file):
         number = numbered[reader.line_num - 1][0]
         if None in row.values() or None in row:
             raise FeedRefused(f"{file.name}, line {number}: has not as many fields as the header")
         yield number, row
+
+
+def _readable(reader: "csv.DictReader[str]", file: File) -> Iterator[dict[str, str]]:
+    try:
+        yield from reader
+    except csv.Error as error:
+        raise FeedRefused(f"{file.name}: is no CSV: {error}") from error
