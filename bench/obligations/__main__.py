@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from rich.console import Console
 
 from bench.measured import Place, made_ready, parts_in, writer_dsn
+from bench.obligations.agreed import agreed
 from bench.obligations.due import due
 from bench.obligations.growth import MACHINES, growth
 from bench.obligations.looks import looks
@@ -35,6 +36,7 @@ def main() -> int:
     stages: dict[str, Stage] = {
         "due": due,
         "looks": looks,
+        "agreed": agreed,
         "growth": lambda where: growth(where, rounds=chosen.rounds, machines=chosen.machines),
     }
     try:

@@ -1,6 +1,7 @@
 """The parts of a policy file that tell when and how: windows, reboots, missed windows, rings."""
 
 from datetime import date
+from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -22,11 +23,13 @@ Share = Annotated[float, Field(gt=0, le=100)]
 """Percent."""
 
 
+@lru_cache(maxsize=1024)
 def _due(text: str) -> str:
     term(text)
     return text
 
 
+@lru_cache(maxsize=1024)
 def _duration(text: str) -> str:
     try:
         term(text)

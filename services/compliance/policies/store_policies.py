@@ -126,11 +126,11 @@ def version_of(row: asyncpg.Record) -> Version:
 
 
 IS_NEWS: Final[LiteralString] = """
-    SELECT EXISTS (
-        SELECT FROM policy_version AS v, policy_noticed AS n
-        WHERE v.number > n.number
-           OR (v.valid_from > n.noticed_at AND v.valid_from <= $1)
-           OR (v.valid_until > n.noticed_at AND v.valid_until <= $1))
+    SELECT EXISTS (SELECT FROM policy_version WHERE number > (SELECT number FROM policy_noticed))
+        OR EXISTS (SELECT FROM policy_version
+                   WHERE valid_from > (SELECT noticed_at FROM policy_noticed) AND valid_from <= $1)
+        OR EXISTS (SELECT FROM policy_version
+                   WHERE valid_until > (SELECT noticed_at FROM policy_noticed) AND valid_until <= $1)
 """
 EXCLUDE: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.policies', 0))"
 NOTED: Final[LiteralString] = "SELECT number, noticed_at FROM policy_noticed FOR UPDATE"
