@@ -101,10 +101,10 @@ def _among(machine: Watched, states: frozenset[State]) -> list[tuple[datetime, s
 def _missing_packs(machine: Watched, now: datetime) -> list[tuple[datetime, str]]:
     """Return the service packs that are known to be lacking, and the releases that are out of service."""
     packs = [(each.since_at, each.told) for each in machine.owed if each.train == SERVICE_PACK and _is_lacking(each)]
-    return packs + [(at, each.told) for each, at in _ends_of_service(machine) if at <= now]
+    return packs + [(at, each.told) for each, at in _support_ends(machine) if at <= now]
 
 
-def _ends_of_service(machine: Watched) -> list[tuple[Owed, datetime]]:
+def _support_ends(machine: Watched) -> list[tuple[Owed, datetime]]:
     return [
         (each, each.due_at)
         for each in machine.owed
@@ -177,7 +177,7 @@ def look_at(agreed: Agreed, machine: Watched, found: Mapping[Monitor, Condition]
     if Monitor.OUT_OF_DATE in agreed.longest_delay:
         moments += [at for _, at in _aging(agreed, machine) if at > now]
     if Monitor.MISSING_SERVICE_PACK in agreed.longest_delay:
-        moments += [at for _, at in _ends_of_service(machine) if at > now]
+        moments += [at for _, at in _support_ends(machine) if at > now]
     if agreed.longest is not None:
         heard_at = max(machine.heard_at or machine.since, machine.since)
         is_unheard = found[Monitor.DETECTION].failing
