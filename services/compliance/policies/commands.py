@@ -142,7 +142,7 @@ def show(
     if as_json:
         sys.stdout.write(json.dumps({**shown, "document": document, "lint": found.lint}, default=str, indent=2) + "\n")
         return
-    about = "".join(f"# {name}: {value}\n" for name, value in shown.items() if value is not None)
+    about = "".join(f"# {name}: {' '.join(str(value).split())}\n" for name, value in shown.items() if value is not None)
     sys.stdout.write(about + written(document))
 
 

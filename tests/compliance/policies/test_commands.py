@@ -57,7 +57,7 @@ def test_a_file_becomes_a_version_once() -> None:
 
 @pytest.mark.usefixtures("typed")
 def test_what_is_shown_is_a_file_that_can_be_applied() -> None:
-    run("apply", saved(), "--reason", "agreed")
+    run("apply", saved(), "--reason", "agreed\nwith the owner: on paper")
 
     Path("shown.yaml").write_text(run("show", "--client", "Acme Dental").stdout, encoding="utf-8")
     [again] = answer("apply", "shown.yaml", "--reason", "agreed")
