@@ -205,10 +205,11 @@ def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceR
 def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str, since: datetime | None = None) -> DeviceRegisters:
     """Return the device's registers after inventory told, in `event`, which asset it is.
 
-    `since` is the merge or unmerge that made it so; without one it always was the asset of its own.
+    `since` is the merge or unmerge that made it so; without one it always was the asset of its own. A merge is told in
+    two events, of which one may come before the device is known: so the asset stands for the event that names it.
     """
     at = effective_at(event.time, event.received) if since is None else since
-    return kept._replace(asset=later(kept.asset, Belonging(at, str(event.id), "inventory", asset_id)))
+    return kept._replace(asset=later(kept.asset, Belonging(at, asset_id, "inventory", asset_id)))
 
 
 def _scanned(kept: DeviceRegisters, seen: Mark) -> DeviceRegisters:

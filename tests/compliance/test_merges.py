@@ -232,3 +232,15 @@ async def test_any_order_of_events_merges_and_unmerges_ends_in_the_same_rows(
     await heard(house, events, chance)
 
     assert await house.everything() == in_order
+
+
+async def test_a_removal_that_comes_before_the_device_is_known_ends_in_the_same_rows(house: House) -> None:
+    *earlier, removed = decisions(3)
+    await house.hear(*earlier, removed)
+    in_order = await house.everything()
+    await house.empty()
+
+    await house.hear(removed)
+    await house.hear(*earlier)
+
+    assert await house.everything() == in_order
