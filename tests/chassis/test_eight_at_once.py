@@ -11,8 +11,8 @@ from itertools import islice
 import asyncpg
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
+from chassis import watermark
 from chassis.clock import moved_clock
 from chassis.consumer import BatchConsumer
 from chassis.errors import TRANSIENT
@@ -159,13 +159,15 @@ async def test_eight_consumers_of_two_groups_over_the_same_devices_end_in_the_fo
         for on, (group, topic) in zip(platforms, lanes * (CONSUMERS // 2), strict=True)
     ]
     stopping = asyncio.Event()
-    for _, topic in lanes:
-        await emptied(kafka, topic)
+    before = await ends(kafka)
+    async with platforms[0].pool.acquire() as connection, connection.transaction():
+        for group, topic in lanes:
+            await watermark.ensure(connection, group, {each: before[each] for each in partitions_of(topic)}, {})
 
     running = [asyncio.create_task(each.run(stopping)) for each in consumers]
     await spread(kafka, said, chance)
-    sent = await ends(kafka, [topic for _, topic in lanes])
-    await until(lambda: handled(platforms[0], sent), 60)
+    after = await ends(kafka)
+    await until(lambda: handled(platforms[0], {each: end for each, end in after.items() if end > before[each]}), 60)
     stopping.set()
     await asyncio.gather(*running)
 
@@ -180,20 +182,12 @@ async def test_eight_consumers_of_two_groups_over_the_same_devices_end_in_the_fo
     assert await deadlocks(database) == 0
 
 
-async def emptied(kafka: str, topic: topics.Topic) -> None:
-    """Let nothing be left in a topic of what other tests sent: they share the broker."""
-    admin = AIOKafkaAdminClient(bootstrap_servers=kafka)
-    await admin.start()
-    await admin.delete_records({each: RecordsToDelete(before_offset=-1) for each in partitions_of(topic)})
-    await admin.close()
-
-
-async def ends(kafka: str, among: Sequence[topics.Topic]) -> dict[tuple[str, int], int]:
-    """Return where each partition that has a record ends."""
+async def ends(kafka: str) -> dict[TopicPartition, int]:
+    """Return where the lanes' partitions end: other tests of this process may have left records in them."""
     async with AIOKafkaConsumer(bootstrap_servers=kafka) as consumer:
-        partitions = [each for topic in among for each in partitions_of(topic)]
-        begin, end = await consumer.beginning_offsets(partitions), await consumer.end_offsets(partitions)
-    return {(each.topic, each.partition): end[each] for each in partitions if end[each] > begin[each]}
+        partitions = [*partitions_of(topics.RMM_EVENTS), *partitions_of(topics.RMM_EVENTS_BULK)]
+        found: dict[TopicPartition, int] = await consumer.end_offsets(partitions)
+    return found
 
 
 def partitions_of(topic: topics.Topic) -> list[TopicPartition]:
@@ -215,10 +209,10 @@ async def spread(kafka: str, said: Sequence[Envelope], chance: random.Random) ->
     await producer.stop()
 
 
-async def handled(on: Platform, sent: dict[tuple[str, int], int]) -> bool:
+async def handled(on: Platform, sent: dict[TopicPartition, int]) -> bool:
     """Return whether the watermarks stand where the records end."""
     rows = await on.pool.fetch("SELECT topic, partition, next_offset FROM watermark")
-    at = {(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    at = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
     return all(at.get(each) == end for each, end in sent.items())
 
 
