@@ -94,11 +94,12 @@ class Worker:
         """Send the messages, then run the process until its watermarks are behind all of them."""
         before = await writer.fetchval(WHERE, self.group)
         count = await sent(place.kafka, topic, backlog)
-        with self._running(place) as process:
+        with self.running(place) as process:
             return await self._watched(process, writer, before, count)
 
     @contextmanager
-    def _running(self, place: Place) -> Iterator["subprocess.Popen[bytes]"]:
+    def running(self, place: Place) -> Iterator["subprocess.Popen[bytes]"]:
+        """Run the process for so long."""
         env = {**os.environ, "PATCHLINE_KAFKA": place.kafka, "PATCHLINE_DATABASE_URL": place.writer_dsn}
         process = subprocess.Popen([sys.executable, "-m", self.module], env=env, stdout=subprocess.DEVNULL)
         try:

@@ -55,9 +55,9 @@ def catalog(now: datetime) -> CatalogDocument:
     return document(json.dumps({"name": "bench", "products": [product]}))
 
 
-def records(first: int, now: datetime) -> Iterator[Envelope]:
+def records(first: int, now: datetime, *, tier: Tier = Tier.WORKSTATION, devices: int = DEVICES) -> Iterator[Envelope]:
     """Yield inventory's record of each machine from number `first` on."""
-    for device in range(first, first + DEVICES):
+    for device in range(first, first + devices):
         asset = ids.asset_id(SOURCE, _name(device))
         record = AssetChanged(
             asset=str(asset),
@@ -68,11 +68,18 @@ def records(first: int, now: datetime) -> Iterator[Envelope]:
             os_name="Windows 11 Professional",
             os_version="10.0.22631",
             os_build="22631.4460",
-            tier=Tier.WORKSTATION,
+            tier=tier,
             first_seen_at=now - timedelta(days=30),
             last_seen_at=now,
         )
         yield _envelope(record, str(asset), now, device, source=INVENTORY, sequence=1)
+
+
+def listing(first: int, now: datetime, *, devices: int) -> Iterator[Envelope]:
+    """Yield of each machine from number `first` on that its scan lists the update of the first train."""
+    for device in range(first, first + devices):
+        said = rmm.PatchDetected(device=_name(device), patch=_patch(0), scanned_at=now)
+        yield _envelope(said, _name(device), now, device)
 
 
 def evening(first: int, now: datetime, *, seed: int) -> Iterator[Envelope]:

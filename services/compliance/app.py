@@ -33,6 +33,9 @@ GROUP: Final = "compliance"
 FEWER_COLLECTIONS: Final = (100_000, 20, 20)
 """A batch makes tens of thousands of values and no cycles: at Python's 700 the collector takes a fifth of the time."""
 
+MOMENT_SECONDS: Final = 0.5
+"""How often what time alone brings about is looked for: it must be known within a second of its moment."""
+
 
 class ComplianceSettings(Settings):
     """What compliance needs beyond what every process needs."""
@@ -72,11 +75,12 @@ def consumers(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -
 
 def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf, clocks: Clocks) -> Stages:
     """Return what goes on without an event, and the relay: whoever serves live has them."""
-    timers = Loop("timers", Timers(on, shelf, DEFAULT_1).ring, on.progress, seconds=1)
+    timers = Loop("timers", Timers(on, shelf, DEFAULT_1).ring, on.progress, seconds=MOMENT_SECONDS)
     rechecks = Loop("rechecks", Rechecks(on, shelf, DEFAULT_1).recheck, on.progress, seconds=1)
     calendar = Loop("clocks", clocks.look, on.progress, seconds=1)
     policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=1)
-    people = Loop("exceptions", Exceptions(on, PolicyShelf(), DEFAULT_1).look, on.progress, seconds=1)
+    exceptions = Exceptions(on, PolicyShelf(), DEFAULT_1)
+    people = Loop("exceptions", exceptions.look, on.progress, seconds=MOMENT_SECONDS)
     triages = Loop("triages", Triages(on).ring, on.progress, seconds=1)
     priorities = Loop("priorities", Priorities(on, shelf, DEFAULT_1).look, on.progress, seconds=2)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
