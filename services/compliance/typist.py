@@ -5,8 +5,18 @@ import platform
 import pwd
 from datetime import datetime
 
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
 from chassis import commands
 from chassis.clock import moved_clock
+
+
+class ClockSettings(BaseSettings):
+    """By which clock a command looks: that of the processes. No part needs to be reachable for it."""
+
+    model_config = SettingsConfigDict(env_prefix="PATCHLINE_", extra="ignore", frozen=True)
+
+    clock_offset_seconds: float = 0
 
 
 def typist() -> str:
@@ -19,7 +29,7 @@ def typist() -> str:
 
 def now() -> datetime:
     """Return the moment, by the same clock as the processes."""
-    return moved_clock(commands.command_settings().clock_offset_seconds)()
+    return moved_clock(commands.settings_of(ClockSettings).clock_offset_seconds)()
 
 
 def _account() -> str:

@@ -12,7 +12,6 @@ from zoneinfo import ZoneInfo
 import typer
 
 from chassis import commands
-from chassis.clock import moved_clock
 from services.compliance.clocks.durations import MalformedDuration, exact, spelled
 from services.compliance.policies import store_commands
 from services.compliance.policies.document import PolicyDocument
@@ -47,7 +46,7 @@ def lint(
     """
     document, presets = read(file)
     install = _install(p90, document) if p90 is not None or from_history else None
-    found = lint_of(document, presets, now=moved_clock(0)(), install=install)
+    found = lint_of(document, presets, now=now(), install=install)
     if svg is not None:
         zone = ZoneInfo(found.zone)
         svg.write_text(in_svg([drawing(each, zone) for each in decisive(found.proofs)]), encoding="utf-8")

@@ -1,6 +1,7 @@
 """What an author types before a policy counts; nothing needs to run."""
 
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree as ET
@@ -14,6 +15,7 @@ from services.compliance.policies.rules_feasible import From, Measure, decisive
 from services.compliance.zones import zone_of
 from tests.compliance.policies.linted import PLAYBOOK, playbook, proof, small
 
+MAY_2031 = datetime(2031, 5, 10, 12, tzinfo=UTC)
 PICTURE = PLAYBOOK.parents[1] / "images" / "policy-lint.svg"
 
 
@@ -117,3 +119,15 @@ def test_what_never_comes_is_drawn_as_far_as_it_gets() -> None:
 
     assert "never (restarted: no reboot rule names server, so never)" in lines[0]
     assert any(line.strip().startswith("sent to pilot") for line in lines)
+
+
+def test_it_looks_from_the_clock_of_the_stack_though_no_part_is_configured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATCHLINE_HOME", str(tmp_path))
+    monkeypatch.delenv("PATCHLINE_OPERATOR_URL", raising=False)
+    monkeypatch.setenv("PATCHLINE_CLOCK_OFFSET_SECONDS", str((MAY_2031 - datetime.now(UTC)).total_seconds()))
+
+    done = run(written(tmp_path, sla=[{"tiers": ["server"], "due": "P7D"}]))
+
+    assert "releases from 2031-05-10" in done.stdout
