@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 import pytest
 
@@ -155,6 +156,33 @@ def test_the_state_of_an_update(happenings: list[Happening], scans: list[Scan], 
     polls = sorted({NIGHT, EVENING, *(scan.at for scan in scans)})
 
     assert state_of(judged(happenings, scans, polls=polls)) == expected
+
+
+DUE_AT = (PATCH_TUESDAY.astimezone(ZoneInfo(CLIENTS[0].zone)) + timedelta(days=7)).astimezone(UTC)
+SECOND = timedelta(seconds=1)
+LATE_CASES: list[tuple[str, list[Happening], list[Scan], datetime, bool]] = [
+    ("a second before its deadline it is not", [], [LISTED], DUE_AT - SECOND, False),
+    ("at its deadline it is", [], [LISTED], DUE_AT, True),
+    ("a failure that is overdue is late too", [failed(NINE)], [LISTED, STILL], DUE_AT, True),
+    ("one that is not overdue is not", [failed(NINE)], [LISTED, STILL], DUE_AT - SECOND, False),
+    ("what is only claimed is late", [installed(NINE), restarted(TEN)], [LISTED], DUE_AT, True),
+    ("what is proven is not", [installed(NINE), restarted(TEN)], [LISTED, GONE], DUE_AT, False),
+    ("what was never scanned is late", [], [], DUE_AT, True),
+    ("an older one that lacked counts from its own release", [], [EARLIER, LISTED], NOW, True),
+]
+
+
+@pytest.mark.parametrize(
+    ("happenings", "scans", "now", "expected"), [pytest.param(*case[1:], id=case[0]) for case in LATE_CASES]
+)
+def test_whether_an_update_is_late(
+    happenings: list[Happening], scans: list[Scan], now: datetime, *, expected: bool
+) -> None:
+    polls = sorted({NIGHT, EVENING, *(scan.at for scan in scans)})
+
+    [standing] = judged(happenings, scans, polls=polls, now=now).standings.values()
+
+    assert standing.is_late is expected
 
 
 def test_what_no_poll_saw_is_not_known() -> None:
