@@ -40,7 +40,14 @@ class _Strict(yaml.SafeLoader):
             seen.add(key.value)
         return super().construct_mapping(node, deep)
 
+    def construct_scalar(self, node: yaml.ScalarNode | yaml.MappingNode) -> Any:
+        """Return a text, unless it has a character that is none: it could not be stored."""
+        if isinstance(node.value, str) and _NO_TEXT.search(node.value):
+            raise _refused(node.start_mark, "NUL and halves of characters are not read")
+        return super().construct_scalar(node)
 
+
+_NO_TEXT: Final = re.compile("[\\x00\\ud800-\\udfff]")
 _Strict.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile(r"^(?:true|false)$"), list("tf"))
 _Strict.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^(?:0|-?[1-9][0-9]*)$"), list("-0123456789"))
 _Strict.add_implicit_resolver(
@@ -74,7 +81,7 @@ def _read(content: bytes) -> Any:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""
         raise DocumentRefused(f"{where}{error.problem or error.context}") from error
-    except (yaml.YAMLError, RecursionError) as error:
+    except (yaml.YAMLError, RecursionError, ValueError) as error:  # a number of thousands of digits is a ValueError
         raise DocumentRefused(f"the file is no YAML that is read here: {type(error).__name__}") from error
 
 

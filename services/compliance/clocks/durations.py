@@ -10,8 +10,11 @@ import isodate
 from services.compliance.policy import Days, Hours, Months, Term
 
 PERIOD: Final = re.compile(
-    r"P(?=\w)(?:\d+Y)?(?:\d+M)?(?:\d+W)?(?:\d+D)?(?:T(?=\d)(?:\d+H)?(?:\d+M)?(?:\d+S)?)?", re.ASCII
+    r"P(?=\w)(?:\d{1,7}Y)?(?:\d{1,7}M)?(?:\d{1,7}W)?(?:\d{1,7}D)?"
+    r"(?:T(?=\d)(?:\d{1,7}H)?(?:\d{1,7}M)?(?:\d{1,7}S)?)?",
+    re.ASCII,
 )
+"""Numbers of more digits are not meant, and more than a calendar can add."""
 LONGEST: Final = {"H": 24 * 366 * 5, "D": 366 * 10, "M": 120}
 WEEK_DAYS: Final = 7
 YEAR_MONTHS: Final = 12

@@ -37,6 +37,9 @@ COUNTED_YEARS: Final = 60
 CYCLE_YEARS: Final = 400
 LAST_CYCLE: Final = 9900
 NUMBER: Final = re.compile(r"[+-]?[0-9]{1,5}")
+EARLIEST: Final = date(1970, 1, 1)
+LATEST: Final = date(2199, 12, 31)
+"""No window is counted from a day before or after these: nothing that is added to them leaves the calendar."""
 MOST_DAYS_AFTER: Final = 27
 """A window that many days after the second Tuesday still comes before the next second Tuesday."""
 
@@ -61,6 +64,8 @@ def recurrence(rule: str | None, patch_tuesday_plus_days: int | None, first_on: 
     Raises:
         MalformedWindow: they cannot be read.
     """
+    if first_on is not None and not EARLIEST <= first_on <= LATEST:
+        raise MalformedWindow("first_on", f"write a day from {EARLIEST} to {LATEST}")
     if patch_tuesday_plus_days is not None:
         if rule:
             raise MalformedWindow("rule", "give a rule or patch_tuesday_plus_days, not both")

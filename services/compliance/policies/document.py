@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from contracts.events.event import Moment, OsFamily, Severity, Tier
+from contracts.events.event import OsFamily, Severity, Tier
 from services.compliance.policies.parts import (
     Count,
     DeploymentRule,
@@ -19,6 +19,7 @@ from services.compliance.policies.parts import (
     Reason,
     RebootRule,
     Rings,
+    Validity,
     WindowEntry,
     Word,
 )
@@ -111,7 +112,7 @@ class Entitlement(Part):
     """Extended support that was bought: until when `product` is supported."""
 
     product: Word
-    supported_until: Moment
+    supported_until: Validity
     note: Reason | None = None
 
 
@@ -158,8 +159,8 @@ class PolicyDocument(Part):
 
     client: Word
     title: Word | None = None
-    valid_from: Moment
-    valid_until: Moment | None = None
+    valid_from: Validity
+    valid_until: Validity | None = None
     zone: Word
     stale_after: Duration = "P14D"
     regimes: tuple[RegimeEntry, ...] = ()

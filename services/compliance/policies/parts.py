@@ -1,13 +1,14 @@
 """The parts of a policy file that tell when and how: windows, reboots, missed windows, rings."""
 
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from contracts.events.event import Tier
+from contracts.events.event import Moment, Tier
 from services.compliance.clocks.durations import MalformedDuration, exact, term
+from services.compliance.clocks.recurrence import EARLIEST, LATEST
 
 
 class Part(BaseModel):
@@ -16,6 +17,14 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+def _near(moment: datetime) -> datetime:
+    if not EARLIEST <= moment.date() <= LATEST:
+        raise ValueError(f"write a moment from {EARLIEST} to {LATEST}")
+    return moment
+
+
+Validity = Annotated[Moment, AfterValidator(_near)]
+"""A moment with its offset, near enough for what is added to it to be in the calendar."""
 Word = Annotated[str, StringConstraints(min_length=1, max_length=256, strip_whitespace=True)]
 Reason = Annotated[str, StringConstraints(min_length=1, max_length=1000, strip_whitespace=True)]
 Count = Annotated[int, Field(ge=0, le=1000)]

@@ -48,6 +48,12 @@ def test_a_term_is_read_and_written(text: str, kept: Term, again: str, words: st
         ("pt24h", "ISO 8601"),
         ("PT24H ", "ISO 8601"),
         ("P\u0661D", "ISO 8601"),
+        ("P9999999Y", "too long"),
+        ("P9999999W", "too long"),
+        ("PT9999999H", "too long"),
+        (f"P{'9' * 20}D", "ISO 8601"),
+        (f"PT{'9' * 20}H", "ISO 8601"),
+        (f"P{'9' * 5000}M", "ISO 8601"),
     ],
 )
 def test_what_is_no_term_is_refused_with_the_reason(text: str, why: str) -> None:

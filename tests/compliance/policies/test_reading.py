@@ -73,6 +73,18 @@ def test_what_is_written_is_read_back_the_same() -> None:
         pytest.param(
             {"valid_until": "2024-01-01T00:00:00Z"}, "valid_until: it ends before it begins", id="ends before it begins"
         ),
+        pytest.param(
+            {"valid_from": "9999-12-31T23:59:59-05:00"}, "valid_from: write a moment from 1970", id="beyond calendars"
+        ),
+        pytest.param(
+            {
+                "windows": {
+                    "w": {"rule": "FREQ=DAILY;COUNT=9", "first_day": "9999-01-01", "start": "02:00", "duration": "PT1H"}
+                }
+            },
+            "windows.w.first_day: write a day from 1970",
+            id="a first day beyond calendars",
+        ),
         pytest.param({"regimes": [{"preset": "ce-3.3"}]}, "did you mean ce-3.3-danzell?", id="a preset misspelt"),
         pytest.param(
             {"regimes": [{"preset": "hipaa-nprm-2025"}]}, "is a proposal, not in force", id="a proposal, unsaid"
@@ -129,6 +141,19 @@ def test_what_is_written_is_read_back_the_same() -> None:
 )
 def test_what_cannot_be_followed_is_refused_by_its_field(fields: dict[str, object], told: str) -> None:
     assert told in refused(**fields)
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        pytest.param(b'client: "Acme\\0"', "line 1, column 9: NUL", id="NUL"),
+        pytest.param(b'client: "Acme\\ud800"', "line 1, column 9: NUL and halves", id="half a character"),
+        pytest.param(b"sla: " + b"9" * 5000, "no YAML that is read here", id="a number of 5,000 digits"),
+    ],
+)
+def test_what_could_not_be_stored_is_refused(content: bytes, told: str) -> None:
+    with pytest.raises(DocumentRefused, match=told):
+        policy_of(content)
 
 
 def test_a_proposal_is_followed_where_a_word_says_so() -> None:
