@@ -157,11 +157,16 @@ async def _decided(tx: Connection, signoff: Signoff, signed: Signed, desk: Desk)
 
 
 async def _renewed(tx: Connection, request: Request, now: datetime) -> list[Told]:
-    """Tell of the exception that `request` goes on after, if there is one: its end needs no warning any more."""
+    """Tell of the exception that `request` goes on after, if there is one: its end needs no warning any more.
+
+    A renewal of some of the machines leaves the others with the one before, its warning, and its end.
+    """
     if request.renews is None:
         return []
     requests = await store_requests.lock(tx, [request.renews])
     before = requests[request.renews]
+    if not rules_exceptions.goes_on_whole(request, before):
+        return []
     if not await store_requests.append(tx, before, Chapter.RENEWED, at=now, recorded_at=now, why=str(request.id)):
         return []
     await store_moments.forget(tx, before.id, [What.EXPIRING])

@@ -99,6 +99,7 @@ class Granted:
 
     `requirement_id` `None`: every requirement of the machines (the isolated lane alone); `asset_ids` `None`: every
     machine of the client. It holds from `valid_from`, up to and without `until` or the moment of its revocation.
+    `renewal`: the how manieth renewal it is.
     """
 
     id: UUID
@@ -109,6 +110,7 @@ class Granted:
     until: datetime
     revoked_at: datetime | None = None
     lane: Lane = Lane.DEFERRAL
+    renewal: int = 0
 
     @property
     def ends_at(self) -> datetime:

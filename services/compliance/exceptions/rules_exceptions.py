@@ -37,7 +37,7 @@ def hindrance(
         return "the client's policy allows no exception"
     if request.until <= now:
         return "it would have ended already"
-    longest = deadline(max(request.valid_from, request.requested_at), terms.longest, zone)
+    longest = deadline(max(request.valid_from, min(request.requested_at, now)), terms.longest, zone)
     if request.until > longest:
         return f"the client's policy allows it until {longest:%Y-%m-%d %H:%M} UTC at the longest"
     if request.lane is Lane.ISOLATED:
@@ -53,15 +53,26 @@ def hindrance(
 def _unnamed(request: Request, granted: Collection[Granted]) -> str | None:
     """Return which exception `request` should have said that it renews: so nobody gets round the cap on renewals."""
     by_id = {each.id: each for each in granted}
+    before = by_id.get(request.renews) if request.renews is not None else None
     if request.renews is not None:
-        before = by_id.get(request.renews)
         if before is None:
             return "what it renews was never granted"
-        return None if _is_within(request, before) else "what it renews is about something else"
+        if not _is_within(request, before):
+            return "what it renews is about something else"
+        if request.renewal != before.renewal + 1:
+            return f"it says to be renewal {request.renewal} and would be renewal {before.renewal + 1}"
     for each in granted:
-        if _overlap(request, each) and request.valid_from < each.ends_at + ANEW_AFTER:
+        is_later = before is None or each.renewal > before.renewal
+        if is_later and _overlap(request, each) and request.valid_from < each.ends_at + ANEW_AFTER:
             return f"exception {each.id} is or was about the same until {each.ends_at:%Y-%m-%d}: renew that one"
     return None
+
+
+def goes_on_whole(request: Request, before: Request) -> bool:
+    """Return whether a renewal is about every machine of the one before; else the rest of that ends by itself."""
+    if before.asset_ids is None or request.asset_ids is None:
+        return before.asset_ids is None and request.asset_ids is None
+    return set(before.asset_ids) <= set(request.asset_ids)
 
 
 def _is_within(request: Request, before: Granted) -> bool:
@@ -115,11 +126,12 @@ def judged(signoff: Signoff, desk: Desk) -> Signed | str:
     owner = desk.owners.get(decision.approver)
     if owner is None:
         return "whoever signed is not enrolled as this client's owner; see: patchline approver enroll --role owner"
-    if owner.revoked_at is not None and owner.revoked_at <= signoff.brought_at:
+    if owner.revoked_at is not None and owner.revoked_at <= desk.now:
         return f"{owner.name} is no longer enrolled as this client's owner"
     if not statement.is_signed(signoff, owner):
         return f"the signature is not that of {owner.name} over this text"
-    if not desk.request.requested_at - CLOCKS_APART <= decision.decided_at <= signoff.brought_at + CLOCKS_APART:
+    latest_at = min(signoff.brought_at, desk.now) + CLOCKS_APART  # whoever brings it writes down when
+    if not desk.request.requested_at - CLOCKS_APART <= decision.decided_at <= latest_at:
         return "it was signed at a moment that cannot be: before it was asked, or in the future"
     if decision.approve and (why := hindrance(desk.request, desk.terms, desk.zone, granted=desk.granted, now=desk.now)):
         return why
@@ -144,6 +156,7 @@ def granted_of(request: Request, now: datetime) -> Granted:
         valid_from=max(request.valid_from, now),
         until=request.until,
         lane=request.lane,
+        renewal=request.renewal,
     )
 
 

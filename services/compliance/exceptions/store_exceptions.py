@@ -11,7 +11,8 @@ from services.compliance.exceptions.records import Granted, Lane, Request, Signo
 from services.compliance.exceptions.rules_exceptions import Signed
 
 GRANTED: Final[LiteralString] = """
-    SELECT e.exception_id, e.tenant_id, e.requirement_id, e.asset_ids, e.valid_from, e.until, e.lane, r.revoked_at
+    SELECT e.exception_id, e.tenant_id, e.requirement_id, e.asset_ids, e.valid_from, e.until, e.lane, e.renewal,
+           r.revoked_at
     FROM exception AS e LEFT JOIN exception_revocation AS r USING (exception_id)
     WHERE e.tenant_id = ANY($1::uuid[])
     ORDER BY e.valid_from, e.exception_id
@@ -36,6 +37,7 @@ async def in_force(tx: Connection, tenant_ids: Collection[UUID]) -> Mapping[UUID
             until=row["until"],
             revoked_at=row["revoked_at"],
             lane=Lane(row["lane"]),
+            renewal=row["renewal"],
         )
         found.setdefault(granted.tenant_id, []).append(granted)
     return found

@@ -8,7 +8,7 @@ from contracts.events.exception import ExceptionExpired, ExceptionGranted, Excep
 from services.compliance.exceptions import store_exceptions
 from services.compliance.exceptions.records import Lane
 from tests.builders import ACME, BIRCH
-from tests.compliance.exceptions.asking import EXCEPTION, OTHER_KEY, SERVER, asked
+from tests.compliance.exceptions.asking import EXCEPTION, OTHER_KEY, OTHER_SERVER, SERVER, asked
 from tests.compliance.exceptions.room import Room, enrolled, ticketed, unenrolled
 from tests.compliance.house import client_in
 
@@ -160,6 +160,32 @@ async def test_a_renewal_goes_on_and_is_counted(room: Room) -> None:
         "refused",
     ]
     assert third.renewal == 2
+
+
+async def test_machines_that_a_renewal_leaves_out_are_warned_of_their_end(room: Room) -> None:
+    first = await room.granted(asset_ids=(SERVER, OTHER_SERVER), machines=("DC01", "DC02"))
+    some = {"asset_ids": (SERVER,), "valid_from": first.until, "until": first.until + timedelta(days=30)}
+    again = await room.ask(id=OTHER, renews=first.id, renewal=1, **some)
+    await room.house.hear(ticketed(OTHER, "4712"))
+    await room.sign(again, ticket="4712")
+    await room.pass_time(days=31)
+
+    assert await room.types() == ["requested", "granted", "requested", "granted", "expiring", "expired"]
+
+
+async def test_one_exception_cannot_be_renewed_twice_to_get_round_the_cap(room: Room) -> None:
+    first = await room.granted()
+    await room.pass_time(days=29)
+    again = await room.ask(id=OTHER, renews=first.id, renewal=1, valid_from=first.until)
+    await room.house.hear(ticketed(OTHER, "4712"))
+    await room.sign(again, ticket="4712")
+    await room.pass_time(days=31)
+
+    await room.ask(id=UUID(int=8), renews=first.id, renewal=1)
+
+    refused = (await room.told())[-1]
+    assert isinstance(refused, ExceptionRefused)
+    assert f"exception {OTHER} is or was about the same" in refused.why
 
 
 async def test_a_revoked_one_ends_at_once_and_is_not_told_to_expire(room: Room) -> None:

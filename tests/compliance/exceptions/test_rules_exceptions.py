@@ -11,6 +11,7 @@ from services.compliance.exceptions.rules_exceptions import (
     ANEW_AFTER,
     Signed,
     before,
+    goes_on_whole,
     granted_of,
     hindrance,
     judged,
@@ -25,6 +26,7 @@ from tests.compliance.exceptions.asking import (
     OTHER_KEY,
     OTHER_SERVER,
     SEGMENTED,
+    SERVER,
     asked,
     desk,
     holding,
@@ -78,10 +80,25 @@ def test_what_does_not_count_says_why(signoff: object, known: object, why: str) 
     assert why in found
 
 
-def test_an_owner_revoked_after_bringing_it_signed_in_time() -> None:
-    known = desk(owners={NORA: owner(revoked_at=NOON + SECOND)})
+def test_who_is_an_owner_is_asked_when_it_is_judged_whatever_moment_the_bringer_wrote_down() -> None:
+    revoked = {NORA: owner(revoked_at=NOON + SECOND)}
 
-    assert isinstance(judged(signed(), known), Signed)
+    assert isinstance(judged(signed(), desk(owners=revoked)), Signed)
+    assert "no longer enrolled" in str(judged(signed(), desk(owners=revoked, now=NOON + SECOND)))
+
+
+def test_a_moment_to_come_is_signed_at_that_moment_whatever_the_bringer_wrote_down() -> None:
+    request = asked(until=NOON + 30 * DAY)
+
+    found = judged(signed(request, at=NOON + DAY), desk(request, now=NOON))
+
+    assert "a moment that cannot be" in str(found)
+
+
+def test_a_request_from_the_future_is_no_longer_than_one_from_now() -> None:
+    request = asked(requested_at=NOON + 400 * DAY, valid_from=NOON, until=NOON + 430 * DAY)
+
+    assert "at the longest" in str(hindrance(request, ExceptionTerms(), ZONE, granted=(), now=NOON))
 
 
 def test_an_owner_may_say_no_to_what_the_policy_would_forbid_anyway() -> None:
@@ -127,7 +144,8 @@ def test_lanes_ask_for_different_things(
     renews = UUID(int=7) if renewal else None
     request = asked(lane=lane, controls=controls, renewal=renewal, renews=renews)
 
-    found = hindrance(request, ExceptionTerms(), ZONE, granted=(holding(lane=lane),) if renewal else (), now=NOON)
+    before = (holding(lane=lane, renewal=renewal - 1),) if renewal else ()
+    found = hindrance(request, ExceptionTerms(), ZONE, granted=before, now=NOON)
 
     assert found is None if why is None else why in str(found)
 
@@ -168,6 +186,49 @@ def test_a_renewal_goes_on_with_what_was_granted(granted: tuple[object, ...], wh
     found = hindrance(request, ExceptionTerms(), ZONE, granted=granted, now=NOON)  # type: ignore[arg-type]  # a table
 
     assert found is None if why is None else why in str(found)
+
+
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        ({}, "renew that one"),
+        ({"asset_ids": frozenset({OTHER_SERVER})}, None),
+        ({"until": NOON - ANEW_AFTER}, None),
+        ({"renewal": 0, "until": NOON - DAY}, None),
+    ],
+    ids=["the same", "of another machine", "long ago", "the one before it"],
+)
+def test_one_exception_is_renewed_once_and_then_its_renewal(changes: dict[str, object], why: str | None) -> None:
+    first, later = holding(), holding(**{"id": UUID(int=8), "renewal": 1, **changes})
+    request = asked(renews=first.id, renewal=1)
+
+    found = hindrance(request, ExceptionTerms(), ZONE, granted=(first, later), now=NOON)
+
+    assert found is None if why is None else why in str(found)
+
+
+def test_the_how_manieth_renewal_it_is_follows_from_what_it_renews() -> None:
+    request = asked(renews=UUID(int=7), renewal=1)
+
+    found = hindrance(request, ExceptionTerms(), ZONE, granted=(holding(renewal=1),), now=NOON)
+
+    assert found == "it says to be renewal 1 and would be renewal 2"
+
+
+@pytest.mark.parametrize(
+    ("before", "of", "is_whole"),
+    [
+        ((SERVER,), (SERVER,), True),
+        ((SERVER, OTHER_SERVER), (SERVER,), False),
+        (None, (SERVER,), False),
+        (None, None, True),
+    ],
+    ids=["the same", "one of two", "one of all", "all"],
+)
+def test_a_renewal_of_some_machines_is_no_end_for_the_others(
+    before: tuple[UUID, ...] | None, of: tuple[UUID, ...] | None, *, is_whole: bool
+) -> None:
+    assert goes_on_whole(asked(asset_ids=of), asked(asset_ids=before)) is is_whole
 
 
 def test_the_end_is_announced_so_many_days_before_by_the_wall() -> None:
