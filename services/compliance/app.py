@@ -19,7 +19,6 @@ from services.compliance.handlers import ComplianceEvents
 from services.compliance.loops import Loop
 from services.compliance.monitors.loop import monitors
 from services.compliance.policies.notices import PolicyNotices
-from services.compliance.policies.store_policies import PolicyShelf
 from services.compliance.policy import DEFAULT_1
 from services.compliance.priority.loop import Priorities
 from services.compliance.priority.triages import Triages
@@ -49,7 +48,8 @@ async def run(settings: ComplianceSettings) -> None:
     use_shipped_zones()
     gc.set_threshold(*FEWER_COLLECTIONS)
     async with platform(settings, "compliance") as on:
-        shelf, clocks = CatalogShelf(), Clocks(on, PolicyShelf())
+        shelf = CatalogShelf()
+        clocks = Clocks(on, shelf.policies)
         await clocks.notice()  # before the first decision: deadlines that newer tz data moves are shown as moved
         by_themselves = settings.lanes.served(_without_events(settings, on, shelf, clocks), [])
         stages: Stages = [consumers(settings, on, shelf), *by_themselves, [on.health]]
@@ -79,13 +79,13 @@ def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogSh
     rechecks = Loop("rechecks", Rechecks(on, shelf, DEFAULT_1).recheck, on.progress, seconds=1)
     calendar = Loop("clocks", clocks.look, on.progress, seconds=1)
     policies = Loop("policies", PolicyNotices(on).notice, on.progress, seconds=1)
-    exceptions = Exceptions(on, PolicyShelf(), DEFAULT_1)
+    exceptions = Exceptions(on, shelf.policies, DEFAULT_1)
     people = Loop("exceptions", exceptions.look, on.progress, seconds=MOMENT_SECONDS)
     triages = Loop("triages", Triages(on).ring, on.progress, seconds=1)
     priorities = Loop("priorities", Priorities(on, shelf, DEFAULT_1).look, on.progress, seconds=2)
     figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
     return [
-        [timers, rechecks, calendar, policies, people, triages, priorities, *monitors(on)],
+        [timers, rechecks, calendar, policies, people, triages, priorities, *monitors(on, shelf.policies)],
         [figures],
         [on.relay],
     ]

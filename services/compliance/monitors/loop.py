@@ -9,9 +9,9 @@ from services.compliance.monitors.silence import Silence
 from services.compliance.policies.store_policies import PolicyShelf
 
 
-def monitors(on: Platform) -> list[Loop]:
+def monitors(on: Platform, policies: PolicyShelf) -> list[Loop]:
     """Return the loops. With nothing to do each is a few small queries a second."""
-    agreements = Agreements(PolicyShelf())
+    agreements = Agreements(policies)
     return [
         Loop("monitors", Looks(on, agreements).look, on.progress, seconds=1),
         Loop("silence", Silence(on, agreements).listen, on.progress, seconds=1),

@@ -1,5 +1,6 @@
 """The clients' policies, read once and kept; which of them hold, and what changed about that."""
 
+import asyncio
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -89,11 +90,25 @@ class PolicyShelf:
             self._number, self._versions, self._ready = 0, {}, {}
         for each in await tx.fetch(NEWER, self._number, number):
             self._versions.setdefault(each["tenant_id"], {})[each["number"]] = Unread(each)
+        holding = await self._held_at(at)
         self._number, self._since = number, at
         self._until = min(self._turns_after(at), default=FOR_EVER)
-        holding = ((tenant, self._applied(in_force(theirs.values(), at))) for tenant, theirs in self._versions.items())
-        self._holding = {tenant: each for tenant, each in holding if each is not None}
-        self._policies = {tenant: each.policy for tenant, each in self._holding.items()}
+        self._holding = holding
+        self._policies = {tenant: each.policy for tenant, each in holding.items()}
+
+    async def _held_at(self, at: datetime) -> dict[UUID, Applied]:
+        """Return what holds at `at`. Each version takes milliseconds to make ready, so others get their turn."""
+        found: dict[UUID, Applied] = {}
+        for tenant, theirs in list(self._versions.items()):
+            version = in_force(theirs.values(), at)
+            if version is None:
+                continue
+            ready = self._ready.get(version.number)
+            if ready is None:
+                ready = self._ready[version.number] = applied(version_of(version.row))
+                await asyncio.sleep(0)
+            found[tenant] = ready
+        return found
 
     def _turns_after(self, at: datetime) -> Iterator[datetime]:
         """Yield the moments after `at` at which a version's validity begins or ends."""
@@ -101,13 +116,6 @@ class PolicyShelf:
             for each in theirs.values():
                 moments = each.row["valid_from"], each.row["valid_until"]
                 yield from (moment for moment in moments if moment is not None and moment > at)
-
-    def _applied(self, holding: Unread | None) -> Applied | None:
-        if holding is None:
-            return None
-        if holding.number not in self._ready:
-            self._ready[holding.number] = applied(version_of(holding.row))
-        return self._ready[holding.number]
 
 
 def version_of(row: asyncpg.Record) -> Version:

@@ -1,6 +1,9 @@
 """A policy comes into force at its moment: told once, followed by every obligation, ended by itself."""
 
+import asyncio
+import time
 from datetime import timedelta
+from itertools import pairwise
 
 import asyncpg
 import pytest
@@ -133,6 +136,37 @@ async def test_what_is_recorded_but_not_noticed_is_not_followed_yet(room: Room) 
         after = await shelf.all_at(tx, hour(13))
 
     assert (list(before), list(after)) == ([], [ACME])
+
+
+COPIES = """
+    INSERT INTO policy_version (tenant_id, version, document, presets, digest, valid_from, recorded_at, recorded_by,
+                                reason, feasible, lint)
+    SELECT gen_random_uuid(), 1, document, presets, digest, valid_from, recorded_at, recorded_by, reason, feasible, lint
+    FROM policy_version, generate_series(1, 99)
+"""
+
+
+async def test_others_get_their_turn_while_the_first_look_makes_many_policies_ready(room: Room) -> None:
+    await room.record(sla=WEEK, valid_from=hour(1).isoformat())
+    async with room.house.pool.acquire() as connection:
+        await connection.execute(COPIES)
+    await room.notice()
+    turns: list[float] = []
+    others = asyncio.create_task(_note_turns(turns))
+
+    async with transaction(room.house.pool) as tx:
+        held = await PolicyShelf().all_at(tx, hour(13))
+
+    others.cancel()
+    longest = max(after - before for before, after in pairwise(turns))
+    assert len(held) == 100
+    assert longest < (turns[-1] - turns[0]) / 2
+
+
+async def _note_turns(turns: list[float]) -> None:
+    while True:
+        turns.append(time.perf_counter())
+        await asyncio.sleep(0)
 
 
 @pytest.mark.parametrize(
