@@ -23,6 +23,8 @@ from services.compliance.zones import TZDATA
 MOST: Final = 50
 """Windows that share one transaction."""
 MOST_DEADLINES: Final = 500
+MOST_FORGOTTEN: Final = 10_000
+"""Windows of old that one look, at most an hour after the one before, forgets."""
 LOOK_AGAIN: Final = timedelta(hours=1)
 
 
@@ -81,6 +83,7 @@ class Clocks:
         for key in due[:MOST]:
             await writing.rewrite(key[0], rules[key], kept.get(key))
         await _publish(tx, writing.told)
+        await store_windows.forget_over(tx, now - rules_spread.KEPT, MOST_FORGOTTEN)
         if due or gone:
             kept = await store_windows.lock_rules(tx)
         ends = [each.last_end_at for each in kept.values() if each.last_end_at is not None and each.last_end_at > now]

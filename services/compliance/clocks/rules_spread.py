@@ -17,6 +17,8 @@ from services.compliance.clocks.windows import WindowRule, occurrences
 AHEAD: Final = relativedelta(months=13)
 AT_LEAST: Final = relativedelta(months=12)
 """Written down thirteen months ahead, and anew when less than twelve are left: once a month for each window."""
+KEPT: Final = relativedelta(months=13)
+"""A window that has been over for longer is forgotten."""
 
 Key = tuple[UUID, str]
 """A client, and the name of one of its windows."""

@@ -137,3 +137,14 @@ async def end(tx: Connection, tenant_id: UUID, name: str, now: datetime) -> None
     await tx.execute(FORGET_RULE, tenant_id, name)
     await tx.execute(CUT, tenant_id, name, now)
     await tx.execute(FORGET, tenant_id, name, now)
+
+
+FORGET_OVER: Final[LiteralString] = """
+    DELETE FROM window_occurrence WHERE (tenant_id, window_name, start_at) IN (
+        SELECT tenant_id, window_name, start_at FROM window_occurrence WHERE end_at < $1 ORDER BY end_at LIMIT $2)
+"""
+
+
+async def forget_over(tx: Connection, before: datetime, limit: int) -> None:
+    """Forget up to `limit` windows that were over before `before`; policies and zones' rules still tell of them."""
+    await tx.execute(FORGET_OVER, before, limit)

@@ -72,6 +72,16 @@ async def test_a_month_later_they_are_written_down_further(calendar: Calendar) -
     assert (starts[0], starts[-1]) == ("2025-03-02 07:00", "2026-04-26 06:00")
 
 
+async def test_windows_that_are_long_over_are_forgotten(calendar: Calendar) -> None:
+    await calendar.agree({"weekly": SUNDAYS})
+
+    calendar.house.now = utc("2026-04-09 10:59")
+    await calendar.look()
+
+    starts = await calendar.starts()
+    assert starts[:2] == ["2025-03-09 07:00", "2025-03-16 06:00"]
+
+
 async def test_another_rule_replaces_what_is_to_come_and_nothing_that_was(calendar: Calendar) -> None:
     await calendar.agree({"weekly": SUNDAYS})
     calendar.house.now = utc("2025-03-09 08:00")
