@@ -42,13 +42,13 @@ def _attestation(row: asyncpg.Record) -> Attestation:
 
 NEWS: Final[LiteralString] = """
     SELECT attestation_id, tenant_id, asset_id, requirement_id, release, attested_at, attested_by, reason, evidence,
-           evidence_name, recorded_at, number
-    FROM attestation
-    WHERE number > (SELECT number FROM attestation_applied)
-    ORDER BY number
+           evidence_name, recorded_at, told.number, applied.number AS after
+    FROM attestation AS told, attestation_applied AS applied
+    WHERE told.number > applied.number
+    ORDER BY told.number
     LIMIT $1
 """
-APPLY: Final[LiteralString] = "UPDATE attestation_applied SET number = $1 WHERE number < $1 RETURNING number"
+APPLY: Final[LiteralString] = "UPDATE attestation_applied SET number = $1 WHERE number = $2 RETURNING number"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Recorded:
 async def take_news(tx: Connection, most: int) -> list[Recorded]:
     """Return attestations that were not noticed yet and note that they are; none if another process does so."""
     rows = await tx.fetch(NEWS, most)
-    if not rows or await tx.fetchval(APPLY, rows[-1]["number"]) is None:
+    if not rows or await tx.fetchval(APPLY, rows[-1]["number"], rows[0]["after"]) is None:
         return []
     return [Recorded(_attestation(row), row["recorded_at"]) for row in rows]
 

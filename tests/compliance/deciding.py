@@ -78,6 +78,11 @@ class People:
 
     async def attest(self, *, release: str = f"KB{JAN}", by: str = "Dana Fox", number: int = 1) -> None:
         """Attest a release on the server, and let that be noticed."""
+        await self.say(release=release, by=by, number=number)
+        await self.house.settle()
+
+    async def say(self, *, release: str = f"KB{JAN}", by: str = "Dana Fox", number: int = 1) -> None:
+        """Attest it, and let nobody notice yet."""
         word = Attestation(
             id=UUID(int=number),
             tenant_id=ACME,
@@ -92,4 +97,3 @@ class People:
         )
         async with self.operator() as tx:
             await store_attestations.add(tx, word, self.house.now)
-        await self.house.settle()

@@ -1,5 +1,6 @@
 """What people decide changes obligations, is told once, and moves no deadline; through the real database."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
@@ -14,6 +15,7 @@ from contracts.events.obligation import (
     ObligationStateChanged,
     State,
 )
+from services.compliance import store_attestations
 from tests.builders import ACME, BIRCH
 from tests.compliance.deciding import CUMULATIVE, SERVER, People, policy
 from tests.compliance.house import House, asset_changed
@@ -36,6 +38,10 @@ from tests.compliance.test_merges import GONE, ONE, OTHER, SURVIVING, apart, mer
 
 LACKING = (asset_changed(build=DEC_BUILD), scanned(-1), read(-1, DEC_BUILD), listed(0))
 DUE_AT = JANUARY_AT + timedelta(hours=24)
+WAITING = """
+    SELECT FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock' AND query LIKE '%attestation_applied%'
+"""
 
 
 @pytest.fixture
@@ -208,6 +214,21 @@ async def test_a_word_is_noticed_once_and_a_later_list_contradicts_it(house: Hou
     changed = (await house.told(ObligationStateChanged))[-1]
     assert (changed.state, [each.source for each in changed.witnesses]) == (State.CONTRADICTED, [listed(0).source])
     assert "Dana Fox" in changed.why
+
+
+async def test_two_processes_that_notice_at_once_tell_of_a_word_once(house: House, people: People) -> None:
+    await people.say(number=1)
+    async with house.pool.acquire() as one, house.pool.acquire() as other:
+        async with one.transaction():
+            mine = await store_attestations.take_news(one, 10)
+            await people.say(number=2)
+            theirs = asyncio.create_task(store_attestations.take_news(other, 10))
+            while not await house.rows(WAITING):
+                await asyncio.sleep(0.01)
+        taken = [each.attestation.id.int for each in (*mine, *await theirs)]
+        later = [each.attestation.id.int for each in await store_attestations.take_news(other, 10)]
+
+    assert (taken, later) == ([1], [2])
 
 
 async def test_tags_of_inventory_choose_the_row(house: House, people: People) -> None:

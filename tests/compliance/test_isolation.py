@@ -71,6 +71,21 @@ async def test_every_table_with_clients_rows_is_walled_off_by_the_same_rules(hou
         assert {"all_tenants", "own_tenants"} <= {*row["policies"]}, row["name"]
 
 
+NUMBERED = """
+    SELECT c.relname || '.' || a.attname AS name, has_column_privilege('patchline_operator', c.oid, a.attnum, 'INSERT')
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    JOIN pg_attribute a ON a.attrelid = c.oid AND a.attidentity <> ''
+    WHERE n.nspname = 'compliance'
+"""
+
+
+async def test_nobody_who_adds_a_row_chooses_its_number_and_so_hides_the_following(house: House) -> None:
+    rows = [tuple(row.values()) for row in await house.rows(NUMBERED)]
+
+    assert {name for name, _ in rows} >= {"attestation.number", "policy_version.number", "priority_override.number"}
+    assert [name for name, may in rows if may] == []
+
+
 async def test_a_reader_can_read_no_mailbox_and_write_nothing(house: House) -> None:
     reader = await asyncpg.connect(house.database.reader)
     for statement in (

@@ -43,6 +43,7 @@ INSERT INTO attestation_applied (number) VALUES (0);
 
 SELECT patchline.isolate('attestation');
 
--- `patchline obligation attest` adds them; nobody changes or removes one.
+-- `patchline obligation attest` adds them; nobody changes or removes one, or chooses its number.
 REVOKE UPDATE, DELETE, TRUNCATE ON attestation FROM compliance_writer;
-GRANT SELECT, INSERT ON attestation TO patchline_operator;
+GRANT INSERT (attestation_id, tenant_id, asset_id, requirement_id, release, attested_at, attested_by, reason, evidence,
+              evidence_name, recorded_at) ON attestation TO patchline_operator;

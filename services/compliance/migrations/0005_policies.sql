@@ -31,6 +31,7 @@ INSERT INTO policy_noticed (number, noticed_at) VALUES (0, '1970-01-01 00:00:00+
 
 SELECT patchline.isolate('policy_version');
 
--- `patchline policy apply` adds versions; it can never change or remove one.
-GRANT SELECT, INSERT ON policy_version TO patchline_operator;
+-- `patchline policy apply` adds versions; it can never change or remove one, nor choose its number.
+GRANT INSERT (tenant_id, version, document, presets, digest, valid_from, valid_until, recorded_at, recorded_by, reason,
+              feasible, accepted, lint) ON policy_version TO patchline_operator;
 GRANT SELECT ON policy_noticed TO patchline_operator;

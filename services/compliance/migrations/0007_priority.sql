@@ -129,5 +129,8 @@ DO $$ BEGIN
                    current_schema() || '_writer');
 END $$;
 
--- `patchline priority override` and `patchline triage record` add; they can never change or remove one.
-GRANT SELECT, INSERT ON priority_override, triage_record TO patchline_operator;
+-- `patchline priority override` and `patchline triage record` add; they can never change or remove one, nor choose its number.
+GRANT INSERT (override_id, tenant_id, requirement_id, machines, table_id, outcome, reason, said_by, valid_from, until,
+              recorded_at) ON priority_override TO patchline_operator;
+GRANT INSERT (record_id, tenant_id, asset_id, requirement_id, step, done_at, found, note, evidence, evidence_name,
+              recorded_by, recorded_at) ON triage_record TO patchline_operator;
