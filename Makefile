@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test check bench faults proof-credentials proof-obligations up down status install java image packages fix audit
+.PHONY: demo test check bench bench-quick bench-full faults proof-credentials proof-obligations up down status install java image packages fix audit
 
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
@@ -29,6 +29,12 @@ check: install ## everything that a tool can check, without the slow tests
 
 bench: install ## what it reaches, beside the floors of the same run
 	$(BIN)/python -m bench
+
+bench-quick: install ## does every stage still run: reduced, within 90 seconds; a missed speed does not fail
+	$(BIN)/python -m bench --quick
+
+bench-full: install ## the same with the long stages at full size, within an hour
+	$(BIN)/python -m bench --full
 
 faults: install ## kill, stop and confuse the real product, and judge what comes of it
 	$(BIN)/python -m faults

@@ -2,8 +2,9 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -28,6 +29,18 @@ class Figure:
     spread: tuple[float, float] | None = None
 
 
+def summary(rounds: Sequence[tuple[float, float]]) -> dict[str, object]:
+    """Return medians of stage and floor, and of the ratios: each against the floor of its own round."""
+    ratios = [value / floor for value, floor in rounds]
+    return {
+        "value": round(statistics.median(value for value, _ in rounds)),
+        "floor": round(statistics.median(floor for _, floor in rounds)),
+        "ratio": round(statistics.median(ratios), 3),
+        "rounds": len(rounds),
+        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
+    }
+
+
 def at_least(stage: str, measured: Mapping[str, object], reach: float) -> Figure:
     """Return the row of a stage that must reach a share of its floor. `measured` is what the stage returned."""
     ratio = float(str(measured["ratio"]))
@@ -48,6 +61,11 @@ def at_least(stage: str, measured: Mapping[str, object], reach: float) -> Figure
 def at_most(stage: str, value: float, unit: str, reach: float) -> Figure:
     """Return the row of a figure that must stay below a bound."""
     return Figure(stage=stage, value=round(value, 1), unit=unit, reach=f"< {reach:g} {unit}", ok=value < reach)
+
+
+def marked(figures: Iterable[Figure], note: str) -> list[Figure]:
+    """Return the rows with `note` behind the names of their stages, so that nobody takes them for whole runs."""
+    return [replace(each, stage=f"{each.stage}{note}") for each in figures]
 
 
 def show(figures: Sequence[Figure], console: Console) -> None:

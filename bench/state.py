@@ -5,7 +5,6 @@ The floor is asyncpg alone with rows that are ready as tuples: no Kafka, no fold
 Both write a table of the same shape and indexes, one commit per batch.
 """
 
-import statistics
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -15,6 +14,7 @@ from uuid import UUID
 
 from bench import state_load
 from bench.measured import Place, Run, Worker, connected, start_at_the_end
+from bench.report import summary
 from bench.state_load import DEVICES, Load
 from chassis.postgres import Connection
 from contracts import topics
@@ -25,44 +25,25 @@ from services.inventory.rules import Kept
 
 BATCH: Final = 1000
 EVENTS: Final = 20_000
-SUSTAINED: Final = 200_000
 
 
-async def state_stage(place: Place, *, rounds: int = 5) -> dict[str, object]:
-    """Return the figures of the stage: medians, and each ratio against the floor of its own round.
+async def state_stage(place: Place, *, rounds: int, events: int, sustained: int) -> dict[str, dict[str, object]]:
+    """Return the figures of the stage by load: an ordinary day, and one of which every event changes its asset.
 
-    `changing` is the same with a load of which every event changes its asset and is published.
+    `sustained` has the process's size after the first `EVENTS` of so many events, and at their end; empty: for none.
     """
     async with connected(place.admin_dsn) as admin, connected(place.writer_dsn) as writer:
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS])
         await admin.execute(MAKE_FLOOR)
         stage = _Stage(place, writer)
-        await stage.round(state_load.changing, DEVICES)
-        ordinary = [await stage.round(state_load.ordinary, EVENTS) for _ in range(rounds)]
-        changing = [await stage.round(state_load.changing, EVENTS) for _ in range(rounds)]
-        sustained = await stage.run(stage.events(state_load.ordinary, SUSTAINED))
+        await stage.round(state_load.changing, min(events, DEVICES))
+        ordinary = [await stage.round(state_load.ordinary, events) for _ in range(rounds)]
+        changing = [await stage.round(state_load.changing, events) for _ in range(rounds)]
+        run = await stage.run(stage.events(state_load.ordinary, sustained)) if sustained else None
     return {
-        "stage": "state",
-        "unit": "events/s",
-        **_summary(ordinary),
-        "changing": _summary(changing),
-        "sustained": {
-            "events": SUSTAINED,
-            "value": round(sustained.events_per_second),
-            "resident_mib_early": sustained.early_mib,
-            "resident_mib_late": sustained.late_mib,
-        },
-    }
-
-
-def _summary(rounds: Sequence[tuple[float, float]]) -> dict[str, object]:
-    ratios = [value / floor for value, floor in rounds]
-    return {
-        "value": round(statistics.median(value for value, _ in rounds)),
-        "floor": round(statistics.median(floor for _, floor in rounds)),
-        "ratio": round(statistics.median(ratios), 3),
-        "rounds": len(rounds),
-        "spread": [round(min(ratios), 3), round(max(ratios), 3)],
+        "ordinary": {"unit": "events/s", **summary(ordinary)},
+        "changing": {"unit": "events/s", **summary(changing)},
+        "sustained": {"early_mib": run.early_mib, "late_mib": run.late_mib} if run else {},
     }
 
 

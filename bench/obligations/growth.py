@@ -35,19 +35,23 @@ COUNT: Final[LiteralString] = "SELECT count(*) FROM compliance.obligation"
 
 
 @dataclass(slots=True)
-class _Stage:
+class Evenings:
     """Rounds over ever new machines."""
 
     place: Place
     writer: Connection
     machines: int = 0
+    devices: int = load.DEVICES
 
     async def round(self) -> float:
         """Let new machines be told of, then measure an evening of theirs; return events per second."""
         now, first = load.hour_of(datetime.now(UTC)), self.machines
-        self.machines += load.DEVICES
-        await WORKER.run(self.place, self.writer, topics.ASSETS, map(encode, load.records(first, now)))
-        said = (encode(each, f"{each.source}/{each.subject}") for each in load.evening(first, now, seed=first))
+        self.machines += self.devices
+        await WORKER.run(
+            self.place, self.writer, topics.ASSETS, map(encode, load.records(first, now, devices=self.devices))
+        )
+        evening = load.evening(first, now, seed=first, devices=self.devices)
+        said = (encode(each, f"{each.source}/{each.subject}") for each in evening)
         run = await WORKER.run(self.place, self.writer, topics.RMM_EVENTS, said)
         return run.events_per_second
 
@@ -57,7 +61,7 @@ async def growth(place: Place, *, rounds: int, machines: int = MACHINES) -> list
     async with connected(place.admin_dsn) as admin, connected(place.writer_dsn) as writer:
         await store_commands_catalog.add(admin, load.catalog(load.hour_of(datetime.now(UTC))), datetime.now(UTC))
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS])
-        stage = _Stage(place, writer)
+        stage = Evenings(place, writer)
         await stage.round()
         empty = [await stage.round() for _ in range(rounds)]
         took = await fill(admin, machines, stage.machines)

@@ -58,11 +58,11 @@ def catalog(now: datetime) -> CatalogDocument:
 def records(first: int, now: datetime, *, tier: Tier = Tier.WORKSTATION, devices: int = DEVICES) -> Iterator[Envelope]:
     """Yield inventory's record of each machine from number `first` on."""
     for device in range(first, first + devices):
-        asset = ids.asset_id(SOURCE, _name(device))
+        asset = ids.asset_id(SOURCE, name_of(device))
         record = AssetChanged(
             asset=str(asset),
             source=SOURCE,
-            device=_name(device),
+            device=name_of(device),
             hostname=f"PC-{device:06d}",
             os_family=OsFamily.WINDOWS,
             os_name="Windows 11 Professional",
@@ -78,42 +78,42 @@ def records(first: int, now: datetime, *, tier: Tier = Tier.WORKSTATION, devices
 def listing(first: int, now: datetime, *, devices: int) -> Iterator[Envelope]:
     """Yield of each machine from number `first` on that its scan lists the update of the first train."""
     for device in range(first, first + devices):
-        said = rmm.PatchDetected(device=_name(device), patch=_patch(0), scanned_at=now)
-        yield _envelope(said, _name(device), now, device)
+        said = rmm.PatchDetected(device=name_of(device), patch=_patch(0), scanned_at=now)
+        yield _envelope(said, name_of(device), now, device)
 
 
-def evening(first: int, now: datetime, *, seed: int) -> Iterator[Envelope]:
+def evening(first: int, now: datetime, *, seed: int, devices: int = DEVICES) -> Iterator[Envelope]:
     """Yield what the machines from number `first` on say, twenty events each, in three visits of their agents.
 
     A scan that lists half of what there is; approvals, claims and a failure; a restart, and a scan that is clean.
     """
     rng = random.Random(seed)
-    circle = list(range(first, first + DEVICES))
+    circle = list(range(first, first + devices))
     for visit, steps in enumerate(VISITS):
         rng.shuffle(circle)
         for position, device in enumerate(circle):
             began_at = now - timedelta(hours=6 - visit) + timedelta(milliseconds=100 * position)
             for step in steps:
                 at = began_at + timedelta(milliseconds=step)
-                yield _envelope(_said(device, step, at), _name(device), at, device)
+                yield _envelope(_said(device, step, at), name_of(device), at, device)
 
 
 def _said(device: int, step: int, at: datetime) -> Event:
     patch = _patch((device + step) % REQUIREMENTS)
     scanned_at = at.replace(microsecond=0)
     if step < 10:
-        return rmm.PatchDetected(device=_name(device), patch=patch, scanned_at=scanned_at)
+        return rmm.PatchDetected(device=name_of(device), patch=patch, scanned_at=scanned_at)
     if step < 13:
-        return rmm.PatchApproved(device=_name(device), patch=patch)
+        return rmm.PatchApproved(device=name_of(device), patch=patch)
     if step < 16:
-        return rmm.PatchInstallReported(device=_name(device), patch=patch)
+        return rmm.PatchInstallReported(device=name_of(device), patch=patch)
     if step == 16:
-        return rmm.PatchInstallFailed(device=_name(device), patch=patch, code="0x80070643")
+        return rmm.PatchInstallFailed(device=name_of(device), patch=patch, code="0x80070643")
     if step == 17:
-        return rmm.DeviceBooted(device=_name(device), booted_at=at)
+        return rmm.DeviceBooted(device=name_of(device), booted_at=at)
     if step == 18:
-        return rmm.PatchNoLongerListed(device=_name(device), patch=patch, scanned_at=scanned_at)
-    return rmm.PatchScanCompleted(device=_name(device), scanned_at=scanned_at)
+        return rmm.PatchNoLongerListed(device=name_of(device), patch=patch, scanned_at=scanned_at)
+    return rmm.PatchScanCompleted(device=name_of(device), scanned_at=scanned_at)
 
 
 def _envelope(
@@ -136,7 +136,8 @@ def tenant_of(device: int) -> UUID:
     return TENANTS[device % len(TENANTS)]
 
 
-def _name(device: int) -> str:
+def name_of(device: int) -> str:
+    """Return what the machine's source calls it."""
     return f"{device:08d}"
 
 

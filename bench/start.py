@@ -1,0 +1,32 @@
+"""The start stage: from an empty process to `/ready`, one service after the other, while the others stay up."""
+
+import statistics
+import time
+from dataclasses import replace
+from typing import Final
+
+from bench.report import Figure, at_most
+from patchline.stack.programs import PROGRAMS, Program
+from patchline.stack.stack import STOP_SECONDS, Stack
+
+MOST_SECONDS: Final = 2.0
+
+
+def start_stage(stack: Stack, *, rounds: int) -> list[Figure]:
+    """Return how many seconds each service takes to say that it is ready, the median of the rounds."""
+    return [_of(stack, program, rounds) for program in PROGRAMS]
+
+
+def _of(stack: Stack, program: Program, rounds: int) -> Figure:
+    took = [_started(stack, program) for _ in range(rounds)]
+    figure = at_most(f"cold start to ready, {program.name}", statistics.median(took), "s", MOST_SECONDS)
+    return replace(figure, value=round(statistics.median(took), 2), rounds=rounds, spread=(min(took), max(took)))
+
+
+def _started(stack: Stack, program: Program) -> float:
+    """Stop one service as a rolling upgrade does, start it again, and return the seconds until it is ready."""
+    stack.children[program.name].stop(timeout_seconds=STOP_SECONDS)
+    started_at = time.perf_counter()
+    stack.start_program(program)
+    stack.wait_ready(program)
+    return time.perf_counter() - started_at
