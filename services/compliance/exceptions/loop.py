@@ -24,7 +24,7 @@ from services.compliance.exceptions.rules_exceptions import Desk, Signed
 from services.compliance.exceptions.rules_told import Told, keyed
 from services.compliance.exceptions.store_moments import Moment, What
 from services.compliance.exceptions.store_requests import Client
-from services.compliance.policies.store_policies import PolicyShelf
+from services.compliance.policies.store_policies import PolicyShelf, wait_for_decisions
 from services.compliance.policy import Policy
 from services.compliance.rules_cause import SOURCE
 from services.compliance.zones import zone_of
@@ -49,6 +49,8 @@ class Exceptions:
         async with transaction(self._on.pool) as tx:
             if not await store_requests.is_waiting(tx, now):
                 return False
+            if await store_requests.is_touching(tx):
+                await wait_for_decisions(tx)  # a machine that is new in one of them is then there to be decided anew
             told = [
                 *await self._asked(tx, now),
                 *await self._signed(tx, now),

@@ -27,6 +27,17 @@ async def is_waiting(tx: Connection, now: datetime) -> bool:
     return bool(await tx.fetchval(WAITING, now))
 
 
+TOUCHING: Final[LiteralString] = """
+    SELECT EXISTS (SELECT FROM exception_signoff WHERE state = 'pending')
+        OR EXISTS (SELECT FROM exception_revocation WHERE told_at IS NULL)
+"""
+
+
+async def is_touching(tx: Connection) -> bool:
+    """Return whether any of it bears on how machines are decided: a signature, or that one was taken back."""
+    return bool(await tx.fetchval(TOUCHING))
+
+
 UNTOLD: Final[LiteralString] = """
     SELECT exception_id, tenant_id, lane, requirement_id, title, asset_ids, machines, reason, controls, valid_from,
            until, renews, renewal, requested_at, requested_by

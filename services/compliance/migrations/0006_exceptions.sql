@@ -33,6 +33,7 @@ CREATE TABLE exception_request (
     requested_at   timestamptz NOT NULL CHECK (isfinite(requested_at)),
     requested_by   text        NOT NULL CHECK (length(requested_by) BETWEEN 1 AND 512),
     told_at        timestamptz,
+    UNIQUE (exception_id, tenant_id),                   -- so that what belongs to it is of the same client
     CHECK (until > valid_from AND until < '2200-01-01 00:00:00+00'),
     CHECK ((renews IS NULL) = (renewal = 0)),
     CHECK (NOT jsonb_path_exists(controls, '$[*] ? (@.text.type() != "string" || @.text == "" || !exists(@.text)
@@ -44,29 +45,31 @@ CREATE INDEX exception_request_untold ON exception_request (requested_at) WHERE 
 CREATE INDEX exception_request_of ON exception_request (tenant_id);
 
 CREATE TABLE exception_ticket (
-    exception_id uuid        PRIMARY KEY REFERENCES exception_request,
+    exception_id uuid        PRIMARY KEY,
     tenant_id    uuid        NOT NULL,
     ticket       text        NOT NULL CHECK (ticket <> ''),             -- the tracker's own number
-    opened_at    timestamptz NOT NULL
+    opened_at    timestamptz NOT NULL,
+    FOREIGN KEY (exception_id, tenant_id) REFERENCES exception_request (exception_id, tenant_id)
 );
 
 -- What owners signed, as the command line brought it; the service checks the signature and answers.
 CREATE TABLE exception_signoff (
     signoff_id   uuid        PRIMARY KEY,
-    exception_id uuid        NOT NULL REFERENCES exception_request,
+    exception_id uuid        NOT NULL,
     tenant_id    uuid        NOT NULL,
     statement    text        NOT NULL,                  -- the canonical text, whole
     signature    bytea       NOT NULL CHECK (octet_length(signature) = 64),
     brought_at   timestamptz NOT NULL CHECK (isfinite(brought_at)),
     brought_by   text        NOT NULL CHECK (brought_by <> ''),
     state        text        NOT NULL DEFAULT 'pending' CHECK (state IN ('pending', 'counted', 'refused')),
-    answer       text
+    answer       text,
+    FOREIGN KEY (exception_id, tenant_id) REFERENCES exception_request (exception_id, tenant_id)
 );
 CREATE INDEX exception_signoff_pending ON exception_signoff (brought_at) WHERE state = 'pending';
 
 -- What holds: no ticket, no owner's signature, no control or no expiry, no row.
 CREATE TABLE exception (
-    exception_id   uuid        PRIMARY KEY REFERENCES exception_request,
+    exception_id   uuid        PRIMARY KEY,
     tenant_id      uuid        NOT NULL,
     lane           text        NOT NULL CHECK (lane IN ('deferral', 'isolated')),
     requirement_id uuid,
@@ -82,6 +85,8 @@ CREATE TABLE exception (
     signature      bytea       NOT NULL CHECK (octet_length(signature) = 64),
     signed_at      timestamptz NOT NULL,
     granted_at     timestamptz NOT NULL,                -- when we knew
+    UNIQUE (exception_id, tenant_id),
+    FOREIGN KEY (exception_id, tenant_id) REFERENCES exception_request (exception_id, tenant_id),
     FOREIGN KEY (tenant_id, approver_id) REFERENCES owner_key,
     CHECK (until > valid_from AND until > granted_at),
     CHECK (requirement_id IS NOT NULL OR (lane = 'isolated' AND asset_ids IS NOT NULL))
@@ -89,12 +94,13 @@ CREATE TABLE exception (
 CREATE INDEX exception_of ON exception (tenant_id);
 
 CREATE TABLE exception_revocation (
-    exception_id uuid        PRIMARY KEY REFERENCES exception,
+    exception_id uuid        PRIMARY KEY,
     tenant_id    uuid        NOT NULL,
     why          text        NOT NULL CHECK (why <> ''),
     revoked_at   timestamptz NOT NULL CHECK (isfinite(revoked_at)),
     revoked_by   text        NOT NULL CHECK (revoked_by <> ''),
-    told_at      timestamptz
+    told_at      timestamptz,
+    FOREIGN KEY (exception_id, tenant_id) REFERENCES exception (exception_id, tenant_id)
 );
 CREATE INDEX exception_revocation_untold ON exception_revocation (revoked_at) WHERE told_at IS NULL;
 
@@ -123,17 +129,19 @@ CREATE TABLE exclusion (
     recorded_at  timestamptz NOT NULL CHECK (isfinite(recorded_at)),
     recorded_by  text        NOT NULL CHECK (recorded_by <> ''),
     told_at      timestamptz,
+    UNIQUE (exclusion_id, tenant_id),
     CHECK (until > valid_from AND until < '2200-01-01 00:00:00+00')
 );
 CREATE INDEX exclusion_untold ON exclusion (recorded_at) WHERE told_at IS NULL;
 CREATE INDEX exclusion_of ON exclusion (tenant_id);
 CREATE TABLE exclusion_end (
-    exclusion_id uuid        PRIMARY KEY REFERENCES exclusion,
+    exclusion_id uuid        PRIMARY KEY,
     tenant_id    uuid        NOT NULL,
     why          text        NOT NULL CHECK (why <> ''),
     ended_at     timestamptz NOT NULL CHECK (isfinite(ended_at)),
     ended_by     text        NOT NULL CHECK (ended_by <> ''),
-    told_at      timestamptz
+    told_at      timestamptz,
+    FOREIGN KEY (exclusion_id, tenant_id) REFERENCES exclusion (exclusion_id, tenant_id)
 );
 CREATE INDEX exclusion_end_untold ON exclusion_end (ended_at) WHERE told_at IS NULL;
 

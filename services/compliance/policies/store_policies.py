@@ -133,6 +133,14 @@ def version_of(row: asyncpg.Record) -> Version:
     )
 
 
+EXCLUDE: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.policies', 0))"
+
+
+async def wait_for_decisions(tx: Connection) -> None:
+    """Wait until every decision under way is committed; those that come next wait for `tx`. Lock nothing before it."""
+    await tx.execute(EXCLUDE)
+
+
 IS_NEWS: Final[LiteralString] = """
     SELECT EXISTS (SELECT FROM policy_version WHERE number > (SELECT number FROM policy_noticed))
         OR EXISTS (SELECT FROM policy_version
@@ -140,7 +148,6 @@ IS_NEWS: Final[LiteralString] = """
         OR EXISTS (SELECT FROM policy_version
                    WHERE valid_until > (SELECT noticed_at FROM policy_noticed) AND valid_until <= $1)
 """
-EXCLUDE: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.policies', 0))"
 NOTED: Final[LiteralString] = "SELECT number, noticed_at FROM policy_noticed FOR UPDATE"
 CONCERNED: Final[LiteralString] = """
     SELECT number, tenant_id, version, document, presets, digest, recorded_at, recorded_by, reason, feasible, accepted
@@ -160,7 +167,7 @@ async def turned(tx: Connection, now: datetime) -> list[Turn]:
     """
     if not await tx.fetchval(IS_NEWS, now):
         return []
-    await tx.execute(EXCLUDE)
+    await wait_for_decisions(tx)
     noted = await tx.fetchrow(NOTED)
     if noted is None:
         return []

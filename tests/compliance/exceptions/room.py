@@ -101,6 +101,12 @@ class Room:
 
     async def sign(self, request: Request, **changes: Any) -> Signoff:
         """Bring what the owner signs now, and have it judged."""
+        named = await self.bring(request, **changes)
+        await self.settle()
+        return named
+
+    async def bring(self, request: Request, **changes: Any) -> Signoff:
+        """Bring what the owner signs now; nobody looks at it yet."""
         found = signed(request, **{"at": self.house.now, **changes})
         named = Signoff(
             id=uuid5(request.id, found.signature.hex()),
@@ -112,7 +118,6 @@ class Room:
         )
         async with self.operator() as tx:
             await store_commands.bring(tx, named, by="ada@console")
-        await self.settle()
         return named
 
     async def answer(self, signoff: Signoff) -> tuple[bool, str | None] | None:

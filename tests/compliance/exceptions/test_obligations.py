@@ -1,16 +1,20 @@
 """What an exception does to obligations: it hides what is lacking, never a proof, and moves no deadline."""
 
+import asyncio
 from datetime import datetime
 
+from chassis.postgres import transaction
 from contracts.events.obligation import ObligationStateChanged, State
 from services.compliance.exceptions.records import Control, ControlKind, Lane
+from tests.builders import batch_of
 from tests.compliance.exceptions.asking import SEGMENTED
-from tests.compliance.exceptions.room import Room
-from tests.compliance.house import asset_changed
+from tests.compliance.exceptions.room import Room, enrolled, ticketed
+from tests.compliance.house import asset_changed, client_in
 from tests.compliance.stories import DEC_BUILD, booted, gone, hour, listed, read, reported, scanned
 
 LACKING = (asset_changed(build=DEC_BUILD), scanned(-1), read(-1, DEC_BUILD), listed(0))
 DUE_AT = hour(22)
+WAITING = "SELECT FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
 ISOLATING = (
     SEGMENTED,
     Control(ControlKind.RESTRICTED_ACCESS, "two people"),
@@ -43,6 +47,22 @@ async def test_at_its_end_it_is_overdue_since_the_deadline_it_always_had(room: R
     assert (last.before, last.state, last.due_at) == (State.EXCEPTED, State.MISSING_OVERDUE, DUE_AT)
     [ended] = [each.time for each in await room.house.published() if each.data == last]
     assert ended == request.until
+
+
+async def test_a_machine_that_appears_while_an_exception_of_all_is_granted_is_excepted(room: Room) -> None:
+    request = await room.ask(asset_ids=None, machines=())
+    await room.house.hear(client_in("America/New_York"), enrolled(), ticketed(request.id))
+    await room.bring(request)
+
+    async with transaction(room.house.pool) as tx:
+        await room.house.handler.on_batch(tx, batch_of(LACKING, recorded_at=room.house.now))
+        look = asyncio.create_task(room.loop.look())
+        while not look.done() and not await room.house.rows(WAITING):
+            await asyncio.sleep(0.01)
+    await look
+    await room.settle()
+
+    assert await room.house.state() == "EXCEPTED"
 
 
 async def test_a_revoked_one_ends_at_once(room: Room) -> None:

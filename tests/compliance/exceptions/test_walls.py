@@ -143,6 +143,29 @@ async def test_an_operator_can_ask_and_bring_and_revoke_but_not_grant(room: Room
             await tx.execute(sql)
 
 
+OF_ANOTHER = {
+    "a signature": """
+        INSERT INTO compliance.exception_signoff (signoff_id, exception_id, tenant_id, statement, signature, brought_at,
+                                                  brought_by)
+        VALUES (gen_random_uuid(), $1, $2, 'x', decode(repeat('00', 64), 'hex'), now(), 'eve')
+    """,
+    "a revocation": """
+        INSERT INTO compliance.exception_revocation (exception_id, tenant_id, why, revoked_at, revoked_by)
+        VALUES ($1, $2, 'x', now(), 'eve')
+    """,
+}
+
+
+@pytest.mark.parametrize("sql", OF_ANOTHER.values(), ids=OF_ANOTHER.keys())
+async def test_an_operator_who_sees_one_client_touches_no_exception_of_another(room: Room, sql: str) -> None:
+    await room.granted()
+
+    async with room.operator() as tx:
+        await tx.execute("SELECT set_config('patchline.tenants', $1, true)", str(BIRCH))
+        with pytest.raises(asyncpg.ForeignKeyViolationError):
+            await tx.execute(sql, EXCEPTION, BIRCH)
+
+
 async def test_an_operator_who_sees_one_client_sees_no_other(room: Room) -> None:
     await room.granted()
 
