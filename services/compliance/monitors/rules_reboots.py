@@ -131,7 +131,7 @@ def _judged(agreed: Agreed, heard: Heard, before: datetime | None, at: datetime)
     )
     rule = agreed.reboots.get(heard.tier)
     verdict, why = _verdict(rule, restart, agreed.windows, agreed.zone)
-    consent = restart.last(Said.APPROVED) or restart.last(Said.CONSENTED)
+    consent = _agreement(rule, restart) or restart.last(Said.APPROVED) or restart.last(Said.CONSENTED)
     by = rule.immediately_accepted_by if isinstance(rule, Immediately) else consent.by if consent else None
     return Judged(
         booted_at=at,
@@ -167,11 +167,10 @@ def _verdict(rule: RebootRule | None, restart: _Restart, windows: Mapping[str, W
 
 def _allowed(rule: RebootRule, restart: _Restart, windows: Mapping[str, WindowRule], zone: tzinfo) -> Verdict | None:
     """Return why the client's agreement covers it; `None`: it does not."""
-    approved = restart.last(Said.APPROVED)
+    agreement = _agreement(rule, restart)
     match rule:
         case ManualApproval(by=whose):
-            is_theirs = approved is not None and (approved.by is None or approved.by.casefold() == whose.casefold())
-            return (RebootVerdict.APPROVED, f"{whose} approved it") if is_theirs else None
+            return (RebootVerdict.APPROVED, f"{whose} approved it") if agreement else None
         case Immediately(immediately_accepted_by=whose):
             return RebootVerdict.CONSENTED, f"{whose} agreed that such machines restart as soon as they must"
         case Scheduled(windows=names):
@@ -183,7 +182,23 @@ def _allowed(rule: RebootRule, restart: _Restart, windows: Mapping[str, WindowRu
                 return RebootVerdict.AT_DEADLINE, f"its user was told {told.at:%Y-%m-%d %H:%M}Z, and the time was up"
         case _:
             assert_never(rule)
-    return _agreed_by(approved or restart.last(Said.CONSENTED))
+    return _agreed_by(agreement)
+
+
+def _agreement(rule: RebootRule | None, restart: _Restart) -> Word | None:
+    """Return the word that it waited for: that of whoever must approve it, or the user's who did not put it off since.
+
+    What others say takes nothing back.
+    """
+    if isinstance(rule, ManualApproval):
+        mine = {None, rule.by.casefold()}
+        approvals = [word for word in restart.words if word.said is Said.APPROVED]
+        theirs = [word for word in approvals if (word.by and word.by.casefold()) in mine]
+        return max(theirs, default=None, key=lambda word: word.at)
+    consented, deferred = restart.last(Said.CONSENTED), restart.last(Said.DEFERRED)
+    if consented is not None and deferred is not None and deferred.at > consented.at:
+        consented = None
+    return restart.last(Said.APPROVED) or consented
 
 
 def _agreed_by(word: Word | None) -> Verdict | None:
@@ -202,9 +217,9 @@ def _missing(rule: RebootRule, restart: _Restart) -> str:
         case Scheduled(windows=names):
             return f"none of its windows was open ({', '.join(names) or 'it has none'}), and nobody had agreed"
         case UserPrompted():
-            if restart.notified is None:
-                return "its user was not told before, and had not agreed"
             put_off = f" and had put it off {restart.deferrals} times" if restart.deferrals else ""
+            if restart.notified is None:
+                return f"its user was not told before{put_off or ', and had not agreed'}"
             return f"its user was told {restart.notified.at:%Y-%m-%d %H:%M}Z{put_off}, and the time was not up"
         case Immediately():
             return ""

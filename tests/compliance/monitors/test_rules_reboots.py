@@ -65,10 +65,22 @@ def test_a_restart_that_nothing_was_deployed_before_is_not_the_deployments() -> 
         ([Word(MONDAY - 24 * HOUR, Said.NOTIFIED)], RebootVerdict.AT_DEADLINE),
         ([Word(MONDAY - 24 * HOUR + SECOND, Said.NOTIFIED)], RebootVerdict.SURPRISE),
         ([Word(MONDAY - 5 * HOUR, Said.NOTIFIED), Word(MONDAY - HOUR, Said.DEFERRED)], RebootVerdict.SURPRISE),
+        ([Word(MONDAY - 5 * HOUR, Said.CONSENTED), Word(MONDAY - HOUR, Said.DEFERRED)], RebootVerdict.SURPRISE),
+        ([Word(MONDAY - 5 * HOUR, Said.DEFERRED), Word(MONDAY - HOUR, Said.CONSENTED)], RebootVerdict.CONSENTED),
         ([Word(MONDAY + SECOND, Said.CONSENTED)], RebootVerdict.SURPRISE),
         ([], RebootVerdict.SURPRISE),
     ],
-    ids=["agreed", "told long before", "at the deadline", "a second early", "put off", "agreed afterwards", "not told"],
+    ids=[
+        "agreed",
+        "told long before",
+        "at the deadline",
+        "a second early",
+        "put off",
+        "agreed, then put off",
+        "put off, then agreed",
+        "agreed afterwards",
+        "not told",
+    ],
 )
 def test_a_users_machine_restarts_with_consent_or_when_the_time_is_up(
     words: Sequence[Word], expected: RebootVerdict
@@ -91,6 +103,14 @@ def test_a_machine_not_to_be_disturbed_restarts_when_its_own_approver_says_so(
     by: str | None, expected: RebootVerdict
 ) -> None:
     assert verdict(Tier.DO_NOT_DISRUPT, MONDAY, Word(MONDAY - HOUR, Said.APPROVED, by))[0] is expected
+
+
+def test_a_word_of_somebody_else_takes_no_approval_back() -> None:
+    words = Word(MONDAY - 2 * HOUR, Said.APPROVED, "Nora West"), Word(MONDAY - HOUR, Said.APPROVED, "Eve")
+
+    found, restart = verdict(Tier.DO_NOT_DISRUPT, MONDAY, *words)
+
+    assert (found, restart.consented_by) == (RebootVerdict.APPROVED, "Nora West")
 
 
 def test_a_users_consent_is_no_approval() -> None:
