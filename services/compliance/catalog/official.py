@@ -31,6 +31,10 @@ class TooLarge(NeverWorks):
     """An answer is larger than the feed can be; nothing of it was kept."""
 
 
+class Packed(NeverWorks):
+    """An answer is packed for its way, so that its size says nothing; nothing of it was kept."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
     """Where a feed is published. `path` makes a path of what was asked for and the day; `None`: it has no such."""
@@ -80,6 +84,7 @@ async def fetch(
     Raises:
         NoSuchAddress: the format has no official address, or not for one of `names`.
         TooLarge: an answer is larger than the feed's limit.
+        Packed: an answer is packed for its way.
         Refused: the publisher says no, or sends elsewhere.
         Unavailable: it does not answer.
     """
@@ -126,7 +131,11 @@ class _Limited(httpx.AsyncBaseTransport):
         self._most_bytes = most_bytes
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        request.headers["Accept-Encoding"] = "identity"  # else what is counted is not what is unpacked into memory
         answer = await self._inner.handle_async_request(request)
+        if answer.headers.get("Content-Encoding", "identity") != "identity":
+            await answer.aclose()
+            raise Packed(f"{request.url.host}: the answer is packed, and nobody asked for that; nothing was kept")
         assert isinstance(answer.stream, httpx.AsyncByteStream)  # noqa: S101 - an async transport has no other
         return httpx.Response(
             answer.status_code,

@@ -25,7 +25,7 @@ from services.compliance.rules_figures import FORMULA
 from services.compliance.typist import now
 from services.compliance.zones import TZDATA, zone_of
 
-MONTH: Final = re.compile(r"(\d{4})-(0[1-9]|1[0-2])")
+MONTH: Final = re.compile(r"(?:19|20|21)[0-9]{2}-(?:0[1-9]|1[0-2])")
 USUAL: Final = "msp-service-levels"
 """What is promised to a client whose policy says nothing of levels."""
 

@@ -49,13 +49,20 @@ def lint(
     found = lint_of(document, presets, now=now(), install=install)
     if svg is not None:
         zone = ZoneInfo(found.zone)
-        svg.write_text(in_svg([drawing(each, zone) for each in decisive(found.proofs)]), encoding="utf-8")
+        _write(svg, in_svg([drawing(each, zone) for each in decisive(found.proofs)]))
     if as_json:
         sys.stdout.write(json.dumps(record(found), indent=2) + "\n")
     else:
         show_lint(found)
     if not found.is_feasible or (any_instant and _late_at_any_instant(found)):
         raise SystemExit(commands.NO)
+
+
+def _write(svg: Path, drawn: str) -> None:
+    try:
+        svg.write_text(drawn, encoding="utf-8")
+    except OSError as error:
+        commands.stop(f"--svg: {svg} cannot be written: {error.strerror}", commands.WRONG_USE)
 
 
 def _install(p90: str | None, document: PolicyDocument) -> timedelta | None:

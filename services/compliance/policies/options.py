@@ -11,6 +11,7 @@ from chassis import commands
 from chassis.errors import NeverWorks
 from chassis.postgres import Connection
 from chassis.strict_yaml import DocumentRefused
+from services.compliance.clocks.recurrence import EARLIEST, LATEST
 from services.compliance.policies import store_commands
 from services.compliance.policies.document import PolicyDocument
 from services.compliance.policies.preset import Preset
@@ -58,4 +59,6 @@ def moment_of(text: str | None, option: str) -> datetime:
         commands.stop(f"{option}: {text!r} is no moment such as 2026-12-01T00:00:00-05:00", commands.WRONG_USE)
     if found.tzinfo is None:
         commands.stop(f"{option}: {text!r} has no offset, such as -05:00 or Z", commands.WRONG_USE)
+    if not EARLIEST <= found.date() <= LATEST:
+        commands.stop(f"{option}: write a moment from {EARLIEST} to {LATEST}", commands.WRONG_USE)
     return found

@@ -17,7 +17,7 @@ from services.compliance.catalog.feeds import epss
 from services.compliance.catalog.feeds.formats import Format
 from services.compliance.catalog.feeds.found import FeedRefused, Options
 from services.compliance.catalog.files import Source, digest, read_files
-from services.compliance.catalog.official import ADDRESSES, Address, NoSuchAddress, TooLarge
+from services.compliance.catalog.official import ADDRESSES, Address, NoSuchAddress, Packed, TooLarge
 from tests.compliance.catalog import files
 
 NOW = datetime(2026, 2, 3, 12, tzinfo=UTC)
@@ -26,7 +26,10 @@ HEADERS = "Content-Type: application/octet-stream\r\nConnection: close\r\n"
 
 @asynccontextmanager
 async def publisher(content_by_path: Mapping[str, bytes]) -> AsyncIterator[str]:
-    """Serve bytes on this machine; a path that ends in `moved` sends elsewhere, any other is a 404."""
+    """Serve bytes on this machine: a path that ends in `packed` as if packed on its way, any other is a 404.
+
+    A path that ends in `moved` sends elsewhere.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         path = (await reader.readuntil(b"\r\n\r\n")).split(b" ")[1].decode()
@@ -38,7 +41,8 @@ async def publisher(content_by_path: Mapping[str, bytes]) -> AsyncIterator[str]:
         elif content is None:
             writer.write(f"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n{HEADERS}\r\n".encode())
         else:
-            writer.write(f"HTTP/1.1 200 OK\r\n{HEADERS}\r\n".encode() + content)
+            packed = "Content-Encoding: gzip\r\n" if path.endswith("packed") else ""
+            writer.write(f"HTTP/1.1 200 OK\r\n{packed}{HEADERS}\r\n".encode() + content)
         await writer.drain()
         writer.close()
 
@@ -80,6 +84,16 @@ async def test_a_publisher_that_says_no_or_sends_elsewhere_is_refused(tmp_path: 
         await fetched(tmp_path, {}, path)
 
     assert refused.value.status == status
+
+
+async def test_an_answer_that_would_unpack_beyond_the_limit_is_refused(tmp_path: Path) -> None:
+    bomb = gzip.compress(bytes(1_000_000))
+
+    with pytest.raises(Packed, match="is packed"):
+        await fetched(tmp_path / "feeds", {"/packed": bomb}, "/packed")
+
+    assert len(bomb) < 10_000
+    assert not (tmp_path / "feeds").exists()
 
 
 async def test_a_format_without_an_address_says_which_have_one(tmp_path: Path) -> None:

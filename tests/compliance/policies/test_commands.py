@@ -125,6 +125,9 @@ def test_one_that_was_to_hold_later_and_is_hidden_is_named() -> None:
         pytest.param(["show", "--client", "Acme Dental"], 1, "the built-in one does", id="nothing applied"),
         pytest.param(["show", "--client", "Acme Dental", "--at", "noon"], 2, "is no moment", id="no moment"),
         pytest.param(["show", "--client", "Acme Dental", "--at", "2025-01-01"], 2, "has no offset", id="no offset"),
+        pytest.param(
+            ["show", "--client", "Acme Dental", "--at", "0001-01-01T00:00:00+05:00"], 2, "--at: write", id="before all"
+        ),
         pytest.param(["presets", "ce"], 1, "no preset called 'ce'", id="no preset"),
     ],
 )

@@ -107,7 +107,8 @@ async def test_the_month_so_far_ends_now() -> None:
 
 @pytest.mark.usefixtures("january")
 async def test_wrong_words_are_refused() -> None:
-    assert (await run("levels", "--client", "Acme Dental", "--month", "2025-13")).exit_code == 2
+    for month in ("2025-13", "0000-01", "9999-12"):
+        assert (await run("levels", "--client", "Acme Dental", "--month", month)).exit_code == 2
     assert "there is no client called 'Nobody'" in (await run("levels", "--client", "Nobody")).stderr
 
 

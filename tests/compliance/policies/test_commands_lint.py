@@ -85,6 +85,13 @@ def test_a_length_that_is_none_is_wrong_use(tmp_path: Path) -> None:
     assert "--p90" in done.stderr
 
 
+def test_a_picture_that_cannot_be_written_is_wrong_use(tmp_path: Path) -> None:
+    done = run(written(tmp_path), "--svg", tmp_path / "nowhere" / "lint.svg")
+
+    assert done.exit_code == 2
+    assert "--svg" in done.stderr
+
+
 def test_an_installation_longer_than_its_window_is_warned_of(tmp_path: Path) -> None:
     assert "window sunday lasts 4 h; nine of ten" in run(written(tmp_path), "--p90", "PT5H").stdout
 
