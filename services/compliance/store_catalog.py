@@ -66,13 +66,14 @@ class CatalogShelf:
         row = await tx.fetchrow(NEWEST)
         if row is None:
             return self._catalog
-        is_new = row["version"] != self._catalog.version
+        catalog = self._catalog
+        is_new = row["version"] != catalog.version
         if is_new:
-            self._catalog = await _read(tx, row["version"], row["name"])
+            catalog = await _read(tx, row["version"], row["name"])
         if is_new or row["feeds"] != self._feeds:
-            self._catalog = self._catalog.informed(await intelligence(tx, self._catalog.cves))
-            self._feeds = row["feeds"]
-        return self._catalog
+            catalog = catalog.informed(await intelligence(tx, catalog.cves))
+        self._catalog, self._feeds = catalog, row["feeds"]  # at once: others ask meanwhile
+        return catalog
 
 
 async def _read(tx: Connection, version: int, name: str) -> Catalog:

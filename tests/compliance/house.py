@@ -142,12 +142,16 @@ class House:
 
     async def load_catalog(self, catalog: CatalogDocument) -> None:
         """Load a catalog as the operator does, and let everything be decided by it."""
+        await self.add_catalog(catalog)
+        await self.settle()
+
+    async def add_catalog(self, catalog: CatalogDocument) -> None:
+        """Load a catalog as the operator does; nobody looked at it yet."""
         connection = await asyncpg.connect(self.database.operator)
         await prepare_connection(connection)
         async with connection.transaction():
             await store_commands_catalog.add(connection, catalog, self.now)
         await connection.close()
-        await self.settle()
 
     async def settle(self) -> None:
         """Let everything that is waiting be decided, and every moment that came ring."""

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,14 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
-from chassis.postgres import transaction
+from chassis.postgres import Connection, transaction
 from contracts import ids
 from patchline.main import app
+from services.compliance import store_commands_newest, store_intelligence
 from services.compliance.catalog.feeds.found import File
 from services.compliance.catalog.intelligence import Feed
+from services.compliance.catalog.model import Catalog
+from services.compliance.store_catalog import CatalogShelf
 from tests.compliance.catalog import files
 from tests.compliance.catalog.files import needs_public_data, public
 from tests.compliance.house import House, asset_changed
@@ -88,6 +92,44 @@ async def test_what_feeds_say_reaches_decisions_and_old_versions_are_kept(house:
     assert f"{risk.kev_added_at:%Y-%m-%d %H:%M}" == "2026-02-01 00:00"
     assert "epss v2026.02.01 of 2026-02-03" in risk.versions
     assert [row["label"] for row in kept] == ["v2026.01.01 of 2026-02-02", "v2026.02.01 of 2026-02-03"]
+
+
+class Interrupted:
+    """A connection on which somebody else's question comes in before what feeds say is read."""
+
+    def __init__(self, tx: Connection, question: Callable[[], Awaitable[None]]) -> None:
+        self._tx = tx
+        self._question = question
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._tx, name)
+
+    async def fetch(self, statement: str, *arguments: object) -> list[asyncpg.Record]:
+        if statement == store_intelligence.LABELS:
+            await self._question()
+        return await self._tx.fetch(statement, *arguments)
+
+
+async def test_who_asks_while_a_catalog_is_read_is_told_what_feeds_say_too(house: House, folder: Path) -> None:
+    await windows(folder)
+    await load(folder, "kev", files.kev())
+    shelf, told = CatalogShelf(), list[Catalog]()
+    async with house.pool.acquire() as connection, connection.transaction():
+        await shelf.newest(connection)
+        known = await store_commands_newest.newest_document(connection)
+    assert known is not None
+    await house.add_catalog(known.model_copy(update={"name": "the same by another name"}))
+
+    async def ask() -> None:
+        async with transaction(house.pool) as other:
+            told.append(await shelf.newest(other))
+
+    async with transaction(house.pool) as tx:
+        told.append(await shelf.newest(Interrupted(tx, ask)))  # type: ignore[arg-type]  # as a connection does
+
+    release = told[0].requirements[ids.requirement_id(WS2022, "cumulative")].release("KB5900002")
+    assert [each.label.split("#")[0] for each in told] == ["the same by another name"] * 2
+    assert [each.risk(release).ransomware for each in told] == [True, True]
 
 
 async def test_only_assets_of_which_something_else_is_told_are_decided_anew(house: House, folder: Path) -> None:
