@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
     for name, what in (
         (
             "quick",
-            "at most 90 seconds: all but the resync, reduced and marked so; a missed speed is no failure",
+            "at most 90 seconds: all but resync and rebuild, reduced and marked so; a missed speed is no failure",
         ),
         ("full", "at most an hour: the long stages at full size"),
     ):

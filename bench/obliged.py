@@ -41,8 +41,9 @@ async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: in
         await store_commands_catalog.add(admin, load.catalog(load.hour_of(now)), now)
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS])
         evenings = Evenings(place, writer, devices=devices)
-        await evenings.round()
-        await fill(admin, machines, evenings.machines)
+        if machines:
+            await evenings.round()
+            await fill(admin, machines, evenings.machines)
         there = await admin.fetchval(COUNT)
         await admin.execute(MAKE_FLOOR)
         pairs = [await _round(evenings, writer) for _ in range(rounds)]

@@ -12,8 +12,8 @@ from bench.lanes import Size
 class Plan:
     """The sizes of one run. `note` marks a row of it whose stage has fewer rounds or less to do than it should.
 
-    `sustained_events` is 0 where how memory grows is not looked at; `lanes` is `None` where a resync would take too
-    long.
+    `sustained_events` is 0 where how memory grows is not looked at, `obliged_machines` 0 where the table is empty;
+    `rebuilt_rounds` is 0 and `lanes` is `None` where a rebuild and a resync would take too long.
     """
 
     note: str = ""
@@ -25,6 +25,8 @@ class Plan:
     obliged_machines: int
     obliged_rounds: int
     obliged_devices: int
+    bodies_rounds: int
+    rebuilt_rounds: int
     start_rounds: int
     thread_seconds: int
     lanes: Size | None
@@ -37,9 +39,11 @@ QUICK: Final = Plan(
     state_events=5_000,
     sustained_events=0,
     relay_records=5_000,
-    obliged_machines=2_000,
+    obliged_machines=0,
     obliged_rounds=1,
     obliged_devices=200,
+    bodies_rounds=1,
+    rebuilt_rounds=0,
     start_rounds=1,
     thread_seconds=5,
     lanes=None,
@@ -53,6 +57,8 @@ ORDINARY: Final = Plan(
     obliged_machines=10_000,
     obliged_rounds=2,
     obliged_devices=1_000,
+    bodies_rounds=5,
+    rebuilt_rounds=2,
     start_rounds=3,
     thread_seconds=30,
     lanes=SMALL_RESYNC,
@@ -66,6 +72,8 @@ FULL: Final = Plan(
     obliged_machines=50_000,
     obliged_rounds=5,
     obliged_devices=1_000,
+    bodies_rounds=20,
+    rebuilt_rounds=20,
     start_rounds=5,
     thread_seconds=60,
     lanes=WHOLE_RESYNC,

@@ -8,11 +8,13 @@ from typing import Final
 import uvloop
 
 from bench.accept import accept_stage
+from bench.bodies import bodies_stage
 from bench.environment import noted
 from bench.lanes import lanes_stage
 from bench.measured import Place, made_ready, parts_in, writer_dsn
 from bench.obliged import obliged_stage
 from bench.plan import Plan
+from bench.rebuilt import rebuilt_stage
 from bench.relay import relay_stage
 from bench.report import Figure, at_least, at_most, marked
 from bench.start import start_stage
@@ -25,7 +27,7 @@ from patchline.stack.stack import Stack, StackSettings
 from patchline.stack.stack import started as started_stack
 
 IN_PARTS: Final = ("accept", "relay", "state", "obliged")
-IN_PRODUCT: Final = ("thread", "start")
+IN_PRODUCT: Final = ("thread", "bodies", "rebuilt", "start")
 STAGES: Final = (*IN_PARTS, *IN_PRODUCT, "lanes")
 ACCEPT_REACH: Final = 0.35
 RELAY_REACH: Final = 0.7
@@ -122,6 +124,12 @@ def _in_product(stack: Stack, wanted: Sequence[str], plan: Plan, say: Say) -> li
     if "thread" in wanted:
         say("stage: thread (webhook to ticket, 50 events/s, 5 tickets/s)")
         figures += asyncio.run(thread_stage(stack, seconds=plan.thread_seconds))
+    if "bodies" in wanted:
+        say("stage: bodies (decode of the same bytes, bare aiokafka producing the same records are the floor)")
+        figures += asyncio.run(bodies_stage(stack, rounds=plan.bodies_rounds))
+    if "rebuilt" in wanted and plan.rebuilt_rounds:
+        say("stage: rebuilt (inventory's own rate at rest is the floor)")
+        figures += asyncio.run(rebuilt_stage(stack, rounds=plan.rebuilt_rounds))
     if "start" in wanted:
         say("stage: start (each service again, from an empty process to ready)")
         figures += start_stage(stack, rounds=plan.start_rounds)
