@@ -35,6 +35,9 @@ FEWER_COLLECTIONS: Final = (100_000, 20, 20)
 MOMENT_SECONDS: Final = 0.5
 """How often what time alone brings about is looked for: it must be known within a second of its moment."""
 
+REST: Final = 4
+"""What reads many rows (figures, priorities) rests so many times as long as it took: at most a fifth of the time."""
+
 
 class ComplianceSettings(Settings):
     """What compliance needs beyond what every process needs."""
@@ -82,8 +85,9 @@ def _without_events(settings: ComplianceSettings, on: Platform, shelf: CatalogSh
     exceptions = Exceptions(on, shelf.policies, DEFAULT_1)
     people = Loop("exceptions", exceptions.look, on.progress, seconds=MOMENT_SECONDS)
     triages = Loop("triages", Triages(on).ring, on.progress, seconds=1)
-    priorities = Loop("priorities", Priorities(on, shelf, DEFAULT_1).look, on.progress, seconds=2)
-    figures = Loop("figures", Figures(on, shelf, DEFAULT_1).publish, on.progress, seconds=settings.figure_seconds)
+    priorities = Loop("priorities", Priorities(on, shelf, DEFAULT_1).look, on.progress, seconds=2, rest=REST)
+    counting = Figures(on, shelf, DEFAULT_1).publish
+    figures = Loop("figures", counting, on.progress, seconds=settings.figure_seconds, rest=REST)
     return [
         [timers, rechecks, calendar, policies, people, triages, priorities, *monitors(on, shelf.policies)],
         [figures],

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Final
 
@@ -16,18 +17,22 @@ LONGEST_PAUSE_SECONDS: Final = 30.0
 class Loop:
     """Runs `work` every `seconds`; again at once while it answers that there is more."""
 
-    def __init__(self, name: str, work: Callable[[], Awaitable[bool]], progress: Progress, *, seconds: float) -> None:
-        """Run as a part called `name`."""
+    def __init__(
+        self, name: str, work: Callable[[], Awaitable[bool]], progress: Progress, *, seconds: float, rest: float = 0
+    ) -> None:
+        """Run as a part called `name`. It rests at least `rest` times as long as the work took."""
         self.name = name
         self._work = work
         self._progress = progress
         self._seconds = seconds
+        self._rest = rest
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Run until `stopping`; what may work later is tried again, with longer and longer pauses."""
         patience_seconds = self._seconds
         while not stopping.is_set():
             self._progress.beat(self.name)
+            began_at = time.monotonic()
             try:
                 has_more = await self._work()
             except TRANSIENT as error:
@@ -40,7 +45,11 @@ class Loop:
                 await _pause(stopping, patience_seconds)
             else:
                 patience_seconds = self._seconds
-                await _pause(stopping, 0 if has_more else self._seconds)
+                took_seconds = time.monotonic() - began_at
+                await _pause(
+                    stopping,
+                    0 if has_more else max(self._seconds, min(self._rest * took_seconds, LONGEST_PAUSE_SECONDS)),
+                )
 
 
 async def _pause(stopping: asyncio.Event, seconds: float) -> None:

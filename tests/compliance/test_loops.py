@@ -73,3 +73,20 @@ async def test_a_stop_ends_a_pause() -> None:
         work.stopping.set()
 
     assert work.outcomes == [False]
+
+
+async def test_it_rests_in_proportion_to_its_work() -> None:
+    began: list[float] = []
+    stopping = asyncio.Event()
+
+    async def work() -> bool:
+        began.append(asyncio.get_running_loop().time())
+        if len(began) == 3:
+            stopping.set()
+        await asyncio.sleep(0.05)
+        return False
+
+    async with asyncio.timeout(10):
+        await Loop("work", work, Progress(), seconds=0.001, rest=4).run(stopping)
+
+    assert began[2] - began[0] >= 2 * 5 * 0.05 * 0.9
