@@ -6,8 +6,9 @@ from datetime import datetime, timedelta
 from typing import Final, assert_never
 
 from contracts.events.obligation import State
+from contracts.topics import Lane
 from services.ticketing import rules
-from services.ticketing.records import About, Cause, Listing, MatterKey, Standing, Ticket
+from services.ticketing.records import About, Cause, Kind, Listing, MatterKey, Standing, Ticket
 from services.ticketing.rules import Finding, Move, Verdict
 from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Clerk, Desk
@@ -29,6 +30,9 @@ class Catalogued:
 
 
 Fact = Finding | Catalogued | Chapter
+
+TOGETHER: Final = timedelta(seconds=10)
+"""One deadline comes for thousands of machines at once: the ticket opens at once and names the rest in a few notes."""
 
 
 def folded(before: Desk, facts: Iterable[Fact], *, now: datetime, look_every: timedelta) -> Desk:
@@ -149,7 +153,9 @@ class _Fold:
                 self.clerk.put_on(following.key, finding.asset, _listing_of(finding, self.clerk.now))
             case Move.LIST:
                 self.clerk.put_on(ticket.key, finding.asset, _listing_of(finding, self.clerk.now))
-                self.clerk.tell(ticket.key, finding.cause, why=_undoing(listing, finding))
+                self.clerk.tell(
+                    ticket.key, finding.cause, why=_undoing(listing, finding), not_before=self._gathered_until(finding)
+                )
             case Move.COUNT:
                 self._count(ticket, listing, finding)
             case Move.CLEAR:
@@ -159,6 +165,11 @@ class _Fold:
                 self.clerk.reopen(ticket.key, finding.cause, why=_undoing(listing, finding))
             case move:
                 assert_never(move)
+
+    def _gathered_until(self, finding: Finding) -> datetime | None:
+        """Return until when a note waits for others like it; `None`: as long as its lane does."""
+        is_gathered = finding.matter.kind is Kind.PATCH_OVERDUE and finding.cause.lane is Lane.LIVE
+        return self.clerk.now + TOGETHER if is_gathered else None
 
     def _count(self, ticket: Ticket, listing: Listing | None, finding: Finding) -> None:
         """Count a repeat. The tracker is told at some counts, and otherwise only looked at now and then."""

@@ -10,10 +10,10 @@ from contracts.events import exception
 from contracts.events.monitor import Monitor, RebootVerdict
 from contracts.events.obligation import State
 from services.ticketing.facts import Unusable, facts_of
-from services.ticketing.records import Kind, TicketState
+from services.ticketing.records import Act, Kind, TicketState
 from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Desk
-from services.ticketing.rules_fold import Fact, folded
+from services.ticketing.rules_fold import TOGETHER, Fact, folded
 from services.ticketing.rules_text import SUBJECTS, TO_DO_BY_KIND
 from tests.builders import NOON
 from tests.ticketing.compliance import (
@@ -108,6 +108,20 @@ def test_each_overdue_machine_is_listed_and_cleared() -> None:
         {"patch_overdue": (TicketState.RESOLVED, 0)},
     ]
     assert {each.matter.subject for each in none.tickets.values()} == {REQUIREMENT}
+
+
+def test_a_deadline_of_thousands_of_machines_is_one_ticket_and_few_notes() -> None:
+    desk = fold(Desk(), breached(1))
+    [ticket] = desk.tickets.values()
+    opened = desk.waiting[ticket.key]
+    desk.waiting[ticket.key] = ()  # the worker has opened it meanwhile
+
+    for batch in range(5):
+        desk = fold(desk, *(breached(each, asset=f"a-{each}") for each in range(100 * batch + 2, 100 * batch + 102)))
+
+    [note] = desk.waiting[ticket.key]
+    assert [(each.act, each.due_at) for each in (*opened, note)] == [(Act.OPEN, NOON), (Act.APPEND, NOON + TOGETHER)]
+    assert states(desk) == {"patch_overdue": (TicketState.OPEN, 501)}
 
 
 def test_a_breach_told_late_or_again_changes_nothing() -> None:
