@@ -1,7 +1,8 @@
 """`python -m bench`: every stage beside its floor, in one run, on the real parts; writes `build/reports/bench.json`.
 
 Exit codes: 1 where a reach is missed, 3 where a part cannot run. With `--quick` a missed reach is shown and is no
-failure: a busy machine misses speeds; only a stage that cannot run fails.
+failure: a busy machine misses speeds; only a stage that cannot run fails. A stage
+for which no time is left does not begin, and that is told.
 """
 
 import argparse

@@ -13,10 +13,12 @@ class Plan:
     """The sizes of one run. `note` marks a row of it whose stage has fewer rounds or less to do than it should.
 
     `sustained_events` is 0 where how memory grows is not looked at, `obliged_machines` 0 where the table is empty;
-    `rebuilt_rounds` is 0 and `lanes` is `None` where a rebuild and a resync would take too long.
+    `rebuilt_rounds` is 0 and `lanes` is `None` where a rebuild and a resync would take too long. No stage begins later
+    than `latest_seconds` after the run did.
     """
 
     note: str = ""
+    latest_seconds: float
     rounds: int
     accept_seconds: int
     state_events: int
@@ -34,6 +36,7 @@ class Plan:
 
 QUICK: Final = Plan(
     note=" (reduced)",
+    latest_seconds=70,
     rounds=1,
     accept_seconds=1,
     state_events=5_000,
@@ -49,6 +52,7 @@ QUICK: Final = Plan(
     lanes=None,
 )
 ORDINARY: Final = Plan(
+    latest_seconds=420,
     rounds=5,
     accept_seconds=4,
     state_events=20_000,
@@ -64,6 +68,7 @@ ORDINARY: Final = Plan(
     lanes=SMALL_RESYNC,
 )
 FULL: Final = Plan(
+    latest_seconds=3_000,
     rounds=5,
     accept_seconds=4,
     state_events=20_000,

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Sequence
 from typing import Final
 
@@ -35,45 +36,64 @@ STATE_REACH: Final = 0.25
 OBLIGED_REACH: Final = 0.2
 
 
+class Turn:
+    """Which stages have their turn: those that are wanted, for as long as the plan lets one begin."""
+
+    def __init__(self, plan: Plan, wanted: Sequence[str], say: Say) -> None:
+        """Begin now."""
+        self.wanted = wanted
+        self.say = say
+        self._latest_at = time.monotonic() + plan.latest_seconds
+
+    def has(self, stage: str) -> bool:
+        """Return whether a stage may begin; tell of one that is wanted and comes too late."""
+        if stage not in self.wanted:
+            return False
+        if time.monotonic() > self._latest_at:
+            self.say(f"stage: {stage} is left out: no time")
+            return False
+        return True
+
+
 def measured(plan: Plan, only: str | None, say: Say) -> list[Figure]:
     """Run all stages, or the only one, and return their rows.
 
     Raises:
         PartUnavailable: something cannot run here; the message says what to do.
     """
-    wanted = STAGES if only is None else (only,)
+    turn = Turn(plan, STAGES if only is None else (only,), say)
     figures: list[Figure] = []
-    if in_parts := [each for each in IN_PARTS if each in wanted]:
+    if in_parts := [each for each in IN_PARTS if each in turn.wanted]:
         with place.throwaway_home() as home, started(parts_in(home, psa=None), say) as parts:
-            figures += uvloop.run(_in_parts(parts, in_parts, plan, say))
-    if in_product := [each for each in IN_PRODUCT if each in wanted]:
+            figures += uvloop.run(_in_parts(parts, in_parts, plan, turn))
+    if any(turn.has(each) for each in IN_PRODUCT):
         with place.throwaway_home() as home, started_stack(_stack_settings(home), say) as stack:
-            figures += _in_product(stack, in_product, plan, say)
-    if "lanes" in wanted and plan.lanes is not None:
+            figures += _in_product(stack, plan, turn)
+    if plan.lanes is not None and turn.has("lanes"):
         with place.throwaway_home() as home, started_stack(_stack_settings(home), say) as stack:
             say(f"stage: lanes (live failure to ticket, alone and beside a resync of {plan.lanes.events:,} events)")
             figures += asyncio.run(lanes_stage(stack, plan.lanes))
     return marked(figures, plan.note)
 
 
-async def _in_parts(parts: LocalParts, wanted: Sequence[str], plan: Plan, say: Say) -> list[Figure]:
+async def _in_parts(parts: LocalParts, wanted: Sequence[str], plan: Plan, turn: Turn) -> list[Figure]:
     """Run stages one after the other in one Kafka and one PostgreSQL of their own."""
     await made_ready(parts)
     await noted(parts.database_url)
     figures: list[Figure] = []
-    for name in wanted:
+    for name in filter(turn.has, wanted):
         match name:
             case "accept":
-                say("stage: accept (bare ASGI app on the same server is the floor)")
+                turn.say("stage: accept (bare ASGI app on the same server is the floor)")
                 figures += await _accept(parts, plan)
             case "relay":
-                say("stage: relay (bare aiokafka producing the same records is the floor)")
+                turn.say("stage: relay (bare aiokafka producing the same records is the floor)")
                 figures += await _relay(parts, plan)
             case "state":
-                say("stage: state (bare unnest upsert of the same batches is the floor)")
+                turn.say("stage: state (bare unnest upsert of the same batches is the floor)")
                 figures += await _state(parts, plan)
             case _:
-                say("stage: obliged (bare unnest upsert of the same obligations is the floor)")
+                turn.say("stage: obliged (bare unnest upsert of the same obligations is the floor)")
                 figures += await _obliged(parts, plan)
     return figures
 
@@ -118,20 +138,20 @@ def _place(parts: LocalParts, schema: str) -> Place:
     return Place(kafka=parts.kafka_url, admin_dsn=parts.database_url, writer_dsn=writer_dsn(parts, schema))
 
 
-def _in_product(stack: Stack, wanted: Sequence[str], plan: Plan, say: Say) -> list[Figure]:
+def _in_product(stack: Stack, plan: Plan, turn: Turn) -> list[Figure]:
     figures: list[Figure] = []
     asyncio.run(noted(stack.around.database))
-    if "thread" in wanted:
-        say("stage: thread (webhook to ticket, 50 events/s, 5 tickets/s)")
+    if turn.has("thread"):
+        turn.say("stage: thread (webhook to ticket, 50 events/s, 5 tickets/s)")
         figures += asyncio.run(thread_stage(stack, seconds=plan.thread_seconds))
-    if "bodies" in wanted:
-        say("stage: bodies (decode of the same bytes, bare aiokafka producing the same records are the floor)")
+    if turn.has("bodies"):
+        turn.say("stage: bodies (decode of the same bytes, bare aiokafka producing the same records are the floor)")
         figures += asyncio.run(bodies_stage(stack, rounds=plan.bodies_rounds))
-    if "rebuilt" in wanted and plan.rebuilt_rounds:
-        say("stage: rebuilt (inventory's own rate at rest is the floor)")
+    if plan.rebuilt_rounds and turn.has("rebuilt"):
+        turn.say("stage: rebuilt (inventory's own rate at rest is the floor)")
         figures += asyncio.run(rebuilt_stage(stack, rounds=plan.rebuilt_rounds))
-    if "start" in wanted:
-        say("stage: start (each service again, from an empty process to ready)")
+    if turn.has("start"):
+        turn.say("stage: start (each service again, from an empty process to ready)")
         figures += start_stage(stack, rounds=plan.start_rounds)
     return figures
 
