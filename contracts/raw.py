@@ -105,7 +105,7 @@ def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Ra
             raw_id=UUID(header["raw_id"]),
             vendor=header["vendor"],
             source=header["source"],
-            received=datetime.fromisoformat(header["received"]),
+            received=_moment(header["received"]),
             channel=_channel(header["channel"]),
             body=value or b"",
             delivery=header.get("delivery"),
@@ -122,6 +122,13 @@ def delivery_of(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Ra
         if isinstance(error, UndecodableEvent):
             raise
         raise UndecodableEvent(f"headers: {error}") from error
+
+
+def _moment(text: str) -> datetime:
+    at = datetime.fromisoformat(text)
+    if at.tzinfo is None:
+        raise UndecodableEvent("received: the moment has no time zone")
+    return at
 
 
 def _channel(text: str) -> Channel:

@@ -307,3 +307,10 @@ async def test_a_release_keeps_the_moment_at_which_it_was_first_catalogued(house
 
 def test_the_bundled_file_is_a_part_of_the_package() -> None:
     assert BUNDLED.exists()
+
+
+def test_an_entry_of_more_fields_than_any_has_is_refused_before_each_is_told_wrong() -> None:
+    wide = json.dumps({"name": "n", "products": [dict.fromkeys(map(str, range(1001)), 0)]})
+
+    with pytest.raises(CatalogRefused, match="an entry of 1001 fields; none has more than 1000"):
+        document(wide)

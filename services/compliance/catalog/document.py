@@ -10,6 +10,7 @@ from chassis.errors import NeverWorks
 from services.compliance.catalog.contradictions import contradictions
 from services.compliance.catalog.entries import CatalogDocument
 
+MOST_FIELDS: Final = 1000
 PROBLEMS_SHOWN: Final = 20
 
 
@@ -27,6 +28,8 @@ def document(text: str) -> CatalogDocument:
         content = json.loads(text)
     except (ValueError, RecursionError) as error:
         raise CatalogRefused(f"the catalog is not JSON: {error}") from error
+    if (fields := _most_fields(content)) > MOST_FIELDS:
+        raise CatalogRefused(f"the catalog has an entry of {fields} fields; none has more than {MOST_FIELDS}")
     try:
         found = CatalogDocument.model_validate_json(text)
     except ValidationError as error:
@@ -66,6 +69,19 @@ def _entry(content: Any, place: Sequence[int | str]) -> str:
         else:
             words[-1] = f"{words[-1].removesuffix('s')} {named!r}"
     return ", ".join(words) or "the file"
+
+
+def _most_fields(content: Any) -> int:
+    """Return how many fields the widest entry has: each unknown one would be told, and a million take minutes."""
+    most, left = 0, [content]
+    while left:
+        match left.pop():
+            case dict() as entry:
+                most = max(most, len(entry))
+                left.extend(entry.values())
+            case list() as entries:
+                left.extend(entries)
+    return most
 
 
 def _within(content: Any, part: int | str) -> Any:

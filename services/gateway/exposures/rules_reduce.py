@@ -36,6 +36,9 @@ _SECRETIVE: Final = re.compile(
     r"|api.?key|private.?key|hint|auth(?:orization)?$|session",
     re.IGNORECASE,
 )
+LONGEST_PATH: Final = 1024
+"""A path is told apart by so much of it: a long name above many others would be copied for each of them."""
+
 _WIDE: Final = 2**63
 """A number from here on is told in hex: Python refuses to write very long ones in tens."""
 
@@ -186,7 +189,7 @@ def _secretive(value: object, path: str, known: AbstractSet[str]) -> Iterator[st
     """Yield the texts below secretive names that the rules do not know."""
     if isinstance(value, dict):
         for name, each in value.items():
-            inner = f"{path}.{name}" if path else str(name)
+            inner = (f"{path}.{name}" if path else str(name))[:LONGEST_PATH]
             if inner in known or f"{inner}[]" in known:
                 continue
             yield from (

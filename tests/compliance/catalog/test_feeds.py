@@ -93,6 +93,10 @@ def test_applications_are_put_in_the_order_of_their_versions() -> None:
 
 
 REFUSED: dict[str, tuple[Callable[[], Found], str]] = {
+    "applications, a header without an end": (
+        lambda: applications.read([File("a", "product" * 20_000)], NONE),
+        "a: is no CSV: field larger",
+    ),
     "KEV, not JSON": (lambda: kev.read([File("k", "{")], NONE), "k: is not JSON"),
     "KEV, not KEV": (lambda: kev.read([File("k", "{}")], NONE), "k: catalogVersion: Field required"),
     "KEV, cut off": (lambda: kev.read([files.kev(count=9)], NONE), "says 9 entries and has 1"),

@@ -141,3 +141,16 @@ def test_the_real_data_ends_the_systems_that_are_in_the_catalog() -> None:
     }
     assert found.entries == 961
     assert (ends["Windows 10 22H2 x64"], ends["Windows Server 2019"]) == ("2025-10-14", "2029-01-09")
+
+
+def test_more_products_than_there_can_be_are_refused_before_each_is_told_wrong() -> None:
+    many = File("l", json.dumps(dict.fromkeys(map(str, range(lifecycle.MOST_PRODUCTS + 1)), 0)))
+
+    with pytest.raises(FeedRefused, match="has 20001 products; at most 20000 are read"):
+        lifecycle.read([many], Options())
+
+
+@pytest.mark.parametrize("product", [{"name": []}, {"name": "a", "releases": 1}, {"name": "a", "releases": [None]}])
+def test_an_answer_of_another_form_is_refused_in_words(product: object) -> None:
+    with pytest.raises(FeedRefused):
+        lifecycle.read([File("l", json.dumps({"result": [product]}))], Options())

@@ -29,6 +29,9 @@ OTHER_EDITIONS: Final = ("-lts", "-sac", "-ac")
 """End the names of editions of the same build that nothing in an inventory tells from the usual one: bought for a long
 life, or servers of a channel that had a short one."""
 
+MOST_PRODUCTS: Final = 20_000
+"""Fifty times as many as are known; each that is wrong costs an error of its own."""
+
 VERSIONED: Final = {
     "macOS": "macos",
     "Ubuntu": "ubuntu",
@@ -91,6 +94,8 @@ def read(files: Sequence[File], options: Options) -> Found:
         content = json.loads(file.text)
     except (ValueError, RecursionError) as error:
         raise FeedRefused(f"{file.name}: is not JSON: {error}") from error
+    if isinstance(content, dict) and len(content) > MOST_PRODUCTS:
+        raise FeedRefused(f"{file.name}: has {len(content)} products; at most {MOST_PRODUCTS} are read")
     told = parsed(PRODUCTS, _by_name(content), file)
     if options.known is None:
         raise FeedRefused("there is no catalog yet: load one first, the ends of service are those of its systems")
@@ -116,9 +121,11 @@ def _by_name(content: Any) -> Any:
     if not isinstance(content, dict) or not isinstance(content.get("result"), list):
         return content
     return {
-        product.get("name"): {"releases": [_renamed(each) for each in product.get("releases", ())]}
+        name: {"releases": [_renamed(each) if isinstance(each, dict) else each for each in releases]}
         for product in content["result"]
         if isinstance(product, dict)
+        and isinstance(name := product.get("name"), str)
+        and isinstance(releases := product.get("releases", []), list)
     }
 
 

@@ -7,9 +7,16 @@ from services.compliance.catalog.feeds.found import FeedRefused, File
 
 
 def columns(file: File) -> tuple[str, ...]:
-    """Return the names of a file's columns."""
+    """Return the names of a file's columns.
+
+    Raises:
+        FeedRefused: its first line is none of CSV.
+    """
     first = next((line for line in file.text.splitlines() if line and not line.startswith("#")), "")
-    return tuple(next(csv.reader([first]), ()))
+    try:
+        return tuple(next(csv.reader([first]), ()))
+    except csv.Error as error:
+        raise FeedRefused(f"{file.name}: is no CSV: {error}") from error
 
 
 def rows(file: File, needs: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
