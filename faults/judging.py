@@ -96,9 +96,10 @@ def of_the_day(found: Found) -> Found:
         figures={key: each for key, each in seen.figures.items() if each.tenant in _TENANTS},
         letters=once(seen.letters, found.sent),
     )
+    stored = replace(found.stored, parked=[each for each in found.stored.parked if each.source in _NAMES])
     issues = [issue for issue in found.issues if issue.client in _CLIENTS]
     sent = [each for each in found.sent if each.delivery.source.full_name in _NAMES or not each.is_accepted]
-    return replace(found, seen=own, issues=issues, sent=sent)
+    return replace(found, seen=own, stored=stored, issues=issues, sent=sent)
 
 
 def once(letters: Iterable[Letter], sent: Iterable[Sent]) -> list[Letter]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from faults import companions, kills, parts, restore, tracker
+from faults.input import knocking
 from faults.report import Injured
 from faults.world import World
 
@@ -38,6 +39,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
           injure=companions.versions, hindrance=companions.no_history),
     Fault(name="tracker", says="the tracker's answers gone wrong, ticketing stopped past its leases, tickets planted",
           injure=tracker.injure, alone=True),
+    Fault(name="input", says="ugly bodies at every door and every decoder", injure=knocking.injure, alone=True),
 )  # fmt: skip
 
 

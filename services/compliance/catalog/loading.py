@@ -45,7 +45,7 @@ async def load(  # noqa: PLR0917 - where to, what and from where, and when
         score_date=options.score_date,
         notice_days=options.notice_days,
     )
-    found = _read(kind, sources, stated)
+    found = read(kind, sources, stated)
     loaded = [await _facts(tx, each, sources, loaded_at) for each in found.facts]
     if found.products or not found.facts:
         loaded.insert(0, await _products(tx, kind, sources, found, known, loaded_at))
@@ -55,7 +55,12 @@ async def load(  # noqa: PLR0917 - where to, what and from where, and when
     return [_with_notes(first, found.notes), *others]
 
 
-def _read(kind: Format, sources: Sequence[Source], options: Options) -> Found:
+def read(kind: Format, sources: Sequence[Source], options: Options) -> Found:
+    """Return what files of one format say.
+
+    Raises:
+        FeedRefused: a file cannot be used.
+    """
     try:
         return READERS[kind]([source.file for source in sources], options)
     except ValidationError as error:
