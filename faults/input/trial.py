@@ -29,7 +29,6 @@ SECONDS: Final = 10.0
 MEMORY_BYTES: Final = 3 * 1024**3
 """Address space of the whole process: a bomb that is unpacked, or a list without an end, does not fit."""
 
-MANY_KEYS: Final = 10_000_000
 SHOWN: Final = 200
 
 
@@ -83,16 +82,13 @@ class _Outcome:
         return True
 
 
-def tried(all_of_them: Sequence[Decoder], *, number: int, cases: int, is_full: bool) -> Trial:
+def tried(all_of_them: Sequence[Decoder], *, number: int, cases: int) -> Trial:
     """Give each decoder the whole corpus, then so many bodies that are nearly right; the same `number`, the same."""
     trial = Trial()
     for decoder in all_of_them:
         for name, body in corpus.bodies(decoder.most_bytes).items():
             with trial.case(decoder, name):
                 decoder.read(body)
-        if is_full:
-            with trial.case(decoder, f"{MANY_KEYS} keys"):
-                decoder.read(_many_keys())
         _nearly_right(trial, decoder, number=number, cases=cases)
     trial.peak_mib = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
     return trial
@@ -115,15 +111,6 @@ def _nearly_right(trial: Trial, decoder: Decoder, *, number: int, cases: int) ->
     give()
 
 
-def _many_keys() -> bytes:
-    if not _MANY:
-        _MANY.append(corpus.object_of(MANY_KEYS))
-    return _MANY[0]
-
-
-_MANY: list[bytes] = []
-
-
 def _stop(_number: int, _frame: object) -> NoReturn:
     raise TookTooLong(f"after {SECONDS:g} s")
 
@@ -139,12 +126,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="faults.input.trial", description=__doc__)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--cases", type=int, default=30, help="nearly right bodies for each decoder")
-    parser.add_argument("--full", action="store_true", help=f"give each an object of {MANY_KEYS} keys besides")
     parser.add_argument("--only", default="", metavar="WORD", help="decoders whose names hold this")
     wanted = parser.parse_args()
     resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
     signal.signal(signal.SIGPROF, _stop)
-    trial = tried(chosen(wanted.only), number=wanted.seed, cases=wanted.cases, is_full=wanted.full)
+    trial = tried(chosen(wanted.only), number=wanted.seed, cases=wanted.cases)
     told = asdict(trial) | {
         "wrong": trial.wrong[:SHOWN],
         "wrongs": len(trial.wrong),
