@@ -11,7 +11,8 @@ import asyncpg
 
 from chassis import commands
 from chassis.postgres import Connection
-from services.compliance.exceptions.records import Chapter, Control, ControlKind, Lane, Request, Signoff
+from services.compliance.exceptions.records import Chapter, Request, Signoff
+from services.compliance.exceptions.store_requests import request_in
 from services.compliance.store_commands import see_all_tenants
 
 
@@ -158,23 +159,7 @@ async def filed(tx: Connection, *, prefix: str | None = None, client_name: str |
 
 def _filed(row: asyncpg.Record, story: Sequence[Line]) -> Filed:
     return Filed(
-        request=Request(
-            id=row["exception_id"],
-            tenant_id=row["tenant_id"],
-            lane=Lane(row["lane"]),
-            requirement_id=row["requirement_id"],
-            title=row["title"],
-            asset_ids=None if row["asset_ids"] is None else tuple(row["asset_ids"]),
-            machines=tuple(row["machines"]),
-            reason=row["reason"],
-            controls=tuple(Control(ControlKind(each["kind"]), each["text"]) for each in row["controls"]),
-            valid_from=row["valid_from"],
-            until=row["until"],
-            renews=row["renews"],
-            renewal=row["renewal"],
-            requested_at=row["requested_at"],
-            requested_by=row["requested_by"],
-        ),
+        request=request_in(row),
         client=row["client"],
         ticket=row["ticket"],
         holds_from=row["holds_from"],

@@ -49,7 +49,7 @@ TELL: Final[LiteralString] = "UPDATE exception_request SET told_at = $2 WHERE ex
 
 async def take_untold(tx: Connection, *, now: datetime, most: int) -> list[Request]:
     """Return what nobody has looked at yet, the oldest first, as looked at with the caller's transaction."""
-    found = [_request(row) for row in await tx.fetch(UNTOLD, most)]
+    found = [request_in(row) for row in await tx.fetch(UNTOLD, most)]
     if found:
         await tx.execute(TELL, [each.id for each in found], now)
     return found
@@ -65,7 +65,7 @@ LOCK: Final[LiteralString] = """
 
 async def lock(tx: Connection, ids: Collection[UUID]) -> dict[UUID, Request]:
     """Return these requests, locked: whoever adds a chapter to one has it locked."""
-    return {row["exception_id"]: _request(row) for row in await tx.fetch(LOCK, sorted(ids))}
+    return {row["exception_id"]: request_in(row) for row in await tx.fetch(LOCK, sorted(ids))}
 
 
 CLIENTS: Final[LiteralString] = "SELECT tenant_id, name, zone FROM client WHERE tenant_id = ANY($1::uuid[])"
@@ -143,7 +143,8 @@ async def append(
     return row is not None
 
 
-def _request(row: asyncpg.Record) -> Request:
+def request_in(row: asyncpg.Record) -> Request:
+    """Return the request that a row has."""
     return Request(
         id=row["exception_id"],
         tenant_id=row["tenant_id"],
