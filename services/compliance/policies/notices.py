@@ -28,7 +28,7 @@ class PolicyNotices:
             for turn, event in zip(turns, events, strict=True):
                 await store_recheck.of_tenants(tx, [turn.tenant_id], event.id, turn.at)
             if events:
-                await outbox.enqueue(tx, topics.COMPLIANCE_EVENTS, events)
+                await outbox.enqueue_sequenced(tx, topics.COMPLIANCE_EVENTS, [(each.subject, each) for each in events])
                 await flow.add_published(tx, "compliance", topics.COMPLIANCE_EVENTS.name, events)
         if turns:
             self._on.relay.wake()
