@@ -35,8 +35,8 @@ FEWER_COLLECTIONS: Final = (100_000, 20, 20)
 MOMENT_SECONDS: Final = 0.5
 """How often what time alone brings about is looked for: it must be known within a second of its moment."""
 
-REST: Final = 4
-"""What reads many rows (figures, priorities) rests so many times as long as it took: at most a fifth of the time."""
+REST: Final = 9
+"""What reads many rows (figures, priorities) rests so many times as long as it took: at most a tenth of the time."""
 
 
 class ComplianceSettings(Settings):
