@@ -1,10 +1,12 @@
 """What the tests of the gateway share."""
 
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
+from patchline.local import ports
 from services.gateway.keys.sealing import new_sealing_key
 from tests.gateway.own_kafka import OwnKafka, running_own_kafka
 from tests.parts import Database
@@ -23,6 +25,14 @@ def command_line(database: Database, sealing_key_file: Path, tmp_path: Path, mon
     monkeypatch.setenv("PATCHLINE_OPERATOR_URL", database.operator)
     monkeypatch.setenv("PATCHLINE_SEALING_KEY_FILE", str(sealing_key_file))
     monkeypatch.setenv("PATCHLINE_GATEWAY_URL", "https://hooks.example.com")
+
+
+@pytest.fixture
+def nobody() -> Iterator[str]:
+    """An address that refuses every connection. Its port is held: a part of another test process cannot take it."""
+    with socket.socket() as held:
+        held.bind((ports.LOOPBACK, 0))
+        yield f"{ports.LOOPBACK}:{held.getsockname()[1]}"
 
 
 @pytest.fixture(scope="session")

@@ -154,9 +154,9 @@ def metric(text: str, outcome: str) -> float:
 
 
 async def test_it_starts_without_a_database_and_asks_everyone_to_come_back(
-    settings: dict[str, str], tmp_path: Path
+    settings: dict[str, str], nobody: str, tmp_path: Path
 ) -> None:
-    nowhere = f"postgresql://gateway_writer@{ports.LOOPBACK}:{ports.claimed(0, setting='')}/none"
+    nowhere = f"postgresql://gateway_writer@{nobody}/none"
 
     async with accepting(settings | {"PATCHLINE_DATABASE_URL": nowhere}, tmp_path) as process:
         status = await _first_answer(process)
@@ -169,10 +169,10 @@ async def test_it_starts_without_a_database_and_asks_everyone_to_come_back(
 
 
 async def test_restarted_while_postgres_is_away_it_believes_its_snapshot(
-    kafka: str, settings: dict[str, str], restarted: str, tmp_path: Path
+    kafka: str, settings: dict[str, str], restarted: str, tmp_path: Path, *, nobody: str
 ) -> None:
     kept = settings | {"PATCHLINE_ACCEPT_SNAPSHOT_FILE": str(tmp_path / "sources.snapshot")}
-    nowhere = f"postgresql://gateway_writer@{ports.LOOPBACK}:{ports.claimed(0, setting='')}/none"
+    nowhere = f"postgresql://gateway_writer@{nobody}/none"
     path = "/webhooks/rmm/ninjaone/restarted"
 
     async with accepting(kept, tmp_path) as process:
@@ -197,10 +197,9 @@ async def test_restarted_while_postgres_is_away_it_believes_its_snapshot(
 
 
 async def test_with_neither_kafka_nor_postgres_it_is_up_and_asks_everyone_to_come_back(
-    settings: dict[str, str], alone: str, tmp_path: Path
+    settings: dict[str, str], alone: str, nobody: str, tmp_path: Path
 ) -> None:
     kept = settings | {"PATCHLINE_ACCEPT_SNAPSHOT_FILE": str(tmp_path / "sources.snapshot")}
-    nobody = f"{ports.LOOPBACK}:{ports.claimed(0, setting='')}"
     gone = {
         "PATCHLINE_DATABASE_URL": f"postgresql://gateway_writer@{nobody}/none",
         "PATCHLINE_KAFKA": nobody,

@@ -8,7 +8,6 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 from chassis.health import Progress
 from contracts.topics import RMM_RAW, Topic
-from patchline.local import ports
 from services.gateway.door.raw_batch import BATCH_BYTES, HEADERS_BYTES, Outcome
 from services.gateway.door.raw_writer import Limits, RawWriter
 from tests.gateway.doors import PATIENT, SIGNING, open_door, raw_topic, running_writer, signed
@@ -72,8 +71,7 @@ async def test_one_that_gives_up_waiting_takes_nobody_along(kafka: str) -> None:
     assert outcomes[1:] == [Outcome.WRITTEN, Outcome.WRITTEN]
 
 
-async def test_without_kafka_the_budget_is_kept_and_nothing_stays_in_memory() -> None:
-    nobody = f"{ports.LOOPBACK}:{ports.claimed(0, setting='')}"
+async def test_without_kafka_the_budget_is_kept_and_nothing_stays_in_memory(nobody: str) -> None:
     size = 1000 + HEADERS_BYTES
     async with running_writer(nobody, limits=Limits(budget_seconds=0.3, waiting_bytes=10 * size)) as writer:
         started = time.monotonic()
