@@ -23,11 +23,6 @@ def shard_of(key: bytes | None) -> int:
     return zlib.crc32(key or b"") % SHARDS
 
 
-async def enqueue(tx: Connection, topic: Topic, envelopes: Iterable[Envelope], *, key: str | None = None) -> int:
-    """Add events to the caller's transaction and return how many. The record key is `key`, else each one's subject."""
-    return await enqueue_messages(tx, topic.name, [encode(envelope, key) for envelope in envelopes])
-
-
 async def enqueue_keyed(tx: Connection, topic: Topic, keyed: Iterable[tuple[str, Envelope]]) -> int:
     """Add events with a record key each to the caller's transaction and return how many."""
     return await enqueue_messages(tx, topic.name, [encode(envelope, key) for key, envelope in keyed])

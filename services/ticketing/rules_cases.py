@@ -143,7 +143,7 @@ def _told(event: CaseEvent) -> tuple[Turn, str] | None:
         case CaseDecided():
             return Turn.RAISE, f"Decided anew: {event.why}. {DONE[event.decision]}"
         case ApprovalAsked():
-            until = _moment(event.expires_at)
+            until = moment(event.expires_at)
             return Turn.TELL, f"{event.needed} different people must agree before {until}: {event.why}."
         case ApprovalCounted():
             said = "agreed" if event.approve else "said no"
@@ -156,7 +156,7 @@ def _told(event: CaseEvent) -> tuple[Turn, str] | None:
         case CaseClosed():
             return Turn.RESOLVE, f"{event.proof} The case is closed."
         case PromiseBroken():
-            return Turn.RAISE, f"SERVICE LEVEL MISSED: {LATE[event.promise]}, it was due {_moment(event.due_at)}."
+            return Turn.RAISE, f"SERVICE LEVEL MISSED: {LATE[event.promise]}, it was due {moment(event.due_at)}."
         case _:
             return None
 
@@ -169,9 +169,9 @@ def _opening(event: CaseOpened) -> str:
         else "",
         "DRY RUN: everything below is only what would be done." if event.dry_run else "",
     ]
-    when = f"Reported {_moment(event.arrived_at)} by {event.feed}."
+    when = f"Reported {moment(event.arrived_at)} by {event.feed}."
     if event.exposed_at is not None:
-        when = f"Exposed {_moment(event.exposed_at)}. {when}"
+        when = f"Exposed {moment(event.exposed_at)}. {when}"
     return "\n".join(part for part in (event.summary, when, *whose, f"Why: {event.why}.", DONE[event.decision]) if part)
 
 
@@ -179,7 +179,7 @@ def _promises(event: CaseEvent, tenant: UUID, sequence: int, cause: Cause) -> tu
     """Return which service levels of the case are missed by this, or met at last."""
     match event:
         case PromiseBroken():
-            due = f"due {_moment(event.due_at)}"
+            due = f"due {moment(event.due_at)}"
             return (_level(event, event.promise, (tenant, sequence, cause), failing=True, code=due),)
         case CaseStepDone() if event.step in KEEPS:
             return (_level(event, KEEPS[event.step], (tenant, sequence, cause), failing=False),)
@@ -246,5 +246,6 @@ def _breaker(event: BreakerMoved, tenant: UUID, cause: Cause) -> Chapter:
     )
 
 
-def _moment(at: datetime) -> str:
+def moment(at: datetime) -> str:
+    """Return a moment as tickets write it: UTC, to the minute."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

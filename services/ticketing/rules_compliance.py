@@ -5,7 +5,7 @@ Whether a client wants any of it is compliance's to decide, by the client's poli
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC
 from typing import Final
 from uuid import UUID
 
@@ -25,7 +25,7 @@ from contracts.events.priority import TriageChanged
 from services.ticketing import rules, rules_exceptions
 from services.ticketing.records import About, Cause, Kind, Label, MatterKey
 from services.ticketing.rules import Finding, Verdict
-from services.ticketing.rules_cases import Chapter, Turn
+from services.ticketing.rules_cases import Chapter, Turn, moment
 
 FAILING: Final = "FAILING"
 ENDED: Final = frozenset({State.VERIFIED, State.EXCEPTED, State.NOT_APPLICABLE, State.OUT_OF_SCOPE, State.RETIRED})
@@ -211,11 +211,6 @@ def label_of(label: DeviceLabel) -> Label:
         os_family=label.os_family,
         tier=label.tier,
     )
-
-
-def moment(at: datetime) -> str:
-    """Return a moment as tickets write it."""
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _verdict(*, is_bad: bool) -> Verdict:

@@ -1,6 +1,5 @@
 """The story of an exception, chapter by chapter, in words for its ticket. Pure."""
 
-from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
@@ -17,7 +16,7 @@ from contracts.events.exception import (
     ExceptionRevoked,
 )
 from services.ticketing.records import About, Cause, Kind, MatterKey
-from services.ticketing.rules_cases import Chapter, Turn
+from services.ticketing.rules_cases import Chapter, Turn, moment
 
 AGAIN: Final = "What it covered is owed again, and due when it always was: no deadline has moved."
 
@@ -42,19 +41,19 @@ def _told(event: ExceptionEvent) -> tuple[Turn, str] | None:
         case ExceptionRequested():
             return Turn.OPEN, _request(event)
         case ExceptionGranted():
-            signed = f"{event.owner}, the client's owner, signed it at {_moment(event.signed_at)}."
-            return Turn.TELL, f"{signed} It holds until {_moment(event.until)}, and covers {_machines(event)}."
+            signed = f"{event.owner}, the client's owner, signed it at {moment(event.signed_at)}."
+            return Turn.TELL, f"{signed} It holds until {moment(event.until)}, and covers {_machines(event)}."
         case ExceptionRefused():
             return Turn.RESOLVE, f"It is not granted: {event.why}."
         case ExceptionRenewed():
-            until = _moment(event.renewed_until)
+            until = moment(event.renewed_until)
             return Turn.RESOLVE, f"The owner signed another one until {until}: {event.renewed_by}. It goes on there."
         case ExceptionExpiring():
-            return Turn.RAISE, f"It ends at {_moment(event.until)}. Patch before that, or ask for a renewal in time."
+            return Turn.RAISE, f"It ends at {moment(event.until)}. Patch before that, or ask for a renewal in time."
         case ExceptionExpired():
-            return Turn.RESOLVE, f"It ended at {_moment(event.until)}. {AGAIN}"
+            return Turn.RESOLVE, f"It ended at {moment(event.until)}. {AGAIN}"
         case ExceptionRevoked():
-            return Turn.RESOLVE, f"It was taken back at {_moment(event.revoked_at)}: {event.why}. {AGAIN}"
+            return Turn.RESOLVE, f"It was taken back at {moment(event.revoked_at)}: {event.why}. {AGAIN}"
         case _:
             return None
 
@@ -64,8 +63,8 @@ def _request(event: ExceptionRequested) -> str:
     names = f": {', '.join(event.names)}" if event.names else ""
     isolated = "The isolated lane: this can never be patched, and is kept apart.\n" if event.lane == "isolated" else ""
     return (
-        f"{event.requested_by} asks to leave it undone on {_machines(event)}{names}, from {_moment(event.valid_from)} "
-        f"until {_moment(event.until)}.{again}\n{isolated}Why: {event.reason}\n{_controls(event.controls)}"
+        f"{event.requested_by} asks to leave it undone on {_machines(event)}{names}, from {moment(event.valid_from)} "
+        f"until {moment(event.until)}.{again}\n{isolated}Why: {event.reason}\n{_controls(event.controls)}"
     )
 
 
@@ -77,7 +76,3 @@ def _machines(event: ExceptionEvent) -> str:
 
 def _controls(controls: tuple[ExceptionControl, ...]) -> str:
     return "\n".join(["Done instead:", *(f"- {each.kind.replace('_', ' ')}: {each.text}" for each in controls)])
-
-
-def _moment(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"

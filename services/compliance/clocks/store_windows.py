@@ -1,61 +1,12 @@
 """Clients' windows as facts: when each comes in the next thirteen months, and when it came."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
 from chassis.postgres import Connection
 from services.compliance.clocks.records import KeptRule, KeptWindow
-
-CURRENT: Final[LiteralString] = """
-    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
-    WHERE tenant_id = $1 AND start_at <= $2 AND end_at > $2
-    ORDER BY start_at, window_name
-"""
-
-
-async def current(tx: Connection, tenant_id: UUID, at: datetime) -> list[KeptWindow]:
-    """Return the windows of a client that are open at `at`, the one that began first first."""
-    return [KeptWindow(**row) for row in await tx.fetch(CURRENT, tenant_id, at)]
-
-
-NEXT_START: Final[LiteralString] = """
-    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
-    WHERE tenant_id = $1 AND window_name = ANY($2::text[]) AND start_at >= $3
-    ORDER BY start_at, window_name LIMIT 1
-"""
-
-
-async def next_start(tx: Connection, tenant_id: UUID, names: Collection[str], after: datetime) -> KeptWindow | None:
-    """Return the first window of these names that starts at `after` or later; `None`: none does in 13 months."""
-    row = await tx.fetchrow(NEXT_START, tenant_id, sorted(names), after)
-    return KeptWindow(**row) if row else None
-
-
-BETWEEN: Final[LiteralString] = """
-    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
-    WHERE tenant_id = $1 AND end_at > $2 AND start_at < $3
-    ORDER BY start_at, window_name
-"""
-
-
-async def between(tx: Connection, tenant_id: UUID, after: datetime, before: datetime) -> list[KeptWindow]:
-    """Return the windows of a client that are open at any moment from `after` until before `before`, in order."""
-    return [KeptWindow(**row) for row in await tx.fetch(BETWEEN, tenant_id, after, before)]
-
-
-ENDED: Final[LiteralString] = """
-    SELECT tenant_id, window_name AS name, start_at, end_at, local, note FROM window_occurrence
-    WHERE end_at > $1 AND end_at <= $2
-    ORDER BY end_at, tenant_id, window_name LIMIT $3
-"""
-
-
-async def ended(tx: Connection, after: datetime, until: datetime, limit: int) -> list[KeptWindow]:
-    """Return windows of all clients that ended with `after` < end <= `until`, the one that ended first first."""
-    return [KeptWindow(**row) for row in await tx.fetch(ENDED, after, until, limit)]
-
 
 LOCK: Final[LiteralString] = "SELECT pg_advisory_xact_lock(hashtextextended('compliance.windows', 0))"
 RULES: Final[LiteralString] = """

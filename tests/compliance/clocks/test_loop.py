@@ -4,9 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.postgres import transaction
 from contracts.events.clock import WindowEmptied
-from services.compliance.clocks import store_windows
 from tests.builders import ACME, BIRCH
 from tests.compliance.clocks.calendar import SUNDAYS, Calendar
 from tests.compliance.clocks.moments import utc
@@ -30,26 +28,6 @@ async def test_windows_are_written_down_for_thirteen_months(calendar: Calendar) 
     assert (len(starts), starts[:3]) == (57, ["2025-03-02 07:00", "2025-03-09 07:00", "2025-03-16 06:00"])
     assert starts[-1] == "2026-03-29 06:00"
     assert await calendar.house.told(WindowEmptied) == []
-
-
-async def test_others_ask_for_windows(calendar: Calendar) -> None:
-    await calendar.agree({"weekly": SUNDAYS, "nightly": {**SUNDAYS, "rule": "FREQ=DAILY", "start": "22:00"}})
-
-    async with transaction(calendar.house.pool) as tx:
-        opened = await store_windows.current(tx, ACME, utc("2025-03-02 07:00"))
-        closed = await store_windows.current(tx, ACME, utc("2025-03-02 11:00"))
-        following = await store_windows.next_start(tx, ACME, ["weekly"], utc("2025-03-02 07:00:01"))
-        none = await store_windows.next_start(tx, ACME, ["monthly"], utc("2025-03-02 07:00"))
-        some = await store_windows.between(tx, ACME, utc("2025-03-02 06:59"), utc("2025-03-02 07:01"))
-        ended = await store_windows.ended(tx, utc("2025-03-01 12:00"), utc("2025-03-02 11:00"), 10)
-        strangers = await store_windows.current(tx, BIRCH, utc("2025-03-02 07:00"))
-
-    assert [(each.name, each.end_at) for each in opened] == [("weekly", utc("2025-03-02 11:00"))]
-    assert (closed, none, strangers) == ([], None, [])
-    assert following is not None
-    assert (following.start_at, following.note) == (utc("2025-03-09 07:00"), "moved_forward")
-    assert [each.name for each in some] == ["nightly", "weekly"]
-    assert [each.name for each in ended] == ["nightly", "weekly"]
 
 
 async def test_looking_again_changes_nothing(calendar: Calendar) -> None:
