@@ -7,7 +7,7 @@ UV := $(BIN)/uv
 UV_VERSION := 0.13.8
 export UV_PROJECT_ENVIRONMENT := $(VENV)
 
-.PHONY: demo test check bench bench-quick bench-full faults proof-credentials proof-obligations up down status install java image packages fix audit
+.PHONY: demo test check bench bench-quick bench-full faults faults-quick faults-full proof-credentials proof-obligations up down status install java image packages fix audit
 
 demo: install ## run the main job on a realistic day and show what happened
 	$(BIN)/patchline demo
@@ -38,6 +38,12 @@ bench-full: install ## the same with the long stages at full size, within an hou
 
 faults: install ## kill, stop and confuse the real product, and judge what comes of it
 	$(BIN)/python -m faults
+
+faults-quick: install ## a few of them, within 90 seconds
+	$(BIN)/python -m faults --quick
+
+faults-full: install ## all of them whole, and the named pairs, within an hour
+	$(BIN)/python -m faults --full
 
 proof-credentials: install ## a breach while the service dies at every step: who was reset, and is a secret left anywhere
 	$(BIN)/python -m faults.credentials

@@ -1,7 +1,9 @@
 """Bodies of a hundred events: from the first webhook to the last canonical event on its topic, by the whole gateway.
 
 The floor decodes the same bytes as JSON and produces the same records, read back from the topic, by bare aiokafka: no
-HTTP, no signature, no sealing, no adapter, no database. Services that the gateway does not need are down meanwhile.
+HTTP, no signature, no sealing, no adapter, no database. It is told and nothing is promised: the promise is the door's
+(`door`), and here each event is also made, recognised, owned, and kept with the batch that it came from. Services that
+the gateway does not need are down meanwhile.
 """
 
 import asyncio
@@ -13,31 +15,27 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import httpx
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import AIOKafkaConsumer
 from pydantic_core import from_json
 
 from bench.measured import resident_mib
+from bench.reading import LONGEST_SECONDS, ends, read_back, reading
 from bench.relay import produced
-from bench.report import Figure, at_least, at_most, summary
-from bench.thread import CLIENT, PATH, Sender, register
+from bench.report import Figure, at_most, beside, summary
+from bench.sender import CLIENT, PATH, Sender, register
 from contracts import topics
-from contracts.envelope import Message
 from patchline.stack.programs import PROGRAMS
 from patchline.stack.stack import STOP_SECONDS, Stack
 
 EVENTS_IN_A_BODY: Final = 100
 BODIES: Final = 100
 SENDERS: Final = 4
-REACH: Final = 0.6
-LONGEST_SECONDS: Final = 120
 POLL_SECONDS: Final = 0.01
 SETTLE_SECONDS: Final = 0.5
 NEEDED: Final = ("gateway-accept", "gateway-translate")
 ARRIVE_AT: Final = topics.RMM_EVENTS
 FLOOR_TOPIC: Final = topics.RMM_EVENTS.dead_letters
 """Nobody reads it in such a run, so the floor's records disturb nothing."""
-
-Offsets = dict[TopicPartition, int]
 
 
 async def bodies_stage(stack: Stack, *, rounds: int) -> list[Figure]:
@@ -50,7 +48,7 @@ async def bodies_stage(stack: Stack, *, rounds: int) -> list[Figure]:
     measured = {"unit": "events/s", **summary(pairs)}
     first, many = (f"{each * BODIES * EVENTS_IN_A_BODY:,}" for each in (1, rounds + 1))
     return [
-        at_least(f"gateway: bodies of {EVENTS_IN_A_BODY} events, webhook to canonical events", measured, REACH),
+        beside(f"gateway: bodies of {EVENTS_IN_A_BODY} events, webhook to canonical events", measured),
         *(at_most(f"{name}: resident memory after {many} events", late[name], "MiB", 200) for name in NEEDED),
         *(
             Figure(
@@ -84,10 +82,10 @@ def _event(device: int, at: datetime) -> dict[str, object]:
 
 async def _round(stack: Stack, sender: Sender, reader: AIOKafkaConsumer, sent: Sequence[bytes]) -> tuple[float, float]:
     """Return events per second of the gateway and of the floor, for the same events."""
-    before = await _ends(reader)
+    before = await ends(reader, ARRIVE_AT)
     events = len(sent) * EVENTS_IN_A_BODY
     took = await delivered(sender, reader, sent)
-    records = await _read_back(reader, before, events)
+    records = await read_back(reader, before, events)
     started_at = time.perf_counter()
     for body in sent:
         from_json(body)
@@ -97,11 +95,11 @@ async def _round(stack: Stack, sender: Sender, reader: AIOKafkaConsumer, sent: S
 
 async def delivered(sender: Sender, reader: AIOKafkaConsumer, sent: Sequence[bytes]) -> float:
     """Send the bodies and return the seconds until the last of their events has arrived."""
-    awaited = sum((await _ends(reader)).values()) + len(sent) * EVENTS_IN_A_BODY
+    awaited = sum((await ends(reader, ARRIVE_AT)).values()) + len(sent) * EVENTS_IN_A_BODY
     started_at, left = time.perf_counter(), iter(sent)
     await asyncio.gather(*(_send(sender, left) for _ in range(SENDERS)))
     async with asyncio.timeout(LONGEST_SECONDS):
-        while sum((await _ends(reader)).values()) < awaited:
+        while sum((await ends(reader, ARRIVE_AT)).values()) < awaited:
             await asyncio.sleep(POLL_SECONDS)
     return time.perf_counter() - started_at
 
@@ -114,32 +112,13 @@ async def _send(sender: Sender, left: Iterator[bytes]) -> None:
 async def _settled(reader: AIOKafkaConsumer) -> None:
     """Wait until nothing more arrives of what was sent before."""
     async with asyncio.timeout(LONGEST_SECONDS):
-        before = await _ends(reader)
+        before = await ends(reader, ARRIVE_AT)
         while True:
             await asyncio.sleep(SETTLE_SECONDS)
-            now = await _ends(reader)
+            now = await ends(reader, ARRIVE_AT)
             if now == before:
                 return
             before = now
-
-
-async def _ends(reader: AIOKafkaConsumer) -> Offsets:
-    partitions = [TopicPartition(ARRIVE_AT.name, number) for number in range(ARRIVE_AT.partitions)]
-    ends: Offsets = await reader.end_offsets(partitions)
-    return ends
-
-
-async def _read_back(reader: AIOKafkaConsumer, since: Offsets, count: int) -> list[Message]:
-    """Return the `count` records that came after these offsets."""
-    reader.assign(list(since))
-    for partition, offset in since.items():
-        reader.seek(partition, offset)
-    records: list[Message] = []
-    async with asyncio.timeout(LONGEST_SECONDS):
-        while len(records) < count:
-            for batch in (await reader.getmany(timeout_ms=500)).values():
-                records += [Message(key=each.key, headers=list(each.headers), value=each.value) for each in batch]
-    return records
 
 
 def _resident(stack: Stack) -> dict[str, float]:
@@ -156,7 +135,7 @@ async def delivering(stack: Stack, needed: Collection[str]) -> AsyncIterator[tup
         await asyncio.to_thread(stack.children[program.name].stop, timeout_seconds=STOP_SECONDS)
     limits = httpx.Limits(max_connections=SENDERS)
     async with (
-        _reader(stack.around.kafka) as reader,
+        reading(stack.around.kafka) as reader,
         httpx.AsyncClient(base_url=stack.around.gateway_url, trust_env=False, timeout=30, limits=limits) as client,
     ):
         sender = Sender(client, secret)
@@ -167,13 +146,3 @@ async def delivering(stack: Stack, needed: Collection[str]) -> AsyncIterator[tup
         await asyncio.to_thread(stack.start_program, program)
     for program in idle:
         await asyncio.to_thread(stack.wait_ready, program)
-
-
-@asynccontextmanager
-async def _reader(kafka: str) -> AsyncIterator[AIOKafkaConsumer]:
-    reader = AIOKafkaConsumer(bootstrap_servers=kafka)
-    await reader.start()
-    try:
-        yield reader
-    finally:
-        await reader.stop()

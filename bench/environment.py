@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from bench.load import generator
 from bench.measured import connected
+from bench.pinned import CORES
 from patchline.local import jars, java
 
 FILE: Final = Path("build/reports/bench-environment.json")
@@ -18,12 +19,12 @@ LIBRARIES: Final = ("aiokafka", "asyncpg", "pydantic-core", "uvloop", "httptools
 BROKER: Final = re.compile(r"\bkafka-server-([\d.]+)\.jar")
 
 
-async def noted(database: str) -> None:
-    """Write the file; `database` is where the PostgreSQL of this run answers."""
+async def noted(database: str, command: str) -> None:
+    """Write the file; `database` is where the PostgreSQL of this run answers, `command` what was typed."""
     async with connected(database) as connection:
         version = str(await connection.fetchval("SHOW server_version"))
     FILE.parent.mkdir(parents=True, exist_ok=True)
-    FILE.write_text(json.dumps(environment(version), indent=2) + "\n")
+    FILE.write_text(json.dumps({"command": command, **environment(version)}, indent=2) + "\n")
 
 
 def environment(postgres: str) -> dict[str, Any]:
@@ -33,6 +34,7 @@ def environment(postgres: str) -> dict[str, Any]:
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
         "cores": os.cpu_count(),
         "memory_gib": round(memory_gib, 1),
+        "pinned": str(CORES),
         "load_before": round(os.getloadavg()[0], 2),
         "versions": {
             "Kafka": kafka_version((Path(jars.__file__).parent / "kafka-jars.sha256").read_text()),

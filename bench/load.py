@@ -15,6 +15,8 @@ from typing import Final, cast
 
 import uvloop
 
+from bench.pinned import CORES, running_on
+
 _SCRIPT: Final = Path(__file__).with_name("corpus.lua")
 _WRK: Final = {
     "requests_per_second": re.compile(r"Requests/sec:\s+([\d.]+)"),
@@ -58,7 +60,8 @@ async def loaded(port: int, corpus: Path, *, connections: int, seconds: int) -> 
 
 
 async def _output(*arguments: str) -> str:
-    child = await asyncio.create_subprocess_exec(*arguments, stdout=subprocess.PIPE)
+    with running_on(CORES.around):
+        child = await asyncio.create_subprocess_exec(*arguments, stdout=subprocess.PIPE)
     output, _ = await child.communicate()
     if child.returncode != 0:
         raise RuntimeError(f"{arguments[0]} ended with code {child.returncode}")

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -12,8 +13,10 @@ from pathlib import Path
 from typing import Final, LiteralString
 
 import asyncpg
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
+from bench.pinned import CORES, running_on
+from bench.sending import sent
 from chassis import watermark
 from chassis.migrate import migrate, set_passwords
 from chassis.postgres import Connection, prepare_connection
@@ -28,7 +31,10 @@ from patchline.topics import apply_declared
 
 PASSWORD: Final = "bench"  # noqa: S105 - of a throwaway database on this machine
 POLL_SECONDS: Final = 0.01
-LONGEST_SECONDS: Final = 600
+SIZED_EVERY_SECONDS: Final = 0.25
+REST_SECONDS: Final = 0.3
+LONGEST_REST_SECONDS: Final = 60
+LONGEST_SECONDS: Final = 1200
 WHERE: Final[LiteralString] = "SELECT coalesce(sum(next_offset), 0)::bigint FROM watermark WHERE consumer_group = $1"
 
 
@@ -72,86 +78,128 @@ def writer_dsn(parts: LocalParts, schema: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How fast one run was, and how large the process was after the first part of it and at the end.
+    """How fast one run was, and how large its process was meanwhile: MiB after so many events, in order.
 
     The rate is infinite where the whole backlog was behind the first commit that was seen: too little to measure.
     """
 
     events_per_second: float
-    early_mib: float
-    late_mib: float
+    sizes: tuple[tuple[int, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Worker:
-    """A service's real process: its module, its consumer group, and after how many events its size is looked at."""
+    """A service's real process: its module and its consumer group."""
 
     module: str
     group: str
-    early: int
 
     async def run(self, place: Place, writer: Connection, topic: Topic, backlog: Iterable[Message]) -> Run:
         """Send the messages, then run the process until its watermarks are behind all of them."""
-        before = await writer.fetchval(WHERE, self.group)
+        before = await self.stands(writer)
         count = await sent(place.kafka, topic, backlog)
         with self.running(place) as process:
-            return await self._watched(process, writer, before, count)
+            return await self.watched([process], writer, before, count)
+
+    async def stands(self, writer: Connection) -> int:
+        """Return where the group stands, its partitions taken together."""
+        return int(await writer.fetchval(WHERE, self.group))
 
     @contextmanager
     def running(self, place: Place) -> Iterator["subprocess.Popen[bytes]"]:
-        """Run the process for so long."""
+        """Run the process for so long, on the stage's cores."""
         env = {**os.environ, "PATCHLINE_KAFKA": place.kafka, "PATCHLINE_DATABASE_URL": place.writer_dsn}
-        process = subprocess.Popen([sys.executable, "-m", self.module], env=env, stdout=subprocess.DEVNULL)
+        with running_on(CORES.stage):
+            process = subprocess.Popen([sys.executable, "-m", self.module], env=env, stdout=subprocess.DEVNULL)
         try:
             yield process
         finally:
             process.terminate()
             process.wait(30)
 
-    async def _watched(self, process: "subprocess.Popen[bytes]", writer: Connection, before: int, count: int) -> Run:
-        early_mib = 0.0
-        first_at, first = 0.0, 0
+    async def watched(
+        self, processes: Sequence["subprocess.Popen[bytes]"], writer: Connection, before: int, count: int
+    ) -> Run:
+        """Return how fast the group gets `count` events behind it, from its first commit after `before` to the last.
+
+        Raises:
+            RuntimeError: a process ended, or it takes longer than `LONGEST_SECONDS`.
+        """
+        with running_on(CORES.around):
+            return await self._seen_to_end(processes, writer, before, count)
+
+    async def _seen_to_end(
+        self, processes: Sequence["subprocess.Popen[bytes]"], writer: Connection, before: int, count: int
+    ) -> Run:
+        first_at, first, sized_at = 0.0, 0, 0.0
+        sizes: list[tuple[int, float]] = []
         deadline = time.monotonic() + LONGEST_SECONDS
         while True:
-            done = await writer.fetchval(WHERE, self.group) - before
+            done = await self.stands(writer) - before
             now = time.perf_counter()
             if done and not first:
                 first_at, first = now, done
-            if done >= self.early and not early_mib:
-                early_mib = resident_mib(process.pid)
+            if now > sized_at + SIZED_EVERY_SECONDS or done >= count:
+                sizes.append((done, sum(resident_mib(each.pid) for each in processes)))
+                sized_at = now
             if done >= count:
                 rate = (count - first) / (now - first_at) if now > first_at else float("inf")
-                return Run(rate, early_mib, resident_mib(process.pid))
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise RuntimeError(
-                    f"{self.module} stopped after {done} of {count} events (exit code {process.returncode})"
-                )
+                return Run(rate, tuple(sizes))
+            if any(each.poll() is not None for each in processes) or time.monotonic() > deadline:
+                codes = [each.returncode for each in processes]
+                raise RuntimeError(f"{self.module} stopped after {done} of {count} events (exit codes {codes})")
             await asyncio.sleep(POLL_SECONDS)
 
 
-async def sent(kafka: str, topic: Topic, messages: Iterable[Message]) -> int:
-    """Put the messages on `topic`, by their keys, and return how many."""
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", linger_ms=20, max_batch_size=262_144)
-    await producer.start()
+@contextmanager
+def held(*processes: "subprocess.Popen[bytes]") -> Iterator[None]:
+    """Let the processes stand still: what is done meanwhile has the machine for itself, and a backlog can grow."""
+    for each in processes:
+        each.send_signal(signal.SIGSTOP)
     try:
-        acks = [
-            await producer.send(topic.name, key=each.key, value=each.value, headers=each.headers) for each in messages
-        ]
-        await asyncio.gather(*acks)
+        yield
     finally:
-        await producer.stop()
-    return len(acks)
+        for each in processes:
+            each.send_signal(signal.SIGCONT)
+
+
+async def at_rest(*processes: "subprocess.Popen[bytes]") -> None:
+    """Wait until the processes have nothing left to do: all of them together use less than a tenth of a core."""
+    async with asyncio.timeout(LONGEST_REST_SECONDS):
+        used = sum(cpu_seconds(each.pid) for each in processes)
+        while True:
+            await asyncio.sleep(REST_SECONDS)
+            now = sum(cpu_seconds(each.pid) for each in processes)
+            if now - used < REST_SECONDS / 10:
+                return
+            used = now
+
+
+def cpu_seconds(pid: int) -> float:
+    """Return how long a process has run on any core, in its own code and in the kernel's. Source: proc(5), stat."""
+    after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(after_name[11]) + int(after_name[12])) / os.sysconf("SC_CLK_TCK")
+
+
+SKIP: Final[LiteralString] = """
+    UPDATE watermark SET next_offset = ends.next_offset, last_identity = NULL
+    FROM unnest($2::text[], $3::integer[], $4::bigint[]) AS ends (topic, partition, next_offset)
+    WHERE consumer_group = $1 AND watermark.topic = ends.topic AND watermark.partition = ends.partition
+"""
 
 
 async def start_at_the_end(kafka: str, writer: Connection, group: str, among: Sequence[Topic]) -> None:
-    """Let the group begin behind whatever stands on the topics already."""
+    """Let the group, which is not running, go on behind whatever stands on the topics already."""
     consumer = AIOKafkaConsumer(bootstrap_servers=kafka)
     await consumer.start()
     try:
         partitions = [TopicPartition(each.name, number) for each in among for number in range(each.partitions)]
-        await watermark.ensure(writer, group, await consumer.end_offsets(partitions), {})
+        ends = await consumer.end_offsets(partitions)
     finally:
         await consumer.stop()
+    await watermark.ensure(writer, group, ends, {})
+    numbers = [each.partition for each in ends]
+    await writer.execute(SKIP, group, [each.topic for each in ends], numbers, list(ends.values()))
 
 
 @asynccontextmanager

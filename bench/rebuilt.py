@@ -12,7 +12,7 @@ from typing import Any, Final
 from bench.bodies import BODIES, EVENTS_IN_A_BODY, bodies, delivered, delivering
 from bench.measured import LONGEST_SECONDS, POLL_SECONDS, connected
 from bench.report import Figure, at_least, summary
-from bench.thread import run_patchline
+from bench.sender import run_patchline
 from chassis.postgres import Connection
 from patchline.stack.programs import PROGRAMS
 from patchline.stack.stack import STOP_SECONDS, Stack

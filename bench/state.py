@@ -5,45 +5,45 @@ The floor is asyncpg alone with rows that are ready as tuples: no Kafka, no fold
 Both write a table of the same shape and indexes, one commit per batch.
 """
 
+import subprocess
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final, LiteralString
 from uuid import UUID
 
 from bench import state_load
-from bench.measured import Place, Run, Worker, connected, start_at_the_end
+from bench.measured import Place, Worker, at_rest, connected, held, start_at_the_end
 from bench.report import summary
+from bench.sending import sent
 from bench.state_load import DEVICES, Load
 from chassis.postgres import Connection
 from contracts import topics
-from contracts.envelope import Envelope, encode
+from contracts.envelope import Envelope, Message, encode
 from services.inventory import store
 from services.inventory.app import GROUP
 from services.inventory.rules import Kept
 
 BATCH: Final = 1000
-EVENTS: Final = 20_000
 
 
-async def state_stage(place: Place, *, rounds: int, events: int, sustained: int) -> dict[str, dict[str, object]]:
+async def state_stage(place: Place, *, rounds: int, events: int) -> dict[str, dict[str, object]]:
     """Return the figures of the stage by load: an ordinary day, and one of which every event changes its asset.
 
-    `sustained` has the process's size after the first `EVENTS` of so many events, and at their end; empty: for none.
+    One process all the time; it stands still while the floor is measured and while its next backlog is sent.
     """
     async with connected(place.admin_dsn) as admin, connected(place.writer_dsn) as writer:
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS])
         await admin.execute(MAKE_FLOOR)
-        stage = _Stage(place, writer)
-        await stage.round(state_load.changing, min(events, DEVICES))
-        ordinary = [await stage.round(state_load.ordinary, events) for _ in range(rounds)]
-        changing = [await stage.round(state_load.changing, events) for _ in range(rounds)]
-        run = await stage.run(stage.events(state_load.ordinary, sustained)) if sustained else None
+        with WORKER.running(place) as process:
+            stage = Stage(place, writer, process)
+            await stage.round(state_load.changing, DEVICES)
+            ordinary = [await stage.round(state_load.ordinary, events) for _ in range(rounds)]
+            changing = [await stage.round(state_load.changing, events) for _ in range(rounds)]
     return {
         "ordinary": {"unit": "events/s", **summary(ordinary)},
         "changing": {"unit": "events/s", **summary(changing)},
-        "sustained": {"early_mib": run.early_mib, "late_mib": run.late_mib} if run else {},
     }
 
 
@@ -53,15 +53,16 @@ MAKE_FLOOR: Final[LiteralString] = """
     GRANT SELECT, INSERT, UPDATE ON inventory.bench_floor TO inventory_writer;
 """
 FLOOR: Final = store.SAVE.replace("INSERT INTO asset (", "INSERT INTO bench_floor (").rpartition("WHERE")[0]
-WORKER: Final = Worker(module="services.inventory", group=GROUP, early=EVENTS)
+WORKER: Final = Worker(module="services.inventory", group=GROUP)
 
 
 @dataclass(slots=True)
-class _Stage:
-    """The rounds of one stage: each takes up where the one before ended."""
+class Stage:
+    """The rounds of one process: each takes up where the one before ended."""
 
     place: Place
     writer: Connection
+    process: "subprocess.Popen[bytes]"
     next_at: datetime = state_load.START
     kept: dict[UUID, Kept] = field(default_factory=dict)
 
@@ -74,9 +75,24 @@ class _Stage:
     async def round(self, load: Load, count: int) -> tuple[float, float]:
         """Return events per second of the process, and rows per second of the floor, for the same events."""
         backlog = list(self.events(load, count))
-        floor = await self._floor(backlog)
-        run = await self.run(backlog)
-        return run.events_per_second, floor
+        await at_rest(self.process)
+        with held(self.process):
+            floor = await self._floor(backlog)
+        return await self._rate(backlog), floor
+
+    async def rate(self, load: Load, count: int) -> float:
+        """Return events per second of the process alone."""
+        backlog = list(self.events(load, count))
+        await at_rest(self.process)
+        return await self._rate(backlog)
+
+    async def _rate(self, backlog: Sequence[Envelope]) -> float:
+        """Let a backlog grow while the process stands still, then let it go."""
+        with held(self.process):
+            before = await WORKER.stands(self.writer)
+            await sent(self.place.kafka, topics.RMM_EVENTS, map(message, backlog))
+        run = await WORKER.watched([self.process], self.writer, before, len(backlog))
+        return run.events_per_second
 
     async def _floor(self, backlog: Sequence[Envelope]) -> float:
         batches = [backlog[start : start + BATCH] for start in range(0, len(backlog), BATCH)]
@@ -86,7 +102,7 @@ class _Stage:
             await self.writer.execute(FLOOR, *zip(*rows, strict=True), store.TAG_SEPARATOR)
         return len(backlog) / (time.perf_counter() - started_at)
 
-    async def run(self, backlog: Iterable[Envelope]) -> Run:
-        """Send the events, keyed as the gateway does, and run the real process over them."""
-        messages = (encode(each, f"{each.source}/{each.subject}") for each in backlog)
-        return await WORKER.run(self.place, self.writer, topics.RMM_EVENTS, messages)
+
+def message(event: Envelope) -> Message:
+    """Return the event as the gateway sends it: keyed by source and device."""
+    return encode(event, f"{event.source}/{event.subject}")

@@ -25,7 +25,7 @@ Load = Callable[[int, datetime, random.Random], rmm.RmmEvent]
 
 def ordinary(device: int, at: datetime, rng: random.Random) -> rmm.RmmEvent:
     """Return what a device says on an ordinary day: 2 of 5 events change its record, 3 of 10 are about patches."""
-    name = _name(device)
+    name = name_of(device)
     kind = rng.random()
     if kind < 0.3:
         return rmm.DeviceUpdated(device=name, facts=_facts(device, build="22631.4460"))
@@ -40,17 +40,17 @@ def ordinary(device: int, at: datetime, rng: random.Random) -> rmm.RmmEvent:
 
 def changing(device: int, at: datetime, _rng: random.Random) -> rmm.RmmEvent:
     """Return a check-in with all facts, one of them new: each such event is published."""
-    return rmm.DeviceUpdated(device=_name(device), facts=_facts(device, build=f"22631.{at.timestamp():.0f}"))
+    return rmm.DeviceUpdated(device=name_of(device), facts=_facts(device, build=f"22631.{at.timestamp():.0f}"))
 
 
-def events(load: Load, count: int, *, first_at: datetime, seed: int) -> Iterator[Envelope]:
+def events(load: Load, count: int, *, first_at: datetime, seed: int, devices: int = DEVICES) -> Iterator[Envelope]:
     """Yield `count` events, one device after the other in a shuffled circle: no batch has a device twice."""
     rng = random.Random(seed)
-    circle = list(range(DEVICES))
+    circle = list(range(devices))
     rng.shuffle(circle)
     for number in range(count):
-        device = circle[number % DEVICES]
-        at = first_at + timedelta(minutes=number // DEVICES, milliseconds=number % DEVICES)
+        device = circle[number % devices]
+        at = first_at + timedelta(minutes=number // devices, milliseconds=number % devices)
         content = load(device, at, rng)
         yield Envelope(
             id=ids.event_id_of_fields(SOURCE, content.TYPE, at, content.device),
@@ -71,7 +71,8 @@ def steps(batch: Sequence[Envelope], kept: dict[UUID, Kept]) -> list[Step]:
     return sorted(done, key=lambda each: each.after.asset_id.int)
 
 
-def _name(device: int) -> str:
+def name_of(device: int) -> str:
+    """Return what its source calls the device of a number."""
     return f"{device:08d}"
 
 

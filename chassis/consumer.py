@@ -1,4 +1,4 @@
-"""Batches in: decode each record alone, one transaction with the watermark, then the offset.
+"""Batches in: decode each record alone, one transaction with the watermark; the offset, now and then.
 
 The offsets are ours (ADR 0003): a batch either advances the watermark in PostgreSQL, or is sought back and its
 partitions paused for a while, and polling goes on.
@@ -25,6 +25,7 @@ from chassis.positions import Positions
 from chassis.postgres import transaction
 from chassis.subscription import Member, Subscription
 from chassis.telemetry import METERS, Count, Duration, links_to
+from chassis.ways import parted, side_by_side
 from contracts.topics import BY_NAME, Topic
 
 log = logging.getLogger(__name__)
@@ -50,12 +51,14 @@ class BatchConsumer(Generic[T]):
         handler: Handler[T],
         on: Platform,
         max_records: int = 1000,
+        ways: int = 1,
+        apart_seconds: float = 0.0,
         prepare: Callable[[Sequence[Record]], Awaitable[None]] | None = None,
     ) -> None:
-        """Consume `topics` as `group`, handing at most `max_records` to `handler` at once.
+        """Consume `topics` as `group`, polling at most `max_records`, which `handler` gets in so many `ways` at once.
 
         `prepare` is awaited before each transaction: what calls out for what the records need belongs there.
-        A group of the bulk lane, by its name, lets the others of its process go first.
+        A group of the bulk lane, by its name, lets the others of its process go first, and has one way.
         """
         self.name = group
         self._decode = decode
@@ -65,7 +68,7 @@ class BatchConsumer(Generic[T]):
         self._progress = on.progress
         self._positions = Positions(group, on.pool, on.kafka)
         self._courtesy = Courtesy(on.live, on.pool, on.bulk_share) if is_bulk(group) else None
-        self._bugs_in_a_row = 0
+        self._ways, self._bugs_in_a_row = ways, 0
         self._later = Later()
         self._failed: asyncio.Future[None] | None = None
         self._subscription = Subscription(
@@ -73,6 +76,7 @@ class BatchConsumer(Generic[T]):
             member=Member(group, on.group_instance),
             topics=topics,
             max_records=max_records,
+            apart_seconds=apart_seconds,
             on_records=self._take,
             on_assigned=self._on_assigned,
         )
@@ -90,6 +94,7 @@ class BatchConsumer(Generic[T]):
         self._progress.ready[self.name] = False
         async with asyncio.TaskGroup() as tasks:
             self._later.begin(tasks)
+            self._later.do(self._positions.commit_now_and_then(lambda: self._subscription.consumer))
             starting = tasks.create_task(self._subscription.start())
             beating = tasks.create_task(self._beat())
             watching = tasks.create_task(self._watch_logs())
@@ -100,6 +105,7 @@ class BatchConsumer(Generic[T]):
             finally:
                 starting.cancel()
                 watching.cancel()
+                await self._positions.commit_rest(self._subscription.consumer)
                 await self._subscription.stop()
                 beating.cancel()
                 waiting.cancel()
@@ -143,12 +149,10 @@ class BatchConsumer(Generic[T]):
             self._later.do(self._assign_again(partitions))
         else:
             self._progress.ready[self.name] = True
-            self._later.do(self._positions.commit(consumer, partitions))  # who died before its offset left it behind
 
     async def _assign_again(self, partitions: Sequence[TopicPartition]) -> None:
         await asyncio.sleep(self._later.longer_pause())
-        mine = self._subscription.mine(partitions)
-        if mine:
+        if mine := self._subscription.mine(partitions):
             await self._on_assigned(mine)
             if all(self._positions.knows(each) for each in mine):
                 self._subscription.consumer.resume(*mine)
@@ -168,16 +172,14 @@ class BatchConsumer(Generic[T]):
                 self._put_back(left, MayWorkLater("the portion before it was put back"))
         elif fresh:
             with self._on.live.working():
-                await self._next(fresh)
+                await side_by_side([self._next(part) for part in parted(fresh, self._ways)])
 
     async def _next(self, fresh: Sequence[Record]) -> bool:
         """Handle what comes next in its partitions and return whether all of it is behind us."""
         if self._failed is None or self._failed.done():
             return False
-        self._positions.begin()
-        is_behind_us = await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
-        self._positions.end()
-        return is_behind_us
+        with self._positions.busy():
+            return await self._handle([record for record in fresh if is_for(self.name, record)], fresh)
 
     async def _handle(self, mine: Sequence[Record], polled: Sequence[Record]) -> bool:
         """Apply the records; put back what may work later; narrow down and dead-letter what never works.
@@ -240,7 +242,7 @@ class BatchConsumer(Generic[T]):
     async def _apply(
         self, mine: Sequence[Record], polled: Sequence[Record], refused: Sequence[tuple[Record, str]]
     ) -> None:
-        """Run the handler and advance the watermark in one transaction; then wake the relay and commit offsets."""
+        """Run the handler and advance the watermark in one transaction; then wake the relay."""
         moves = self._positions.moves(polled)
         with tracer.start_as_current_span(f"process {self.name}", links=links_to(mine)):
             if self._prepare is not None:
@@ -261,8 +263,6 @@ class BatchConsumer(Generic[T]):
         self._positions.advanced(moves)
         self._on.relay.wake()
         self._count_refused(batch)
-        await self._positions.commit(self._subscription.consumer, moves)
-        points.reached("consumer after the offset commit")
 
     def _count_refused(self, batch: Batch[T]) -> None:
         for record, reason in batch.refused:
@@ -284,8 +284,7 @@ class BatchConsumer(Generic[T]):
 
     async def _resume(self, partitions: Sequence[TopicPartition], seconds: float) -> None:
         await asyncio.sleep(seconds)
-        mine = self._subscription.mine(partitions)
-        if mine:
+        if mine := self._subscription.mine(partitions):
             self._subscription.consumer.resume(*mine)
 
     async def _seek_again(self) -> None:

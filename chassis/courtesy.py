@@ -63,7 +63,7 @@ class Activity:
             self._last_at = time.monotonic()
 
 
-WAITING: Final[LiteralString] = "SELECT count(*) FROM (SELECT FROM outbox LIMIT $1) AS waiting"
+WAITING: Final[LiteralString] = "SELECT sum(records) >= $1 FROM (SELECT records FROM outbox_waiting LIMIT $1) AS first"
 
 
 def portion_records(records: int, took_seconds: float) -> int:
@@ -133,6 +133,6 @@ class Courtesy:
 
     async def _outbox_is_full(self) -> bool:
         try:
-            return bool(await self._pool.fetchval(WAITING, MOST_IN_OUTBOX) == MOST_IN_OUTBOX)
+            return bool(await self._pool.fetchval(WAITING, MOST_IN_OUTBOX))
         except TRANSIENT:
             return True

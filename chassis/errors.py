@@ -1,5 +1,6 @@
 """The two things that an exception can mean, and what libraries raise when they mean them."""
 
+import ssl
 from typing import Final
 
 import asyncpg
@@ -44,3 +45,10 @@ def may_work_later(error: BaseException) -> bool:
     if isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError):
         return False  # asyncpg itself cannot encode the value (a date out of range, a lone surrogate): never will
     return isinstance(error, TRANSIENT) and not isinstance(error, BROKEN_DATA)
+
+
+def certificate_trouble(error: BaseException | None) -> str:
+    """Return what is wrong with the certificate that the other side showed, in OpenSSL's words; empty: nothing is."""
+    if error is None or isinstance(error, ssl.SSLCertVerificationError):
+        return str(error.verify_message) if error else ""
+    return certificate_trouble(error.__cause__ or error.__context__)

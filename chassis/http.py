@@ -18,7 +18,7 @@ from urllib.parse import urlsplit
 import httpx
 import stamina
 
-from chassis.errors import MayWorkLater, NeverWorks, WrongSetting
+from chassis.errors import MayWorkLater, NeverWorks, WrongSetting, certificate_trouble
 from chassis.telemetry import METERS, Count, Duration
 from chassis.turns import Turns, caller, uptime
 
@@ -153,6 +153,7 @@ class Outbound:
             auth=auth,
             timeout=policy.timeout_seconds,
             follow_redirects=False,
+            verify=httpx.create_ssl_context(),  # SSL_CERT_FILE counts for this machine too
             trust_env=self.host not in LOOPBACK,  # no proxy stands between us and ourselves
             transport=transport,
         )
@@ -208,9 +209,11 @@ class Outbound:
             async with asyncio.timeout(self._policy.timeout_seconds + 1):
                 response = await self._client.send(request)
         except (httpx.RequestError, TimeoutError) as error:
-            self._note("no answer", started)
+            if trouble := certificate_trouble(error):
+                log.error("certificate refused", extra={"host": self.host, "reason": trouble})  # noqa: TRY400
+            self._note("certificate" if trouble else "no answer", started)
             sent = request.method not in READS and not isinstance(error, _NEVER_SENT)
-            raise Unavailable(f"{self.host}: {type(error).__name__}", ambiguous=sent) from error
+            raise Unavailable(f"{self.host}: {trouble or type(error).__name__}", ambiguous=sent) from error
         return self._judged(request, response, started)
 
     @property

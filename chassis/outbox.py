@@ -1,14 +1,15 @@
 """Messages leave with the transaction that caused them, or not at all; `relay` carries them to Kafka."""
 
 import json
-import zlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final, LiteralString
 
+import asyncpg
 from pydantic_core import to_json
 
 from chassis.postgres import Connection
+from contracts import records
 from contracts.envelope import Envelope, Message, encode
 from contracts.topics import Topic
 
@@ -16,11 +17,14 @@ SHARDS: Final = 8
 """Relays share the work by these; a key is always in the same one. As many as `relay_shard` has rows."""
 
 COLUMNS: Final = ("shard", "topic", "key", "headers", "value")
+PACK_COLUMNS: Final = ("shard", "topic", "records", "pack")
+PACKED_FROM: Final = 32
+"""So many records of one commit and topic are packed; of fewer each has a row, as there would be hardly fewer packs."""
 
 
 def shard_of(key: bytes | None) -> int:
     """Return the shard of a record key."""
-    return zlib.crc32(key or b"") % SHARDS
+    return records.shard_of(key, SHARDS)
 
 
 async def enqueue_keyed(tx: Connection, topic: Topic, keyed: Iterable[tuple[str, Envelope]]) -> int:
@@ -65,7 +69,10 @@ async def enqueue_sequenced(tx: Connection, topic: Topic, keyed: Sequence[tuple[
 
 async def enqueue_messages(tx: Connection, topic: str, messages: Sequence[Message]) -> int:
     """Add encoded records to the caller's transaction and return how many."""
-    if messages:
+    if len(messages) >= PACKED_FROM:
+        rows = [(shard, topic, count, pack) for shard, count, pack in records.packs(messages, SHARDS)]
+        await tx.copy_records_to_table("outbox_pack", columns=PACK_COLUMNS, records=rows)
+    elif messages:
         await tx.copy_records_to_table(
             "outbox",
             columns=COLUMNS,
@@ -75,6 +82,14 @@ async def enqueue_messages(tx: Connection, topic: str, messages: Sequence[Messag
             ],
         )
     return len(messages)
+
+
+def keyed_of(row: asyncpg.Record) -> Iterable[records.Keyed]:
+    """Return the records of one row of `outbox_waiting`, in order."""
+    if row["pack"] is not None:
+        return records.unpacked(row["pack"], row["records"])
+    message = Message(key=row["key"], headers=headers_of(row["headers"]), value=row["value"])
+    return [(message.key or b"", records.body(message))]
 
 
 def written(headers: Iterable[tuple[str, bytes]]) -> str:

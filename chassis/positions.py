@@ -3,14 +3,15 @@
 import asyncio
 import logging
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
 from aiokafka import TopicPartition
 from aiokafka.errors import KafkaError
 
-from chassis import watermark
+from chassis import points, watermark
 from chassis.batch import Record, identity
 from chassis.errors import LogNotContinuous
 from chassis.postgres import Pool
@@ -20,6 +21,8 @@ from contracts.topics import BY_NAME
 
 log = logging.getLogger(__name__)
 
+COMMIT_SECONDS: Final = 0.5
+COMMIT_TIMEOUT_SECONDS: Final = 2.0
 PROCEDURE: Final = "see docs/runbook.md, 'A log does not continue'"
 
 
@@ -35,19 +38,22 @@ class Positions:
         self._doubted: dict[TopicPartition, int] = {}
         self._next: dict[TopicPartition, int] = {}
         self._remembered: dict[TopicPartition, Watermark] = {}
-        self._busy_since: float | None = None
+        self._busy_since: list[float] = []
+        self._uncommitted: set[TopicPartition] = set()
 
-    def begin(self) -> None:
-        """Note that a batch is under way."""
-        self._busy_since = time.monotonic()
-
-    def end(self) -> None:
-        """Note that it ended, whatever became of it."""
-        self._busy_since = None
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Count as a batch under way for as long as the `with` block lasts; several may be, side by side."""
+        since = time.monotonic()
+        self._busy_since.append(since)
+        try:
+            yield
+        finally:
+            self._busy_since.remove(since)
 
     def busy_for_longer_than(self, seconds: float) -> bool:
         """Return whether one batch has been under way for so long."""
-        return self._busy_since is not None and time.monotonic() - self._busy_since > seconds
+        return any(time.monotonic() - since > seconds for since in self._busy_since)
 
     def knows(self, partition: TopicPartition) -> bool:
         """Return whether `partition` was sought to its watermark."""
@@ -88,6 +94,7 @@ class Positions:
             self._next[each] = mark.next_offset
             if looks_back:
                 self._remembered[each] = mark
+        self._uncommitted |= set(partitions)  # who died before its offset left it behind
 
     async def _tell_of_going_back(self, consumer: Any, standing: Mapping[TopicPartition, Watermark]) -> None:
         """Say so where Kafka remembers a later place than the database: an older database is made whole by seeking."""
@@ -200,9 +207,27 @@ class Positions:
         }
 
     def advanced(self, moves: Mapping[TopicPartition, Move]) -> None:
-        """Believe in the new places: their transaction is committed."""
+        """Believe in the new places: their transaction is committed. Kafka is told with the others, soon."""
         for partition, move in moves.items():
             self._next[partition] = move.next_offset
+        self._uncommitted |= moves.keys()
+
+    async def commit_now_and_then(self, consumer: Callable[[], Any]) -> None:
+        """Tell Kafka for ever how far we are: an offset for each batch is as much work for a broker as a small batch.
+
+        `consumer` returns the one there is at the moment, or `None`.
+        """
+        while True:
+            await asyncio.sleep(COMMIT_SECONDS)
+            if self._uncommitted:
+                await self.commit_rest(consumer())
+                points.reached("consumer after the offset commit")
+
+    async def commit_rest(self, consumer: Any) -> None:
+        """Commit where those partitions stand that moved since the last time; what cannot be now is tried again."""
+        rest, self._uncommitted = self._uncommitted, set()
+        if rest and consumer is not None and not await self.commit(consumer, rest & set(consumer.assignment())):
+            self._uncommitted |= rest
 
     def rewind(self, consumer: Any, records: Sequence[Record]) -> list[TopicPartition]:
         """Seek each partition of `records` back to where it stands and return those still assigned."""
@@ -212,11 +237,18 @@ class Positions:
             consumer.seek(each, self._next[each])
         return partitions
 
-    async def commit(self, consumer: Any, partitions: Iterable[TopicPartition]) -> None:
-        """Commit where these partitions stand, for whoever watches the lag; the watermarks are what counts."""
+    async def commit(self, consumer: Any, partitions: Iterable[TopicPartition]) -> bool:
+        """Commit where these partitions stand, for whoever watches the lag; the watermarks are what counts.
+
+        Returns whether Kafka has them, or there was nothing to say: aiokafka does not take nothing.
+        """
         places = {each: self._next[each] for each in partitions if each in self._next}
         try:
-            if places:  # a consumer without partitions has nothing to say, and aiokafka does not take nothing
-                await consumer.commit(places)
-        except KafkaError as error:
-            log.info("offsets not committed", extra={"group": self._group, "reason": str(error)})
+            if places:
+                async with asyncio.timeout(COMMIT_TIMEOUT_SECONDS):
+                    await consumer.commit(places)
+        except (KafkaError, TimeoutError) as error:
+            reason = str(error) or type(error).__name__
+            log.info("offsets not committed", extra={"group": self._group, "reason": reason})
+            return False
+        return True

@@ -1,36 +1,42 @@
-"""Carries outbox rows to Kafka: one relay per shard under a session lock, many in flight, deleted after the acks."""
+"""Carries the outbox to Kafka: one relay per shard under a session lock, many in flight, deleted after the acks."""
 
 import asyncio
 import logging
 import time
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Final, LiteralString
+from typing import Any, Final, cast
 
 import asyncpg
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
+from aiokafka.record.util import calc_crc32c
 
-from chassis import outbox, points
+from chassis import outbox, points, relay_rows
 from chassis.errors import TRANSIENT
 from chassis.health import Progress
+from chassis.postgres import Connection
 from chassis.telemetry import METERS, Count, Duration
+from contracts.record_batch import RecordBatch
+from contracts.records import Keyed, packed
 
 log = logging.getLogger(__name__)
-
-DELIVERY_TIMEOUT_SECONDS: Final = 5.0
-"""How long a record of a relay that died may still arrive: its successor waits that long."""
 
 IDLE_SECONDS: Final = 0.2
 LARGEST_BYTES: Final = 1_310_720
 """A dead letter of the largest body, its headers included."""
 
 RETRY_SECONDS: Final = 1.0
-ROWS: Final = 2000
-BULK_ROWS: Final = 200
-BULK_BYTES: Final = 4_194_304
+IN_FLIGHT: Final = 2
+"""While one portion is on its way to Kafka and back the next is read and handed over; a crash may double both."""
+
+Place = tuple[str, int]
+"""A topic's name and the number of a partition."""
 
 _partitioner: Final = DefaultPartitioner()
 
@@ -43,23 +49,27 @@ def _partition_of(key: bytes | None, count: int) -> int:
 
 
 class Relay:
-    """One process's relay. `wake` it after each commit; it looks by itself every `IDLE_SECONDS`.
+    """One process's relay. `wake` it after each commit; it looks by itself every `idle_seconds`.
 
+    Where another process of the service carries a shard, its relay is woken too, through PostgreSQL.
     Other parts that carry out what a commit decided can be told at the same moment: `also_wake`.
     """
 
     name = "relay"
 
-    def __init__(self, *, dsn: str, kafka: str, progress: Progress) -> None:
+    def __init__(self, *, dsn: str, kafka: str, progress: Progress, idle_seconds: float = IDLE_SECONDS) -> None:
         """Relay from the outbox in the schema of `dsn`'s role to the brokers at `kafka`."""
         self._dsn = dsn
         self._kafka = kafka
         self._progress = progress
+        self._idle_seconds = idle_seconds
         self._woken = asyncio.Event()
+        self._is_to_be_told = False
         self._others: list[Callable[[], None]] = []
 
     def wake(self) -> None:
         """Look at the outbox now: something was committed."""
+        self._is_to_be_told = True
         self._woken.set()
         for other in self._others:
             other()
@@ -88,9 +98,8 @@ class Relay:
                 enable_idempotence=True,
                 acks="all",
                 linger_ms=0,
-                max_batch_size=262_144,
                 max_request_size=LARGEST_BYTES,
-                request_timeout_ms=int(DELIVERY_TIMEOUT_SECONDS * 1000),
+                request_timeout_ms=int(relay_rows.DELIVERY_TIMEOUT_SECONDS * 1000),
             )
             await producer.start()
             try:
@@ -100,120 +109,115 @@ class Relay:
         finally:
             await connection.close(timeout=2)
 
-    async def _relay(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer, stopping: asyncio.Event
-    ) -> None:
+    async def _relay(self, connection: Connection, producer: AIOKafkaProducer, stopping: asyncio.Event) -> None:
         shards: list[int] = []
-        while True:
-            self._progress.beat(self.name)
-            self._woken.clear()
-            if len(shards) < outbox.SHARDS:
-                shards += await take_shards(connection, shards)
-            moved = await self._move(connection, producer, shards) if shards else 0
-            if moved == 0:
-                if stopping.is_set():
-                    await release_shards(connection, shards)
-                    return
-                await self._idle(stopping)
-
-    async def _idle(self, stopping: asyncio.Event) -> None:
-        waits = [asyncio.ensure_future(self._woken.wait()), asyncio.ensure_future(stopping.wait())]
+        flights: deque[_Flight] = deque()
+        failed: set[Place] = set()
+        await connection.add_listener(await connection.fetchval(relay_rows.CHANNEL), lambda *_: self._woken.set())
+        looks, is_over = True, False
         try:
-            await asyncio.wait(waits, timeout=IDLE_SECONDS, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+            while flights or not is_over:
+                self._progress.beat(self.name)
+                is_last = stopping.is_set()  # before the look: what was committed by then is seen
+                looks = looks or is_last or self._woken.is_set()
+                self._woken.clear()
+                if len(shards) < outbox.SHARDS:
+                    shards += await relay_rows.take_shards(connection, shards)
+                    await self._tell_others(connection, shards)
+                flying = [row["id"] for flight in flights for row in flight.rows]
+                rows = await relay_rows.peeked(connection, shards, flying) if looks else []
+                is_over, looks = is_last and not rows, relay_rows.may_be_more(rows)
+                if rows:
+                    flights.append(await _handed_over(producer, rows))
+                if len(flights) == IN_FLIGHT or (flights and not rows):
+                    await _land(connection, flights.popleft(), failed)
+                elif not rows and not is_last:
+                    looks = True
+                    with suppress(TimeoutError):
+                        await asyncio.wait_for(self._woken.wait(), self._idle_seconds)
+            await connection.execute(relay_rows.MARK, shards, True)
+        except (KafkaError, *TRANSIENT):
+            async with asyncio.timeout(relay_rows.DELIVERY_TIMEOUT_SECONDS):
+                for flight in flights:
+                    await _land(connection, flight, failed)
+            raise
 
-    async def _move(
-        self, connection: "asyncpg.Connection[asyncpg.Record]", producer: AIOKafkaProducer, shards: Sequence[int]
-    ) -> int:
-        rows = await connection.fetch(PEEK, shards, ROWS, BULK_ROWS, BULK_BYTES)
-        if not rows:
-            return 0
-        started = time.monotonic()
-        batches = await _handed_over(producer, rows)
-        outcomes = await asyncio.gather(*(ack for ack, _ in batches), return_exceptions=True)
-        points.reached("relay after the acknowledgement")
-        sent = [
-            number
-            for (_, numbers), outcome in zip(batches, outcomes, strict=True)
-            if not isinstance(outcome, Exception)
-            for number in numbers
-        ]
-        await connection.execute(FORGET, sent)
-        points.reached("relay after the delete")
-        METERS.add(Count.SENT, len(sent))
-        METERS.record(Duration.SEND, time.monotonic() - started)
-        for outcome in outcomes:
-            if isinstance(outcome, Exception):
-                raise outcome
-        return len(sent)
+    async def _tell_others(self, connection: Connection, shards: Sequence[int]) -> None:
+        """Wake those who carry what is not ours, once for all that was committed here since they were told."""
+        if self._is_to_be_told and len(shards) < outbox.SHARDS:
+            self._is_to_be_told = False
+            await connection.execute(relay_rows.TELL)
 
 
-async def _handed_over(
-    producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]
-) -> list[tuple[asyncio.Future[Any], list[int]]]:
-    """Give the producer whole batches; return each one's acknowledgement to come, with the row ids that it covers.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Flight:
+    """Rows that were handed over: for each batch its place, the acknowledgement to come, and how many records."""
 
-    A future per batch instead of one per record is half the work, and a partition's records stay in the rows' order.
+    rows: Sequence[asyncpg.Record]
+    partitions: dict[str, int]
+    batches: Sequence[tuple[Place, asyncio.Future[Any], int]]
+    started: float
+
+    def left(self, acknowledged: Counter[Place]) -> dict[int, list[Keyed]]:
+        """Return by row id the records behind the first so many of each place: that is the order they were sent in."""
+        left: dict[int, list[Keyed]] = {}
+        for row in self.rows:
+            for key, body in outbox.keyed_of(row):
+                place = row["topic"], _partition_of(key, self.partitions[row["topic"]])
+                acknowledged[place] -= 1
+                if acknowledged[place] < 0:
+                    left.setdefault(row["id"], []).append((key, body))
+        return left
+
+
+async def _handed_over(producer: AIOKafkaProducer, rows: Sequence[asyncpg.Record]) -> _Flight:
+    """Give the producer whole batches. A partition's records stay in the rows' order.
+
+    A future per batch instead of one per record is half the work.
     """
-    filling: dict[tuple[str, int], tuple[BatchBuilder, list[int]]] = {}
-    handed: list[tuple[asyncio.Future[Any], list[int]]] = []
-    partitions: dict[str, int] = {}
+    started = time.monotonic()
+    partitions = {topic: len(await producer.partitions_for(topic)) for topic in {row["topic"] for row in rows}}
+    filling: defaultdict[Place, list[RecordBatch]] = defaultdict(lambda: [RecordBatch(calc_crc32c)])
     for row in rows:
-        topic, key = row["topic"], row["key"]
-        if topic not in partitions:
-            partitions[topic] = len(await producer.partitions_for(topic))
-        place = topic, _partition_of(key, partitions[topic])
-        record = {"timestamp": None, "key": key, "value": row["value"], "headers": outbox.headers_of(row["headers"])}
-        builder, numbers = filling.get(place) or (producer.create_batch(), [])
-        if builder.append(**record) is None:
-            handed.append((await producer.send_batch(builder, topic, partition=place[1]), numbers))
-            builder, numbers = producer.create_batch(), []
-            builder.append(**record)
-        numbers.append(row["id"])
-        filling[place] = builder, numbers
-    for (topic, partition), (builder, numbers) in filling.items():
-        handed.append((await producer.send_batch(builder, topic, partition=partition), numbers))
-    return handed
+        topic = row["topic"]
+        count = partitions[topic]
+        for key, body in outbox.keyed_of(row):
+            batches = filling[topic, _partition_of(key, count)]
+            if not batches[-1].add(body):
+                batches.append(RecordBatch(calc_crc32c))
+                batches[-1].add(body)
+    sent = [
+        (
+            place,
+            await producer.send_batch(cast("BatchBuilder", batch), place[0], partition=place[1]),
+            batch.record_count(),
+        )
+        for place, batches in filling.items()
+        for batch in batches
+    ]
+    return _Flight(rows=rows, partitions=partitions, batches=sent, started=started)
 
 
-PEEK: Final[LiteralString] = """
-    (SELECT id, topic, key, headers, value FROM outbox
-     WHERE shard = ANY($1::smallint[]) AND topic NOT LIKE '%.bulk' ORDER BY id LIMIT $2)
-    UNION ALL
-    (SELECT id, topic, key, headers, value
-     FROM (SELECT id, topic, key, headers, value,
-                  coalesce(sum(octet_length(value)) OVER (ORDER BY id ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING),
-                           0) AS before
-           FROM (SELECT id, topic, key, headers, value FROM outbox
-                 WHERE shard = ANY($1::smallint[]) AND topic LIKE '%.bulk' ORDER BY id LIMIT $3) AS first) AS sized
-     WHERE before < $4 ORDER BY id)
-"""
-"""What is live, then a small portion of bulk: neither keeps the other waiting. A key's records of one topic stay in
-their order. A first import may fill the outbox with records of nearly a megabyte each, so bulk is bounded by both.
-"""
-FORGET: Final[LiteralString] = "DELETE FROM outbox WHERE id = ANY($1::bigint[])"
-TAKE: Final[LiteralString] = """
-    SELECT shard, clean FROM relay_shard
-    WHERE shard <> ALL($1::smallint[])
-      AND pg_try_advisory_lock(hashtext(current_schema() || '.outbox'), shard)
-"""
-MARK: Final[LiteralString] = "UPDATE relay_shard SET clean = $2 WHERE shard = ANY($1::smallint[])"
+async def _land(connection: Connection, flight: _Flight, failed: set[Place]) -> None:
+    """Wait for the acknowledgements and forget what has one; of a failed place nothing that was sent after the failure.
 
-
-async def take_shards(connection: "asyncpg.Connection[asyncpg.Record]", held: Sequence[int]) -> list[int]:
-    """Lock the shards that no relay holds and return them; wait first if one's last relay did not stop cleanly."""
-    rows = await connection.fetch(TAKE, held)
-    taken = [row["shard"] for row in rows]
-    if taken:
-        await connection.execute(MARK, taken, False)
-    if any(not row["clean"] for row in rows):
-        log.info("relay takes over", extra={"shards": len(taken), "waits_seconds": DELIVERY_TIMEOUT_SECONDS})
-        await asyncio.sleep(DELIVERY_TIMEOUT_SECONDS)
-    return taken
-
-
-async def release_shards(connection: "asyncpg.Connection[asyncpg.Record]", shards: Sequence[int]) -> None:
-    """Mark the shards as left cleanly; closing the connection unlocks them."""
-    await connection.execute(MARK, shards, True)
+    So a key's records are in their order in the log's end, whatever was sent twice. Raises the first failure.
+    """
+    outcomes = await asyncio.gather(*(ack for _, ack, _ in flight.batches), return_exceptions=True)
+    points.reached("relay after the acknowledgement")
+    acknowledged: Counter[Place] = Counter()
+    for (place, _, count), outcome in zip(flight.batches, outcomes, strict=True):
+        if isinstance(outcome, BaseException):
+            failed.add(place)
+        elif place not in failed:
+            acknowledged[place] += count
+    METERS.add(Count.SENT, acknowledged.total())
+    left = flight.left(acknowledged) if failed else {}
+    await connection.execute(relay_rows.FORGET, [row["id"] for row in flight.rows if row["id"] not in left])
+    if left:
+        await connection.executemany(relay_rows.SHORTEN, [(row, len(each), packed(each)) for row, each in left.items()])
+    points.reached("relay after the delete")
+    METERS.record(Duration.SEND, time.monotonic() - flight.started)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome

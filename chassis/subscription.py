@@ -7,6 +7,7 @@ every assigned partition: so none of them is used.
 import asyncio
 import heapq
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
@@ -46,17 +47,21 @@ class Member(NamedTuple):
 class Subscription:
     """One group's subscription: `on_assigned` before the first fetch, then `on_records` for one poll after another."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what a subscription is made of
         self,
         *,
         kafka: str,
         member: Member,
         topics: Sequence[Topic],
         max_records: int,
+        apart_seconds: float = 0.0,
         on_records: OnRecords,
         on_assigned: OnAssigned,
     ) -> None:
-        """Subscribe `member`'s group to `topics`; nothing happens before `start`."""
+        """Subscribe `member`'s group to `topics`; nothing happens before `start`.
+
+        Where much comes, polls begin `apart_seconds` apart: a poll costs as much as many records do.
+        """
         self._kafka = kafka
         self._group = member.group
         self._topics = [topic.name for topic in topics]
@@ -64,6 +69,7 @@ class Subscription:
         self._on_assigned = on_assigned
         self._is_to_join_again = bool(member.instance)
         self._on_records = on_records
+        self._apart_seconds = apart_seconds
         self._broker = KafkaBroker(
             kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
         )
@@ -138,7 +144,9 @@ class Subscription:
 
     async def _take(self, records: Any) -> None:
         """Take one poll; FastStream builds a model of this signature, so its argument is `Any`."""
+        until = time.monotonic() + self._apart_seconds
         await self._on_records(as_written(records))
+        await asyncio.sleep(max(until - time.monotonic(), 0.0))
 
 
 def as_written(records: Sequence[Any]) -> list[Any]:

@@ -43,6 +43,10 @@ def uptime() -> float:
     return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
+FEW_CALLERS: Final = 4
+"""Among so many the rest of the rate is shared out by which it is known who calls seldom."""
+
+
 class Bucket:
     """Lets `burst` calls through at once, and then `rate` a second."""
 
@@ -53,12 +57,13 @@ class Bucket:
         self._tokens = self._burst
         self._filled_at = time.monotonic()
 
-    def wait_seconds(self) -> float:
-        """Return how long it takes until a call may go; 0: it may go now."""
+    def wait_seconds(self, left: float = 0.0) -> float:
+        """Return how long it takes until a call may go that leaves so many to others; 0: it may go now."""
         now = time.monotonic()
         self._tokens = min(self._burst, self._tokens + (now - self._filled_at) * self._rate)
         self._filled_at = now
-        return 0.0 if self._tokens > 1 - 1e-6 else (1 - self._tokens) / self._rate
+        needed = 1 + min(left, self._burst - 1)
+        return 0.0 if self._tokens > needed - 1e-6 else (needed - self._tokens) / self._rate
 
     def take(self) -> None:
         """Let one call through."""
@@ -69,14 +74,18 @@ class Turns:
     """Hands out the calls that all callers of one system may make together.
 
     `share` is the part of rate and burst that one caller may have for itself. While several wait, one call of each
-    goes in turn: whoever wants a thousand does not delay whoever wants one by more than one call for each caller.
+    goes in turn: whoever wants a thousand does not delay whoever wants one by more than one call for each caller. And
+    whoever has called more than a few times lately leaves the rest of the burst to those who have not.
     """
 
     def __init__(self, *, rate: float, burst: float, share: float = 1.0) -> None:
         """Start with full buckets."""
         self._own_rate, self._own_burst = rate * share, burst * share
+        self._kept = burst * (1 - share)
+        self._few_rate = max(rate * (1 - share) / FEW_CALLERS, 1e-3)
         self._all = Bucket(rate, burst)
         self._own: dict[str, Bucket] = {}
+        self._few: dict[str, Bucket] = {}
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         self._timer: asyncio.TimerHandle | None = None
 
@@ -84,6 +93,7 @@ class Turns:
         """Return when it is the turn of the caller of that name."""
         turn = asyncio.get_running_loop().create_future()
         self._own.setdefault(name, Bucket(self._own_rate, self._own_burst))
+        self._few.setdefault(name, Bucket(self._few_rate, self._kept))
         self._waiting.setdefault(name, deque()).append(turn)
         self._serve()
         await turn
@@ -93,11 +103,15 @@ class Turns:
             self._timer.cancel()
             self._timer = None
         while self._waiting:
-            pause = max(self._all.wait_seconds(), min(self._own[each].wait_seconds() for each in self._waiting))
+            pause, first = min((self._pause(name), place) for place, name in enumerate(self._waiting))
             if pause > 0:
                 self._timer = asyncio.get_running_loop().call_later(pause, self._serve)
                 return
-            self._let_one_through(next(each for each in self._waiting if self._own[each].wait_seconds() == 0))
+            self._let_one_through(list(self._waiting)[first])
+
+    def _pause(self, name: str) -> float:
+        kept = self._kept if self._few[name].wait_seconds() else 0.0
+        return max(self._own[name].wait_seconds(), self._all.wait_seconds(kept))
 
     def _let_one_through(self, name: str) -> None:
         queue = self._waiting.pop(name)
@@ -108,3 +122,5 @@ class Turns:
             turn.set_result(None)
             self._all.take()
             self._own[name].take()
+            if not self._few[name].wait_seconds():
+                self._few[name].take()

@@ -7,69 +7,27 @@ import os
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from rich.console import Console
 
+from checks import readme
 from faults.bound import TookTooLong, bounded
+from faults.lanes import Lanes, written_down
+from faults.readme import PLACE, block, is_whole
 from faults.registry import FAULTS, Fault, chosen
-from faults.report import FILE, Injured, show, write
-from faults.world import World, opened
+from faults.report import FILE, show, write
+from faults.size import Size
+from faults.suite import Suite
 from patchline.demo.display import Display, display
-from patchline.local import PartUnavailable, place
+from patchline.local import PartUnavailable
 
-MINUTES: Final = 20.0
-STOPPING_SECONDS: Final = 45.0
+MINUTES: Final = {Size.QUICK: 1.5, Size.ORDINARY: 20.0, Size.FULL: 60.0}
+STOPPING_SECONDS: Final = {Size.QUICK: 7.0, Size.ORDINARY: 45.0, Size.FULL: 45.0}
+MOST_LANES: Final = 3
 PLAIN_WIDTH: Final = 120
 _OK, _NO, _WRONG_USE, _UNREACHABLE = 0, 1, 2, 3
-
-
-@dataclass(slots=True)
-class _Run:
-    """What was asked for, and what came of it so far."""
-
-    faults: Sequence[Fault]
-    display: Display
-    seed: int
-    is_quick: bool
-    rows: list[Injured] = field(default_factory=list)
-    done: list[str] = field(default_factory=list)
-
-    async def all(self) -> None:
-        """Inject the faults that share a world, then those that need one each."""
-        possible = [fault for fault in self.faults if not self._is_hindered(fault)]
-        together = [fault for fault in possible if not fault.alone]
-        groups = [[fault] for fault in possible if fault.alone]
-        for group in ([together] if together else []) + groups:
-            await self._in_one_world(group)
-
-    def _is_hindered(self, fault: Fault) -> bool:
-        """Return whether a fault cannot be injected here; it is left out, and it is said why."""
-        why = fault.hindrance()
-        if why:
-            self.display.say(f"left out: {fault.name}: {why}")
-            self.done.append(fault.name)
-        return bool(why)
-
-    async def _in_one_world(self, faults: Sequence[Fault]) -> None:
-        self.display.step(f"Start a product of its own for: {', '.join(fault.name for fault in faults)}")
-        with place.throwaway_home() as home:
-            async with opened(home, display=self.display, seed=self.seed, is_quick=self.is_quick) as world:
-                for fault in faults:
-                    await self._inject(fault, world)
-
-    async def _inject(self, fault: Fault, world: World) -> None:
-        self.display.step(fault.says)
-        rows = await fault.injure(world)
-        self.rows += rows or [Injured(fault=fault.name, injected=0, recovered_s=0)]
-        self.done.append(fault.name)
-
-    def note_unfinished(self) -> None:
-        """Add a row for each fault that did not come to its end: it was not tried."""
-        left = [fault.name for fault in self.faults if fault.name not in self.done]
-        self.rows += [Injured(fault=f"{name}, not finished", injected=0, recovered_s=0) for name in left]
 
 
 def main() -> int:
@@ -84,33 +42,57 @@ def main() -> int:
             console.print(f"{fault.name}: {fault.says}", highlight=False)
         return _OK
     try:
-        faults = chosen([name for name in wanted.only.split(",") if name])
-    except ValueError as error:
+        faults = chosen([name for name in wanted.only.split(",") if name], wanted.size)
+        if wanted.readme:
+            PLACE.written_into(readme.FILE.read_text(), "")
+    except (ValueError, readme.NoPlace) as error:
         sys.stderr.write(f"faults: {error}\n")
         return _WRONG_USE
-    wanted.json.unlink(missing_ok=True)
+    if wanted.told is None:
+        wanted.json.unlink(missing_ok=True)
     started = time.monotonic()
     with display(console) as shown:
-        run = _Run(faults, shown, wanted.seed, wanted.quick)
-        code = _bounded(run, wanted.minutes * 60)
-    run.note_unfinished()
-    write(wanted.json, run.rows)
-    show(console, run.rows, time.monotonic() - started)
-    console.print(f"The same for machines: {wanted.json}", highlight=False)
-    return code or (_OK if run.rows and all(row.is_good for row in run.rows) else _NO)
+        suite = _suite(wanted, faults, shown)
+        code = _bounded(suite)
+    suite.note_unfinished()
+    if wanted.told is not None:
+        written_down(wanted.told, suite.rows, suite.hindered, [fault.name for fault in faults])
+    else:
+        _tell(console, wanted, suite, time.monotonic() - started)
+    return code or (_OK if suite.rows and all(row.is_good for row in suite.rows) else _NO)
 
 
-def _bounded(run: _Run, seconds: float) -> int:
+def _suite(wanted: argparse.Namespace, faults: Sequence[Fault], shown: Display) -> Suite | Lanes:
+    seconds = (wanted.minutes or MINUTES[wanted.size]) * 60 - STOPPING_SECONDS[wanted.size]
+    lanes = 1 if wanted.size is Size.QUICK else min(wanted.lanes or (os.cpu_count() or 1) + 1, MOST_LANES)
+    if lanes == 1:
+        return Suite(faults, shown, wanted.seed, wanted.size, seconds)
+    return Lanes(faults, shown, wanted.seed, wanted.size, seconds, lanes)
+
+
+def _bounded(suite: Suite | Lanes) -> int:
     try:
-        with bounded(seconds - STOPPING_SECONDS):
-            asyncio.run(run.all())
+        with bounded(suite.seconds):
+            asyncio.run(suite.run())
     except TookTooLong:
         sys.stderr.write("faults: stopped before the end: it took too long, or was asked to stop\n")
-        return _NO
     except PartUnavailable as error:
         sys.stderr.write(f"faults: {error}\n")
         return _UNREACHABLE
     return _OK
+
+
+def _tell(console: Console, wanted: argparse.Namespace, suite: Suite | Lanes, seconds: float) -> None:
+    """Write the file for machines, print the table, and write it into README.md where that was asked for."""
+    write(wanted.json, suite.rows)
+    show(console, suite.rows, seconds)
+    for name, why in suite.hindered.items():
+        console.print(f"left out: {name}: {why}", highlight=False)
+    console.print(f"The same for machines: {wanted.json}", highlight=False)
+    if wanted.readme and not is_whole(suite.rows):
+        console.print("README.md is as it was: this run has faults that were not injected", highlight=False)
+    elif wanted.readme:
+        PLACE.write(block(suite.rows, suite.size, seconds))
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -122,8 +104,15 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--only", default="", metavar="NAME,...", help="these faults alone; see --list")
     parser.add_argument("--list", action="store_true", help="say which faults there are, and do nothing")
-    parser.add_argument("--quick", action="store_true", help="fewer of each: to see that it works")
-    parser.add_argument("--minutes", type=float, default=MINUTES, help="stop after so long (default: %(default)g)")
+    sizes = parser.add_mutually_exclusive_group()
+    sizes.set_defaults(size=Size.ORDINARY)
+    for size, what in ((Size.QUICK, "a few, within 90 seconds: to see that it works"), (Size.FULL, "all, whole")):
+        sizes.add_argument(f"--{size}", action="store_const", const=size, dest="size", help=what)
+    told = ", ".join(f"{minutes:g} {size}" for size, minutes in MINUTES.items())
+    parser.add_argument("--minutes", type=float, default=0.0, help=f"stop after so long (default: {told})")
+    parser.add_argument("--lanes", type=int, default=0, help="products at once (default: cores and one, at most 3)")
+    parser.add_argument("--told", type=Path, help=argparse.SUPPRESS)
+    parser.add_argument("--readme", action="store_true", help="write the table into README.md too")
     parser.add_argument("--seed", type=int, default=1, help="the same seed chooses the same day and the same moments")
     parser.add_argument("--json", type=Path, default=FILE, metavar="FILE", help="default: %(default)s")
     return parser

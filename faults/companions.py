@@ -18,6 +18,7 @@ from faults.desk import Desk
 from faults.parts import load, until_all_work
 from faults.recovery import work_at
 from faults.report import Injured
+from faults.rows import row_of
 from faults.world import World
 from patchline.local import ports
 from patchline.local.child import Child, Command
@@ -32,8 +33,8 @@ CONSUMING: Final = ("gateway-translate", "inventory", "compliance", "ticketing",
 OLDER_CONSUMING: Final = ("inventory", "compliance")
 """Of the older release, what never reads a raw body: it could not open a sealed one, and is upgraded first."""
 
-ROUNDS: Final = 3
-QUICK_ROUNDS: Final = 2
+FULL_ROUNDS: Final = 3
+ROUNDS: Final = 1
 WORKS_SECONDS: Final = 2.0
 LONGEST_STAY_SECONDS: Final = 15.0
 LOOK_SECONDS: Final = 0.25
@@ -63,17 +64,28 @@ class Release:
 async def rebalances(world: World) -> Sequence[Injured]:
     """Let second and third consumers come and go, and judge."""
     desk = await world.desk_at_work()
-    rounds = [(name, Release(None)) for name in CONSUMING * (QUICK_ROUNDS if world.is_quick else ROUNDS)]
-    return [await _row(world, desk, "a second and a third consumer come and go", rounds)]
+    rounds = [(name, Release(None)) for name in CONSUMING * _times(world)]
+    return [await _row(world, desk, world.size.marked("a second and a third consumer come and go"), rounds)]
+
+
+def _times(world: World) -> int:
+    return world.size.of(quick=ROUNDS, ordinary=ROUNDS, full=FULL_ROUNDS)
 
 
 async def versions(world: World) -> Sequence[Injured]:
     """Let processes of the release before work beside those of this one, and judge."""
-    folder = world.stack.home / "older"
-    await asyncio.to_thread(_unpacked, folder)
+    release = await older(world)
     desk = await world.desk_at_work()
-    rounds = [(name, Release(folder)) for name in OLDER_CONSUMING * (QUICK_ROUNDS if world.is_quick else ROUNDS)]
-    return [await _row(world, desk, "the release before beside this one", rounds)]
+    rounds = [(name, release) for name in OLDER_CONSUMING * _times(world)]
+    return [await _row(world, desk, world.size.marked("the release before beside this one"), rounds)]
+
+
+async def older(world: World) -> Release:
+    """Return the release before, its code unpacked into the world's folder."""
+    folder = world.stack.home / "older"
+    if not folder.exists():
+        await asyncio.to_thread(_unpacked, folder)
+    return Release(folder)
 
 
 def no_history() -> str:
@@ -90,26 +102,15 @@ async def _row(world: World, desk: Desk, fault: str, rounds: Sequence[tuple[str,
         lanes = [_come_and_go(world, rounds[number::2], number + 2) for number in range(2)]
         stays = [stay for lane in await asyncio.gather(*lanes) for stay in lane]
         recovered = await until_all_work(world)
-    judgement = await world.judged()
-    return Injured(
-        fault=fault,
-        injected=sum(stay.has_worked for stay in stays),
-        recovered_s=round(recovered, 1),
-        lost=judgement.lost,
-        doubled=judgement.doubled,
-        wrong=judgement.wrong + sum(not stay.has_lived for stay in stays),
-    )
+    injected, dead = sum(stay.has_worked for stay in stays), sum(not stay.has_lived for stay in stays)
+    return await row_of(world, fault, injected=injected, recovered=recovered, wrong=dead)
 
 
 async def _come_and_go(world: World, rounds: Sequence[tuple[str, Release]], number: int) -> list[Stay]:
     """Let one companion after the other come, work, and go; return what each did."""
     stays = []
     for times, (name, release) in enumerate(rounds):
-        program = next(each for each in PROGRAMS if each.name == name)
-        port = ports.claimed(0, setting="")
-        child = _companion(world, program, release, number=number, port=port)
-        await asyncio.to_thread(child.start)
-        has_worked = await _has_worked(child, program, port)
+        child, has_worked = await come(world, name, release, number=number)
         await asyncio.sleep(WORKS_SECONDS if has_worked else 0)
         stays.append(Stay(has_worked=has_worked, has_lived=child.is_running))
         end = f"ended by itself with code {child.exit_code}" if not child.is_running else "goes"
@@ -117,6 +118,15 @@ async def _come_and_go(world: World, rounds: Sequence[tuple[str, Release]], numb
         await asyncio.to_thread(child.kill if times % 2 else child.stop)
         await asyncio.sleep(BETWEEN_SECONDS)
     return stays
+
+
+async def come(world: World, name: str, release: Release, *, number: int) -> tuple[Child, bool]:
+    """Start one companion of a service, as the `number`th; return it when it has worked, or got nothing for long."""
+    program = next(each for each in PROGRAMS if each.name == name)
+    port = ports.claimed(0, setting="")
+    child = _companion(world, program, release, number=number, port=port)
+    await asyncio.to_thread(child.start)
+    return child, await _has_worked(child, program, port)
 
 
 async def _has_worked(child: Child, program: Program, port: int) -> bool:

@@ -17,10 +17,12 @@ from rich.console import Console
 from typer.main import get_command
 
 from chassis.health import serve
-from faults import canary, kills
+from faults import canary
 from faults.bound import TookTooLong, bounded
 from faults.canary import Search, Traces
-from faults.points import STEPS
+from faults.kills import Aim
+from faults.saga import IMPATIENT, POINTS, REPORTED_SECONDS, STEP_SETTINGS, died_at_each
+from faults.size import Size
 from faults.world import World, around
 from patchline.demo import afternoon, afternoon_judgement, afternoon_report, psa
 from patchline.demo.afternoon import Afternoon, Scene
@@ -41,22 +43,7 @@ from simulators.script import NOW
 FILE: Final = Path("build/reports/credentials.json")
 MINUTES: Final = 12.0
 STOPPING_SECONDS: Final = 45.0
-PROGRAM: Final = "credentials"
-TICKETING: Final = "ticketing"
-SETTINGS: Final = {"PATCHLINE_STEP_SECONDS": "5", "PATCHLINE_TRACKER_TIMEOUT_SECONDS": "2"}
-"""Shorter than usual: the step of a process that died is taken up again after its lease, which is this and ten more."""
-
-POINTS: Final = (
-    *(f"step {when} {step}" for step in STEPS for when in ("before", "after")),
-    "step after the record",
-    "notice after the mail",
-)
-REPORTED_SECONDS: Final = 100.0
-"""The feeds' reports are spread over so long: there is work at every step while the service dies."""
-
-LONGEST_AIM_SECONDS: Final = 25.0
-IMPATIENT: Final = {"ticket_wait_seconds": 1}
-"""A case does not wait for its ticket: so this step too is one at which the service itself can die."""
+SETTINGS: Final = {**STEP_SETTINGS, "PATCHLINE_TRACKER_TIMEOUT_SECONDS": "2"}
 
 WHOLE: Final = "whole"
 _OK, _NO, _UNREACHABLE = 0, 1, 3
@@ -124,7 +111,7 @@ async def proven(home: Path, shown: Display, seed: int) -> Proof:
         stack = Stack(_settings(home, collector))
         try:
             await asyncio.to_thread(stack.start, shown.say)
-            async with around(stack, display=shown, seed=seed, is_quick=True) as world:
+            async with around(stack, display=shown, seed=seed, size=Size.QUICK) as world:
                 return await _played(world, shown, seed, traces)
         finally:
             await asyncio.to_thread(stack.stop, shown.say)
@@ -135,15 +122,11 @@ async def _played(world: World, shown: Display, seed: int, traces: Traces) -> Pr
     for client in CLIENTS:
         names = ("--zone", client.zone, "--owner-contact", client.contact, "--psa-company", client.name)
         await asyncio.to_thread(typed, command, "client", "add", client.name, *names)
-    the_breach, aims = breach(seed=seed), list[kills.Aim]()
+    the_breach, aims = breach(seed=seed), list[Aim]()
 
     async def die() -> None:
         shown.step(f"Kill the service at {len(POINTS)} labelled points, one after the other")
-        world.supervisor.hold(TICKETING)  # so that no ticket comes while cases wait for theirs
-        await asyncio.to_thread(world.supervisor.kill, TICKETING)
-        aims.extend(await kills.aim(world, PROGRAM, POINTS[:2], longest_seconds=LONGEST_AIM_SECONDS))
-        world.supervisor.release(TICKETING)
-        aims.extend(await kills.aim(world, PROGRAM, POINTS[2:], longest_seconds=LONGEST_AIM_SECONDS))
+        aims.extend(await died_at_each(world))
         shown.step("Let people decide, and wait until every case stands still")
 
     shown.step(f"A breach: {len(the_breach.exposures)} exposed credentials, and a forged flood")

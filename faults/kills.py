@@ -5,15 +5,14 @@ then at random again while what had failed is mended and the evening's poll brin
 """
 
 import asyncio
-import os
-import signal
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
 
-from faults.desk import CLIENT, SOURCE, Desk
+from faults import ours
+from faults.desk import Desk
 from faults.points import CONSUMER, POINTS, RELAY, SPOOL
 from faults.report import Injured
 from faults.world import World
@@ -22,16 +21,18 @@ from patchline.stack.programs import PROGRAMS
 
 POLLER: Final = "gateway-poll"
 TRANSLATOR: Final = "gateway-translate"
-RANDOM_KILLS: Final = 56
-EVENING_KILLS: Final = 16
-QUICK_KILLS: Final = 12
+RANDOM_KILLS: Final = 24
+FULL_RANDOM_KILLS: Final = 200
+EVENING_KILLS: Final = 8
+FULL_EVENING_KILLS: Final = 24
 BETWEEN_SECONDS: Final = 1.5
+QUICK_BETWEEN_SECONDS: Final = 0.5
 MATTER_SECONDS: Final = 1.5
 SENT_A_SECOND: Final = 10.0
-LONGEST_AIM_SECONDS: Final = 75.0
+LONGEST_AIM_SECONDS: Final = 100.0
 KAFKA_ANSWERS_SECONDS: Final = 8.0
 KAFKA_PAUSED_SECONDS: Final = 3.0
-LATEST_PASSAGE: Final = 3
+LATEST_PASSAGE: Final = {**dict.fromkeys(CONSUMER, 3), **dict.fromkeys(RELAY, 2)}
 LOOK_SECONDS: Final = 0.05
 DIE_AT: Final = "PATCHLINE_DIE_AT"
 
@@ -46,21 +47,31 @@ class Aim:
 
 
 async def injure(world: World) -> Sequence[Injured]:
-    """Kill processes through a whole day, and judge three times: after each storm all must be as the ledger says."""
-    await world.add_source(SOURCE, CLIENT)
-    desk = Desk(world.send_at_once, world.stage.subscriber.seen, world.stage.clock)
-    world.judge.also.append(desk.checks)
-    kills = QUICK_KILLS if world.is_quick else RANDOM_KILLS
-    rows = [await _at_random(world, desk, kills)]
+    """Kill processes through a whole day, and judge three times: after each storm all must be as the ledger says.
+
+    A quick run kills each of them once.
+    """
+    desk = await world.desk_at_work()
+    if world.is_quick:
+        return [await _each_once(world, desk)]
+    rows = [await _at_random(world, desk)]
     rows += await _aimed(world, desk)
     return [*rows, await _in_the_evening(world, desk)]
 
 
-async def _at_random(world: World, desk: Desk, kills: int) -> Injured:
-    half = len(world.rest) // 2
-    async with _load(world, desk, half):
+async def _each_once(world: World, desk: Desk) -> Injured:
+    names = [program.name for program in PROGRAMS]
+    world.rng.shuffle(names)
+    async with _load(world, desk, 0):  # the day's own webhooks come when its first poll is over
+        killed = await kill(world, names, between_seconds=QUICK_BETWEEN_SECONDS)
+    return await _row(world, "kill -9 of each service once", killed)
+
+
+async def _at_random(world: World, desk: Desk) -> Injured:
+    kills = world.size.of(quick=0, ordinary=RANDOM_KILLS, full=FULL_RANDOM_KILLS)
+    async with _load(world, desk, len(world.rest) // 2, seconds=kills * BETWEEN_SECONDS):
         killed = await kill_at_random(world, kills)
-    return await _row(world, "kill -9 at random instants", killed)
+    return await _row(world, world.size.marked("kill -9 at random instants"), killed)
 
 
 async def _aimed(world: World, desk: Desk) -> list[Injured]:
@@ -98,26 +109,20 @@ async def _at_the_gateway(world: World) -> list[Aim]:
 
 async def _pause_kafka(world: World) -> None:
     """Let Kafka not answer for a moment, again and again: what is accepted meanwhile goes to the spool."""
-    kafka = world.stack.parts.kafka
-    pid = kafka.child.pid if kafka is not None and kafka.child is not None else None
-    if pid is None:
-        raise LookupError("Kafka is not ours to pause")
     while True:
         await asyncio.sleep(KAFKA_ANSWERS_SECONDS)
-        os.kill(pid, signal.SIGSTOP)
-        try:
+        with ours.kafka_paused(world):
             await asyncio.sleep(KAFKA_PAUSED_SECONDS)
-        finally:
-            os.kill(pid, signal.SIGCONT)
 
 
 async def _in_the_evening(world: World, desk: Desk) -> Injured:
     async with _load(world, desk, 0, whole_day=True):
         evening = asyncio.ensure_future(run.evening(world.stage))
-        killed = await kill_at_random(world, QUICK_KILLS if world.is_quick else EVENING_KILLS)
+        kills = world.size.of(quick=0, ordinary=EVENING_KILLS, full=FULL_EVENING_KILLS)
+        killed = await kill_at_random(world, kills)
         await evening
     world.judge.is_day_over = True
-    return await _row(world, "kill -9 while what failed is mended", killed)
+    return await _row(world, world.size.marked("kill -9 while what failed is mended"), killed)
 
 
 async def _row(world: World, fault: str, injected: int) -> Injured:
@@ -136,13 +141,15 @@ async def _row(world: World, fault: str, injected: int) -> Injured:
 
 
 @asynccontextmanager
-async def _load(world: World, desk: Desk, deliveries: int, *, whole_day: bool = False) -> AsyncIterator[None]:
-    """Let so many of the day's webhooks come in, and tickets be worked on, while the block runs."""
+async def _load(
+    world: World, desk: Desk, deliveries: int, *, seconds: float = 0, whole_day: bool = False
+) -> AsyncIterator[None]:
+    """Let so many of the day's webhooks come in, over `seconds` or longer, and tickets be worked on meanwhile."""
     day = world.last_deliveries() if whole_day else world.next_deliveries(deliveries)
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(desk.play(stopping, every_seconds=MATTER_SECONDS))
-        tasks.create_task(world.send(day, seconds=len(day) / SENT_A_SECOND))
+        tasks.create_task(world.send(day, seconds=max(seconds, len(day) / SENT_A_SECOND)))
         try:
             yield
         finally:
@@ -154,11 +161,18 @@ async def kill_at_random(world: World, kills: int) -> int:
     names = [program.name for program in PROGRAMS]
     killed = 0
     while killed < kills:
-        await asyncio.sleep(world.rng.uniform(0, 2 * BETWEEN_SECONDS))
-        name = world.rng.choice(names)
+        killed += await kill(world, [world.rng.choice(names)], between_seconds=BETWEEN_SECONDS)
+    return killed
+
+
+async def kill(world: World, names: Sequence[str], *, between_seconds: float) -> int:
+    """Kill these processes in turn, about so long one after the other; return how many were really killed."""
+    killed = 0
+    for name in names:
+        await asyncio.sleep(world.rng.uniform(0, 2 * between_seconds))
         if await asyncio.to_thread(world.supervisor.kill, name):
             killed += 1
-            world.say(f"kill {killed}/{kills}: {name}")
+            world.say(f"killed {name}")
     return killed
 
 
@@ -193,8 +207,9 @@ async def aim(
 
 
 def _passage(world: World, point: str) -> int:
-    """Return at which passage to die: the machinery passes often, an effect or a poll seldom."""
-    return world.rng.randint(1, LATEST_PASSAGE) if point in CONSUMER + RELAY else 1
+    """Return at which passage to die: consumers pass often, a relay less often, an effect or a poll seldom."""
+    latest = LATEST_PASSAGE.get(point, 1)
+    return world.rng.randint(1, latest)
 
 
 async def _has_died(world: World, program: str, times: int, seconds: float) -> bool:

@@ -11,78 +11,86 @@ from typing import Final
 
 import httpx
 
+from faults import ours
 from faults.desk import Desk
 from faults.recovery import work_of
 from faults.report import Injured
+from faults.rows import Watch
+from faults.size import Size
 from faults.world import World
-from patchline.local.kafka import Kafka
-from patchline.local.postgres import Postgres
 from patchline.stack.programs import PROGRAMS
 
-LONG_SECONDS: Final = 60.0
-QUICK_LONG_SECONDS: Final = 10.0
-SHORT_SECONDS: Final = 5.0
+FULL_LONG_SECONDS: Final = 60.0
+LONG_SECONDS: Final = 12.0
+SHORT_SECONDS: Final = 4.0
+QUICK_SECONDS: Final = 1.0
 MATTER_SECONDS: Final = 3.0
+QUICK_MATTER_SECONDS: Final = 1.0
 SENT_A_SECOND: Final = 6.0
-AFTER_SECONDS: Final = 10.0
+AFTER_SECONDS: Final = 8.0
+QUICK_AFTER_SECONDS: Final = 3.0
 LONGEST_RECOVERY_SECONDS: Final = 120.0
 LOOK_SECONDS: Final = 0.25
-STARTED_AGAIN: Final = 1
-"""The one exit code with which a process may end because a part is away: an orchestrator starts it again."""
-
 LOADED: Final = tuple(each for each in PROGRAMS if each.name not in {"gateway-poll", "auditor"})
 """Those that webhooks give work to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Cut:
-    """One way in which a part goes away. `end` ends it; it is started again after `seconds`."""
+    """One way in which a part goes away. `end` ends it, `start` starts it again; `is_long`: that takes a minute."""
 
     says: str
     end: Callable[[World], None]
     start: Callable[[World], None]
     is_long: bool = False
+    in_quick: bool = False
+
+    def told(self, size: Size) -> str:
+        """Return what the row is called."""
+        text = f"{self.says} for {self.seconds(size):.0f} s"
+        return size.marked(text) if self.is_long else text
+
+    def seconds(self, size: Size) -> float:
+        """Return how long the part stays away."""
+        long = size.of(quick=QUICK_SECONDS, ordinary=LONG_SECONDS, full=FULL_LONG_SECONDS)
+        return long if self.is_long else size.of(quick=QUICK_SECONDS, ordinary=SHORT_SECONDS, full=SHORT_SECONDS)
 
 
-async def injure(world: World) -> Sequence[Injured]:
-    """Take each part away in each way, and judge after each time: all that was accepted is done, and once."""
+async def kafka(world: World) -> Sequence[Injured]:
+    """Take Kafka away in each way, and judge after each time: all that was accepted is done, and once."""
+    return await _away(world, KAFKA_CUTS)
+
+
+async def postgres(world: World) -> Sequence[Injured]:
+    """Take PostgreSQL away in each way, and judge after each time."""
+    return await _away(world, POSTGRES_CUTS)
+
+
+async def _away(world: World, cuts: Sequence[Cut]) -> Sequence[Injured]:
     desk = await world.desk_at_work()
-    return [await _cut(world, desk, cut) for cut in CUTS]
+    return [await _cut(world, desk, cut) for cut in cuts if cut.in_quick or not world.is_quick]
 
 
 async def _cut(world: World, desk: Desk, cut: Cut) -> Injured:
-    long_seconds = QUICK_LONG_SECONDS if world.is_quick else LONG_SECONDS
-    seconds = long_seconds if cut.is_long else SHORT_SECONDS
-    deaths = len(world.supervisor.deaths)
+    seconds, watch = cut.seconds(world.size), Watch(world)
     world.say(f"{cut.says}, {seconds:.0f} s")
-    async with load(world, desk, seconds + AFTER_SECONDS):
+    async with load(world, desk, seconds + (QUICK_AFTER_SECONDS if world.is_quick else AFTER_SECONDS)):
         await asyncio.sleep(1)
         await asyncio.to_thread(cut.end, world)
         await asyncio.sleep(seconds)
         await asyncio.to_thread(cut.start, world)
         recovered = await until_all_work(world)
-    judgement = await world.judged()
-    ends = [death for death in world.supervisor.deaths[deaths:] if death.exit_code != STARTED_AGAIN]
-    for death in ends:
-        world.say(f"{death.program} ended with code {death.exit_code}")
-    world.recovery.taken()
-    return Injured(
-        fault=f"{cut.says} for {seconds:.0f} s",
-        injected=1,
-        recovered_s=round(recovered, 1),
-        lost=judgement.lost,
-        doubled=judgement.doubled,
-        wrong=judgement.wrong + len(ends),
-    )
+    return await watch.row(cut.told(world.size), injected=1, recovered=recovered)
 
 
 @asynccontextmanager
 async def load(world: World, desk: Desk, seconds: float) -> AsyncIterator[None]:
     """Let the day's webhooks come in for about so long, and tickets be worked on, while the block runs."""
+    await world.morning_over()
     day = world.next_deliveries(int(seconds * SENT_A_SECOND))
     stopping = asyncio.Event()
     async with asyncio.TaskGroup() as tasks:
-        tasks.create_task(desk.play(stopping, every_seconds=MATTER_SECONDS))
+        tasks.create_task(desk.play(stopping, every_seconds=QUICK_MATTER_SECONDS if world.is_quick else MATTER_SECONDS))
         tasks.create_task(world.send(day, seconds=seconds))
         try:
             yield
@@ -109,54 +117,44 @@ async def until_all_work(world: World) -> float:
     return time.monotonic() - started
 
 
-def _kafka(world: World) -> Kafka:
-    if world.stack.parts.kafka is None:
-        raise LookupError("Kafka is not ours to stop")
-    return world.stack.parts.kafka
-
-
-def _postgres(world: World) -> Postgres:
-    if world.stack.parts.postgres is None:
-        raise LookupError("PostgreSQL is not ours to stop")
-    return world.stack.parts.postgres
-
-
 def _stop_kafka(world: World) -> None:
-    _kafka(world).stop()
+    ours.kafka(world).stop()
 
 
 def _kill_kafka(world: World) -> None:
-    _kafka(world).kill()
+    ours.kafka(world).kill()
 
 
 def _start_kafka(world: World) -> None:
-    _kafka(world).start(world.say)
+    ours.kafka(world).start(world.say)
 
 
 def _stop_postgres(world: World) -> None:
-    _postgres(world).stop()
+    ours.postgres(world).stop()
 
 
 def _stop_postgres_at_once(world: World) -> None:
     """End it as `pg_ctl stop -m immediate` does: no checkpoint, recovery at the next start."""
-    child = _postgres(world).child
+    child = ours.postgres(world).child
     if child is not None and child.pid is not None:
         os.kill(child.pid, signal.SIGQUIT)
         child.stop()
 
 
 def _kill_postgres(world: World) -> None:
-    _postgres(world).kill()
+    ours.postgres(world).kill()
 
 
 def _start_postgres(world: World) -> None:
-    _postgres(world).start(world.say)
+    ours.postgres(world).start(world.say)
 
 
-CUTS: Final = (
+KAFKA_CUTS: Final = (
     Cut("Kafka stopped", _stop_kafka, _start_kafka, is_long=True),
-    Cut("Kafka killed", _kill_kafka, _start_kafka),
+    Cut("Kafka killed", _kill_kafka, _start_kafka, in_quick=True),
+)
+POSTGRES_CUTS: Final = (
     Cut("PostgreSQL stopped, fast", _stop_postgres, _start_postgres, is_long=True),
     Cut("PostgreSQL stopped, immediate", _stop_postgres_at_once, _start_postgres, is_long=True),
-    Cut("PostgreSQL killed", _kill_postgres, _start_postgres),
+    Cut("PostgreSQL killed", _kill_postgres, _start_postgres, in_quick=True),
 )

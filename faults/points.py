@@ -37,4 +37,4 @@ BY_TESTS_ALONE: Final = frozenset(
         "hygiene told",
     }
 )
-"""Points on ways that the load of `make faults` does not take: tests go there."""
+"""Points on ways that a day's load does not take: a breach (faults/saga.py) and tests go there."""

@@ -16,16 +16,18 @@ from typer.main import get_command
 
 from chassis.topic_ids import topic_ids
 from contracts.topics import RMM_EVENTS
+from faults import ours
 from faults.desk import Desk
 from faults.parts import load, until_all_work
 from faults.report import Injured
+from faults.rows import row_of
 from faults.world import World
 from patchline.demo.typed import CommandFailed, typed
 from patchline.main import app
 from patchline.topics import apply_declared
 
 BEFORE_SECONDS: Final = 8.0
-SINCE_SECONDS: Final = 20.0
+SINCE_SECONDS: Final = 15.0
 READERS: Final = ("inventory", "compliance")
 FOR_A_PERSON: Final = 2
 """The exit code of a process that a person must help."""
@@ -45,12 +47,12 @@ async def _restored(world: World, desk: Desk) -> Injured:
     async with load(world, desk, BEFORE_SECONDS):
         await asyncio.sleep(BEFORE_SECONDS)
     backup = world.stack.home / "backup"
-    await asyncio.to_thread(_copied, world, backup)
+    await asyncio.to_thread(copied, world, backup)
     async with load(world, desk, SINCE_SECONDS):
         await asyncio.sleep(SINCE_SECONDS)
     before = await world.judged()
     marks = await asyncio.to_thread(_places)
-    await asyncio.to_thread(_put_back, world, backup)
+    await asyncio.to_thread(put_back, world, backup)
     older = await asyncio.to_thread(_places)
     world.say(f"restored: {sum(marks.values()) - sum(older.values())} records are handled again")
     desk.note_restore()
@@ -67,21 +69,17 @@ async def _restored(world: World, desk: Desk) -> Injured:
     )
 
 
-def _copied(world: World, backup: Path) -> None:
+def copied(world: World, backup: Path) -> None:
     """Copy the cluster's files while its server is stopped."""
-    server = world.stack.parts.postgres
-    if server is None:
-        raise LookupError("PostgreSQL is not ours to stop")
+    server = ours.postgres(world)
     server.stop()
     shutil.copytree(server.place / "data", backup, symlinks=True)
     server.start(world.say)
 
 
-def _put_back(world: World, backup: Path) -> None:
+def put_back(world: World, backup: Path) -> None:
     """Put an older copy of the cluster's files in the place of what is there, with the owner that they had."""
-    server = world.stack.parts.postgres
-    if server is None:
-        raise LookupError("PostgreSQL is not ours to stop")
+    server = ours.postgres(world)
     server.stop()
     data = server.place / "data"
     owner = data.stat()
@@ -112,15 +110,8 @@ async def _made_anew(world: World, desk: Desk) -> Injured:
         for name in stopped:
             world.supervisor.release(name)
         recovered = time.monotonic() - started + await until_all_work(world)
-    judgement = await world.judged()
-    return Injured(
-        fault=f"{RMM_EVENTS.name} deleted and made anew, procedure typed",
-        injected=len(stopped),
-        recovered_s=round(recovered, 1),
-        lost=judgement.lost,
-        doubled=judgement.doubled,
-        wrong=judgement.wrong + len(READERS) - len(stopped),
-    )
+    says, left = f"{RMM_EVENTS.name} deleted and made anew, procedure typed", len(READERS) - len(stopped)
+    return await row_of(world, says, injected=len(stopped), recovered=recovered, wrong=left)
 
 
 async def _to_the_beginning(world: World) -> Sequence[object]:

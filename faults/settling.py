@@ -18,7 +18,7 @@ from patchline.stack.stack import Stack
 QUIET_SECONDS: Final = 2.5
 LOOK_SECONDS: Final = 0.5
 _WAITING: Final = {
-    "outbox": "SELECT count(*) FROM {schema}.outbox",
+    "outbox_waiting": "SELECT coalesce(sum(records), 0)::bigint FROM {schema}.outbox_waiting",
     "spool": "SELECT count(*) FROM {schema}.spool",
     "intent": "SELECT count(*) FROM {schema}.intent WHERE state IN ('pending', 'leased', 'uncertain')",
     "merge": "SELECT count(*) FROM {schema}.merge",

@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final
 
@@ -17,6 +18,7 @@ from faults import desk
 from faults.judging import Judge, Judgement
 from faults.recovery import Recovery
 from faults.settling import Settling
+from faults.size import Size
 from patchline.demo import run
 from patchline.demo.display import Display
 from patchline.demo.run import Stage
@@ -31,7 +33,7 @@ from simulators.day import day
 from simulators.deliveries import Delivery, Nature
 from simulators.fleet import Source
 from simulators.plan import Plan, plan
-from simulators.script import NOW, What
+from simulators.script import MORNING, NOW, What
 from simulators.sender import Sender, Sent
 
 DEVICES: Final = 180
@@ -64,7 +66,7 @@ class World:
     client: httpx.AsyncClient
     secrets: dict[str, str]
     rng: random.Random
-    is_quick: bool
+    size: Size
     say: Say
     settling: Settling
     judge: Judge
@@ -72,6 +74,12 @@ class World:
     rest: list[Delivery] = field(default_factory=list)
     others: list[Sent] = field(default_factory=list)
     _desk: desk.Desk | None = None
+    _morning: "asyncio.Task[None] | None" = None
+
+    @property
+    def is_quick(self) -> bool:
+        """Return whether it is enough to see that it works."""
+        return self.size is Size.QUICK
 
     async def desk_at_work(self) -> desk.Desk:
         """Return the load of tickets of this world, judged with the day; made when it is first asked for."""
@@ -122,13 +130,41 @@ class World:
         taken, self.rest = self.rest, []
         return taken
 
+    @asynccontextmanager
+    async def begun(self, began_at: datetime) -> AsyncIterator[None]:
+        """Poll the day's first two moments; in a quick run the first, until the first judgement at the latest.
+
+        Until then no webhook of the day may come: which ticket a failure gets depends on what the poll tells.
+        """
+        if not self.is_quick:
+            await run.morning_and_night(self.stage, began_at)
+            yield
+            return
+        async with asyncio.TaskGroup() as tasks:
+            morning = tasks.create_task(run.polled(self.stage, MORNING, run.EVERY, since=began_at))
+            self._morning = morning
+            try:
+                yield
+            finally:
+                morning.cancel()
+
+    async def morning_over(self) -> None:
+        """Wait until the RMMs were polled, and all that they told has arrived."""
+        if self._morning is not None:
+            await self._morning
+            await self.settled()
+            self._morning = None
+
     async def settled(self) -> list[str]:
         """Wait until nothing moves and nothing waits; return what still does when that took too long."""
         return await self.settling.wait(LONGEST_SETTLING_SECONDS)
 
     async def judged(self) -> Judgement:
         """Settle, compare everything with the ledger, and return what is new since the last judgement."""
+        if self._morning is not None:
+            await self._morning
         waiting = await self.settled()
+        self._morning = None
         judgement = await self.judge.judged(self.stage, self.others, waiting)
         for line in judgement.lines:
             self.say(line)
@@ -136,7 +172,7 @@ class World:
 
 
 @asynccontextmanager
-async def opened(home: Path, *, display: Display, seed: int, is_quick: bool) -> AsyncIterator[World]:
+async def opened(home: Path, *, display: Display, seed: int, size: Size) -> AsyncIterator[World]:
     """Start a product in `home`, register who delivers, poll the day's first two moments, and yield it; then stop it.
 
     Raises:
@@ -145,19 +181,26 @@ async def opened(home: Path, *, display: Display, seed: int, is_quick: bool) -> 
     stack = Stack(_settings(home))
     try:
         await asyncio.to_thread(stack.start, display.say)
-        async with around(stack, display=display, seed=seed, is_quick=is_quick) as world:
+        async with around(stack, display=display, seed=seed, size=size) as world:
             began_at, secrets = await run.registered(world.stage, get_command(app))
             world.secrets.update(secrets)
-            await run.morning_and_night(world.stage, began_at)
-            yield world
+            async with world.begun(began_at):
+                yield world
     finally:
-        await asyncio.to_thread(stack.stop, display.say)
+        await asyncio.to_thread(_ended, stack)
+
+
+def _ended(stack: Stack) -> None:
+    """End a product that nobody needs any more: what it keeps goes away with it."""
+    for child in stack.children.values():
+        child.kill()
+    stack.parts.stop()
 
 
 @asynccontextmanager
-async def around(stack: Stack, *, display: Display, seed: int, is_quick: bool) -> AsyncIterator[World]:
+async def around(stack: Stack, *, display: Display, seed: int, size: Size) -> AsyncIterator[World]:
     """Supervise and watch a product that runs already, and yield it: nobody delivers to it yet."""
-    the_plan = plan(day(seed=seed, devices=QUICK_DEVICES if is_quick else DEVICES))
+    the_plan = plan(day(seed=seed, devices=QUICK_DEVICES if size is Size.QUICK else DEVICES))
     settings = stack_environment(stack)
     supervisor = Supervisor(stack, PROGRAMS, say=_quietly, pauses=NO_PAUSES)
     with _environment(settings), supervisor.watching():
@@ -174,7 +217,7 @@ async def around(stack: Stack, *, display: Display, seed: int, is_quick: bool) -
                 client=client,
                 secrets={},
                 rng=random.Random(f"faults/{seed}"),
-                is_quick=is_quick,
+                size=size,
                 say=display.say,
                 settling=helpers[0],
                 judge=Judge(),

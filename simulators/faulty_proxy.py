@@ -15,6 +15,8 @@ from email.utils import format_datetime
 from enum import StrEnum
 from typing import Final
 
+from simulators.wrong_answers import half, of_other_types, page, said
+
 LOOPBACK: Final = "127.0.0.1"
 TRICKLE_SECONDS: Final = 0.2
 _END_OF_HEAD: Final = b"\r\n\r\n"
@@ -32,6 +34,9 @@ class Fault(StrEnum):
     ERROR_BEFORE = "500, request not forwarded"
     LIMIT_SECONDS = "429 with Retry-After in seconds"
     LIMIT_DATE = "429 with Retry-After as a date"
+    LIMIT_BARE = "429 without Retry-After"
+    PAGE_BEFORE = "200 with a page, request not forwarded"
+    ERROR_TEXT_BEFORE = "200 that says error, request not forwarded"
     LOSE_AFTER = "connection closed before the answer"
     HANG_AFTER = "no answer to what was done"
     RESET_AFTER = "connection reset instead of an answer"
@@ -39,19 +44,20 @@ class Fault(StrEnum):
     TRUNCATE_AFTER = "answer cut off"
     ERROR_AFTER = "500 to what was done"
     TRICKLE_AFTER = "answer byte by byte"
+    PAGE_AFTER = "200 with a page instead of the answer"
+    HALF_JSON_AFTER = "200 with half of the JSON"
+    OTHER_TYPES_AFTER = "200 with JSON of other types"
+    ERROR_TEXT_AFTER = "200 that says error, to what was done"
     HOLD_AFTER = "answer held back until let go"
 
 
-BEFORE: Final = frozenset(
-    {
-        Fault.LOSE_REQUEST,
-        Fault.HANG_BEFORE,
-        Fault.RESET_BEFORE,
-        Fault.ERROR_BEFORE,
-        Fault.LIMIT_SECONDS,
-        Fault.LIMIT_DATE,
-    }
-)
+_LIMITS: Final = frozenset({Fault.LIMIT_SECONDS, Fault.LIMIT_DATE, Fault.LIMIT_BARE})
+_IN_ITS_PLACE: Final = {
+    Fault.ERROR_BEFORE: said("500 Internal Server Error"),
+    Fault.PAGE_BEFORE: page(),
+    Fault.ERROR_TEXT_BEFORE: said("200 OK"),
+}
+BEFORE: Final = _LIMITS | _IN_ITS_PLACE.keys() | {Fault.LOSE_REQUEST, Fault.HANG_BEFORE, Fault.RESET_BEFORE}
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +146,8 @@ class FaultyProxy:
                 else:
                     upstream = upstream or await asyncio.open_connection(LOOPBACK, self.upstream)
                     upstream[1].write(self._addressed(head) + body)
-                    is_over = await self._spoilt(seen.fault, await _whole(upstream[0]), reader, writer)
+                    answer = self._addressed_back(await _whole(upstream[0]))
+                    is_over = await self._spoilt(seen.fault, answer, reader, writer)
                 if is_over:
                     break
         writer.close()
@@ -150,15 +157,18 @@ class FaultyProxy:
     def _addressed(self, head: bytes) -> bytes:
         return head.replace(b":%d\r\n" % self.port, b":%d\r\n" % self.upstream, 1)
 
+    def _addressed_back(self, answer: bytes) -> bytes:
+        """Let links in an answer lead here again, where both ports have as many digits: its length stays."""
+        ours, theirs = b"%s:%d/" % (LOOPBACK.encode(), self.port), b"%s:%d/" % (LOOPBACK.encode(), self.upstream)
+        return answer.replace(theirs, ours) if len(ours) == len(theirs) else answer
+
     async def _keep(self, fault: Fault, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Answer in the upstream's place, or not at all; return whether the connection is over."""
+        if fault in _LIMITS or fault in _IN_ITS_PLACE:
+            limit = said("429 Too Many Requests", retry_after=self._retry_after(fault))
+            writer.write(_IN_ITS_PLACE.get(fault, limit))
+            return False
         match fault:
-            case Fault.ERROR_BEFORE:
-                writer.write(_answer("500 Internal Server Error"))
-                return False
-            case Fault.LIMIT_SECONDS | Fault.LIMIT_DATE:
-                writer.write(_answer("429 Too Many Requests", retry_after=self._retry_after(fault)))
-                return False
             case Fault.HANG_BEFORE:
                 await reader.read()  # until the other side gives up
             case Fault.RESET_BEFORE:
@@ -171,17 +181,12 @@ class FaultyProxy:
         self, fault: Fault, answer: bytes, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> bool:
         """Pass on what is left of `answer`, and return whether the connection is over."""
+        if fault is Fault.HOLD_AFTER:
+            await self.faults.let_go.wait()
+        if (instead := _instead(fault, answer)) is not None:
+            writer.write(instead)
+            return False
         match fault:
-            case Fault.NONE:
-                writer.write(answer)
-                return False
-            case Fault.ERROR_AFTER:
-                writer.write(_answer("500 Internal Server Error"))
-                return False
-            case Fault.HOLD_AFTER:
-                await self.faults.let_go.wait()
-                writer.write(answer)
-                return False
             case Fault.HANG_AFTER:
                 await reader.read()
             case Fault.RESET_AFTER:
@@ -198,11 +203,15 @@ class FaultyProxy:
                 writer.close()
         return True
 
-    def _retry_after(self, fault: Fault) -> str:
-        if fault is Fault.LIMIT_SECONDS:
-            return f"{self.faults.retry_after_seconds:g}"
-        moment = datetime.now(UTC) + timedelta(seconds=self.faults.retry_after_seconds)
-        return format_datetime(moment, usegmt=True)
+    def _retry_after(self, fault: Fault) -> str | None:
+        match fault:
+            case Fault.LIMIT_SECONDS:
+                return f"{self.faults.retry_after_seconds:g}"
+            case Fault.LIMIT_DATE:
+                moment = datetime.now(UTC) + timedelta(seconds=self.faults.retry_after_seconds)
+                return format_datetime(moment, usegmt=True)
+            case _:
+                return None
 
 
 @asynccontextmanager
@@ -251,11 +260,23 @@ def _named(head: bytes) -> tuple[str, str]:
     return method, target.partition("?")[0]
 
 
-def _answer(status: str, *, retry_after: str | None = None) -> bytes:
-    asked = f"Retry-After: {retry_after}\r\n" if retry_after is not None else ""
-    body = b'{"error": {"msg": "the proxy says so"}}'
-    head = f"HTTP/1.1 {status}\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n{asked}\r\n"
-    return head.encode() + body
+def _instead(fault: Fault, answer: bytes) -> bytes | None:
+    """Return a whole answer that comes in the place of `answer`; `None`: what comes is not a whole one."""
+    match fault:
+        case Fault.NONE | Fault.HOLD_AFTER:
+            return answer
+        case Fault.ERROR_AFTER:
+            return said("500 Internal Server Error")
+        case Fault.PAGE_AFTER:
+            return page()
+        case Fault.ERROR_TEXT_AFTER:
+            return said("200 OK")
+        case Fault.HALF_JSON_AFTER:
+            return half(answer.partition(_END_OF_HEAD)[2])
+        case Fault.OTHER_TYPES_AFTER:
+            return of_other_types(answer.partition(_END_OF_HEAD)[2])
+        case _:
+            return None
 
 
 def _reset(writer: asyncio.StreamWriter) -> None:

@@ -17,9 +17,10 @@ from uuid import UUID, uuid5
 from aiokafka import AIOKafkaConsumer
 from nacl.signing import SigningKey
 
-from bench.measured import Place, Worker, connected, sent, start_at_the_end
+from bench.measured import Place, Worker, connected, start_at_the_end
 from bench.obligations import load
 from bench.obligations.report import Figure
+from bench.sending import sent
 from chassis.postgres import Connection
 from contracts import ids, topics
 from contracts.envelope import encode
@@ -47,7 +48,7 @@ REQUIREMENT: Final = ids.requirement_id("Bench Workstation", "train 0")
 OWNER: Final = UUID("1d5f7a0e-58a4-5c1e-9d0c-7f3a4c1b2e90")
 KEY: Final = SigningKey(bytes(range(32)))
 CONTROL: Final = Control(ControlKind.SEGMENTATION, "alone in its own network")
-WORKER: Final = Worker(module="services.compliance", group=GROUP, early=EXCEPTIONS)
+WORKER: Final = Worker(module="services.compliance", group=GROUP)
 
 STANDING: Final[LiteralString] = """
     SELECT count(*) FROM compliance.obligation WHERE requirement_id = $1 AND asset_id = ANY($2) AND state = $3

@@ -10,12 +10,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, LiteralString
+from uuid import UUID
 
 from bench.measured import Place, Worker, connected, start_at_the_end
 from bench.obligations import load
 from bench.obligations.report import Figure
 from chassis.postgres import Connection
-from contracts import topics
+from contracts import ids, topics
 from contracts.envelope import encode
 from services.compliance import store_commands_catalog
 from services.compliance.app import GROUP
@@ -23,7 +24,7 @@ from services.compliance.app import GROUP
 MACHINES: Final = 100_000
 LEAST_RATIO: Final = 0.7
 EVENTS: Final = load.DEVICES * 20
-WORKER: Final = Worker(module="services.compliance", group=GROUP, early=EVENTS // 2)
+WORKER: Final = Worker(module="services.compliance", group=GROUP)
 IDS: Final = frozenset({"asset_id", "device_id", "event_id", "evidence_id"})
 COPIED: Final = ("asset", "device", "evidence", "patch_fact", "obligation", "obligation_history")
 
@@ -45,11 +46,20 @@ class Evenings:
 
     async def round(self) -> float:
         """Let new machines be told of, then measure an evening of theirs; return events per second."""
+        await self.introduced()
+        return await self.evening()
+
+    async def introduced(self) -> list[UUID]:
+        """Let new machines be told of, and return their ids."""
         now, first = load.hour_of(datetime.now(UTC)), self.machines
         self.machines += self.devices
-        await WORKER.run(
-            self.place, self.writer, topics.ASSETS, map(encode, load.records(first, now, devices=self.devices))
-        )
+        records = load.records(first, now, devices=self.devices)
+        await WORKER.run(self.place, self.writer, topics.ASSETS, map(encode, records))
+        return [ids.asset_id(load.SOURCE, load.name_of(number)) for number in range(first, self.machines)]
+
+    async def evening(self) -> float:
+        """Measure an evening of the machines that were introduced last; return events per second."""
+        now, first = load.hour_of(datetime.now(UTC)), self.machines - self.devices
         evening = load.evening(first, now, seed=first, devices=self.devices)
         said = (encode(each, f"{each.source}/{each.subject}") for each in evening)
         run = await WORKER.run(self.place, self.writer, topics.RMM_EVENTS, said)

@@ -14,9 +14,12 @@ Moment = AwareDatetime
 
 
 class Value(BaseModel):
-    """A part of an event. Frozen; unknown fields of a newer release are ignored."""
+    """A part of an event. Frozen; unknown fields of a newer release are ignored.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    What validates it is built when it is first needed: no process needs all of them.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", defer_build=True)
 
 
 class Event(Value):

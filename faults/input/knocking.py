@@ -21,10 +21,6 @@ from faults.parts import load, until_all_work
 from faults.report import Injured
 from faults.world import World
 
-NEAR: Final = 40
-QUICK_NEAR: Final = 6
-CASES: Final = 12
-QUICK_CASES: Final = 3
 AT_ONCE: Final = 4
 BELIEVED_SECONDS: Final = 3.0
 ANSWER_SECONDS: Final = 15.0
@@ -68,7 +64,7 @@ async def _at_the_doors(world: World) -> Injured:
         world.say(line[:300])
     world.say(f"{knocks.answered} knocks at {len(ways)} ways in, the slowest took {knocks.slowest_s:.1f} s")
     return Injured(
-        fault="ugly bodies at every door",
+        fault=world.size.marked("ugly bodies at every door"),
         injected=knocks.answered,
         recovered_s=round(recovered, 1),
         lost=judgement.lost,
@@ -98,7 +94,7 @@ def _each(ways: Sequence[Way], world: World) -> Iterator[tuple[Way, str, bytes]]
     for way in ways:
         if way.method == "POST":
             yield from ((way, name, body) for name, body in bodies.items())
-        amount = QUICK_NEAR if world.is_quick else NEAR
+        amount = world.size.of(quick=6, ordinary=15, full=40)
         yield from ((way, "nearly right", body) for body in drawn(way.seeds, amount, world.rng.getrandbits(32)))
 
 
@@ -151,7 +147,7 @@ def _held_mib(world: World) -> dict[str, int]:
 
 
 async def _at_the_decoders(world: World) -> Injured:
-    cases = QUICK_CASES if world.is_quick else CASES
+    cases = world.size.of(quick=3, ordinary=4, full=12)
     words = ("-m", "faults.input.trial", "--seed", str(world.rng.getrandbits(16)), "--cases", str(cases))
     pipe = asyncio.subprocess.PIPE
     child = await asyncio.create_subprocess_exec(sys.executable, *words, stdout=pipe)
@@ -169,7 +165,7 @@ async def _at_the_decoders(world: World) -> Injured:
     for line in told["wrong"][:20]:
         world.say(line[:300])
     return Injured(
-        fault="ugly bodies at every decoder",
+        fault=world.size.marked("ugly bodies at every decoder"),
         injected=told["cases"],
         recovered_s=round(told["slowest_s"], 1),
         wrong=told["wrongs"],

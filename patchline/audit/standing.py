@@ -63,11 +63,11 @@ class StandingAudit:
         try:
             async with opened(self._settings.kafka) as logs:
                 watch = Watch(connection, logs)
+                self._progress.ready[self.name] = True  # both answer: how long a look takes is told by its metric
                 while not stopping.is_set():
                     self._progress.beat(self.name)
                     hour = self._clock().replace(minute=0, second=0, microsecond=0)
                     self._tell(await watch.look(hour - timedelta(hours=self._settings.audit_hours)))
-                    self._progress.ready[self.name] = True
                     await _pause(stopping, self._settings.audit_seconds)
         finally:
             await connection.close(timeout=2)

@@ -55,8 +55,10 @@ DOORS: Final[LiteralString] = """
 """
 WAITING: Final[LiteralString] = """
     SELECT topic, min(id) AS first, max(id) AS last
-    FROM (SELECT id, topic FROM gateway.outbox UNION ALL SELECT id, topic FROM compliance.outbox
-          UNION ALL SELECT id, topic FROM credentials.outbox) AS outbox
+    FROM (SELECT id, topic FROM gateway.outbox UNION ALL SELECT id, topic FROM gateway.outbox_pack
+          UNION ALL SELECT id, topic FROM compliance.outbox UNION ALL SELECT id, topic FROM compliance.outbox_pack
+          UNION ALL SELECT id, topic FROM credentials.outbox UNION ALL SELECT id, topic FROM credentials.outbox_pack
+         ) AS outbox
     WHERE topic = ANY($1::text[])
     GROUP BY topic
 """

@@ -162,7 +162,7 @@ class Scene:
 
     async def is_asked(self) -> bool:
         """Return whether there is a case of everybody, and people are asked about all whom they decide about."""
-        rows = await self._cases()
+        rows = await self.cases()
         asked = {row["login"] for row in rows if row["decision"] == "ask"}
         return len(rows) == len(self.afternoon.breach.fates) and asked >= set(self._to_be_decided())
 
@@ -188,7 +188,7 @@ class Scene:
 
     async def stands_still(self) -> bool:
         """Return whether all that is to be reset is, and no case has moved for a while."""
-        rows, loop = await self._cases(), asyncio.get_running_loop()
+        rows, loop = await self.cases(), asyncio.get_running_loop()
         if rows != self._before[0]:
             self._before = rows, loop.time()
         breach = self.afternoon.breach
@@ -196,14 +196,15 @@ class Scene:
         wanted = {*breach.of(Fate.RESET), *breach.of(Fate.APPROVED), *breach.of(Fate.REMEDIATED)}
         return over >= wanted and loop.time() - self._before[1] >= STILL_SECONDS
 
-    async def _cases(self) -> Rows:
+    async def cases(self) -> Rows:
+        """Return every case, as the product lists it."""
         rows: Rows = await asyncio.to_thread(typed, self.patchline, "case", "list")
         return rows
 
     async def look(self) -> None:
         """Read everything that is to be judged."""
         after = self.afternoon
-        after.cases = await self._cases()
+        after.cases = await self.cases()
         shown = [await asyncio.to_thread(typed, self.patchline, "case", "show", row["id"]) for row in after.cases]
         after.steps = {row["login"]: row["steps"] for [row] in shown}
         after.breakers = await asyncio.to_thread(typed, self.patchline, "breaker", "status")

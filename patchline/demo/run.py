@@ -47,6 +47,7 @@ LONGEST_QUIET_WAIT_SECONDS: Final = 90.0
 LONGEST_POLL_WAIT_SECONDS: Final = 90.0
 COUNT_EVERY_SECONDS: Final = 0.5
 LAG_EVERY_SECONDS: Final = 2.5
+EVERY: Final = (NINJAONE_MAIN, NINJAONE_BRANCH, DATTO_CLINIC)
 _TENANTS: Final = [ids.tenant_id(client.name) for client in CLIENTS]
 
 
@@ -148,10 +149,9 @@ async def registered(stage: Stage, patchline: CommandLine) -> tuple[datetime, di
 async def morning_and_night(stage: Stage, began_at: datetime) -> None:
     """Let the RMMs be polled twice, at the day's first two moments; after that one instance is silent."""
     stage.display.step("Poll the RMMs: on Patch Tuesday's morning, and on the night after the release")
-    every = (NINJAONE_MAIN, NINJAONE_BRANCH, DATTO_CLINIC)
-    await polled(stage, MORNING, every, since=began_at)
+    await polled(stage, MORNING, EVERY, since=began_at)
     await stage.rmm.set(NINJAONE_MAIN.name, mood="busy")
-    await polled(stage, NIGHT, every, since=await moved(stage, NIGHT, every))
+    await polled(stage, NIGHT, EVERY, since=await moved(stage, NIGHT, EVERY))
     await stage.rmm.set(NINJAONE_MAIN.name, mood="usual")
     await stage.rmm.set(NINJAONE_BRANCH.name, mood="silent")
 

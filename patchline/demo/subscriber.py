@@ -10,6 +10,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from contracts import topics
 from contracts.envelope import Envelope, decode
+from contracts.errors import UndecodableEvent
 from contracts.events.asset import AssetChanged, AssetRemoved
 from contracts.events.obligation import FigurePublished, ObligationFailureRepeated, ObligationStateChanged
 from contracts.events.rmm import RmmEvent
@@ -21,7 +22,7 @@ READ_MS: Final = 500
 ENOUGH_BYTES: Final = 262_144
 """An answer waits for so much, or for `READ_MS`: asking for 70 partitions each time one has a record costs more."""
 
-_WATCHED: Final = (
+WATCHED: Final = (
     topics.RMM_RAW,
     topics.RMM_RAW_BULK,
     topics.RMM_EVENTS,
@@ -47,9 +48,13 @@ class Letter(NamedTuple):
 
 @dataclass(slots=True)
 class Seen:
-    """What was read so far. State topics keep the record with the highest `sequence` of each key."""
+    """What was read so far. State topics keep the record with the highest `sequence` of each key.
+
+    `unreadable` counts by topic the records that are no events of ours: a subscriber steps over them, as our own do.
+    """
 
     records: int = 0
+    unreadable: Counter[str] = field(default_factory=Counter)
     webhooks: Counter[tuple[str, bytes]] = field(default_factory=Counter)
     polls: int = 0
     events: list[Envelope] = field(default_factory=list)
@@ -66,10 +71,14 @@ class Seen:
         self.records += 1
         if record.topic.endswith(".dlq"):
             self.letters.append(_letter(record, body))
-        elif record.topic in _RAW:
-            self._add_delivery(delivery_of(record.headers, record.value), body)
-        else:
-            self._add_event(decode(record.headers, record.value))
+            return
+        try:
+            if record.topic in _RAW:
+                self._add_delivery(delivery_of(record.headers, record.value), body)
+            else:
+                self._add_event(decode(record.headers, record.value))
+        except UndecodableEvent:
+            self.unreadable[record.topic] += 1
 
     def _add_delivery(self, delivery: RawDelivery, body: bytes) -> None:
         if delivery.channel == "poll":
@@ -120,9 +129,7 @@ class Subscriber:
         """Read all topics from their beginnings until `stopping`."""
         await self._consumer.start()
         try:
-            partitions = [
-                TopicPartition(topic.name, number) for topic in _WATCHED for number in range(topic.partitions)
-            ]
+            partitions = [TopicPartition(topic.name, number) for topic in WATCHED for number in range(topic.partitions)]
             self._consumer.assign(partitions)
             await self._consumer.seek_to_beginning(*partitions)
             while not stopping.is_set():

@@ -8,7 +8,7 @@ import socket
 import struct
 import uuid
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 from patchline.local import Say, place, ports
 from patchline.local.child import Child, Command
@@ -32,9 +32,9 @@ _PROPERTIES: Final = """\
 process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@{host}:{controller_port}
-listeners=CLIENT://{host}:{port},CONTROLLER://{host}:{controller_port}
-advertised.listeners=CLIENT://{host}:{advertised_port}
-listener.security.protocol.map=CLIENT:PLAINTEXT,CONTROLLER:PLAINTEXT
+listeners=CLIENT://{host}:{port},{second_listener}CONTROLLER://{host}:{controller_port}
+advertised.listeners=CLIENT://{host}:{advertised_port}{second_advertised}
+listener.security.protocol.map=CLIENT:PLAINTEXT,SECOND:PLAINTEXT,CONTROLLER:PLAINTEXT
 inter.broker.listener.name=CLIENT
 controller.listener.names=CONTROLLER
 log.dirs={data}
@@ -57,10 +57,18 @@ broker.session.timeout.ms=4000
 """
 
 
+class SecondWay(NamedTuple):
+    """Another port that the broker listens on, and the port where those who come to it are told that it is."""
+
+    port: int
+    advertised: int
+
+
 class Kafka:
     """A Kafka broker below `place`, its own directory. `port` 0 takes any free one at the first start.
 
-    Clients are sent to `advertised_port`, if it is given: a proxy stands there.
+    Clients are sent to `advertised_port`, if it is given: a proxy stands there. With a `second_way`, those who come to
+    the port that it listens on are sent to the one that it names; it holds from the next start.
     """
 
     name = "kafka"
@@ -73,6 +81,7 @@ class Kafka:
         self._port = port
         self._advertised_port = advertised_port
         self._archive: _ClassArchive | None = None
+        self.second_way: SecondWay | None = None
         self.child: Child | None = None
 
     @property
@@ -118,6 +127,8 @@ class Kafka:
             "port": self._port,
             "advertised_port": self._advertised_port or self._port,
             "controller_port": controller_port,
+            "second_listener": f"SECOND://{ports.LOOPBACK}:{self.second_way.port}," if self.second_way else "",
+            "second_advertised": f",SECOND://{ports.LOOPBACK}:{self.second_way.advertised}" if self.second_way else "",
         }
         path.write_text(_PROPERTIES.format(data=self._place / "data", **values))
         return path

@@ -10,6 +10,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote
@@ -79,6 +80,22 @@ class Postgres:
         """End it at once, as a crash would."""
         if self.child is not None:
             self.child.kill()
+
+    def follower(self, wanted_place: Path, say: Say) -> "Postgres":
+        """Copy this server as it runs to `wanted_place`, and return the copy, started: it follows until it is promoted.
+
+        Raises: PartUnavailable.
+        """
+        other = Postgres(wanted_place, port=0)
+        other._settle(say)
+        place.write_private(other._password_path, place.kept_secret(self._password_path))
+        where = (f"--host={ports.LOOPBACK}", f"--port={self._port}", f"--username={_SUPERUSER}", "--no-password")
+        how = ("--write-recovery-conf", "--checkpoint=fast", f"--pgdata={other._folder}")
+        copying = other._command("pg_basebackup", (str(other._reachable_binaries(say) / "pg_basebackup"), *where, *how))
+        told = {**(copying.env or {}), "PGPASSWORD": place.kept_secret(self._password_path)}
+        Child(replace(copying, env=told)).finish(timeout_seconds=_READY_SECONDS)
+        other.start(say)
+        return other
 
     @property
     def _folder(self) -> Path:

@@ -7,7 +7,10 @@ handler. Source: Roundup 2.6 documentation, installation guide, "WSGI Handler".
 import json
 import os
 import shutil
+import sqlite3
 import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -45,7 +48,24 @@ def serve(place: Path, port: int) -> None:
     if not home.exists():
         install(home, options=options, web=web)
     configure(home, options=options, web=web)
-    waitress.serve(RequestDispatcher(str(home)), listen=f"127.0.0.1:{port}", threads=_THREADS, ident=None, _quiet=True)
+    with _held_open(home / "db"):
+        waitress.serve(
+            RequestDispatcher(str(home)), listen=f"127.0.0.1:{port}", threads=_THREADS, ident=None, _quiet=True
+        )
+
+
+@contextmanager
+def _held_open(databases: Path) -> Iterator[None]:
+    """Keep a connection to each database: whoever closes the last one writes the whole log ahead back, in each call."""
+    with ExitStack() as connections:
+        for file in _files(databases):
+            connection = connections.enter_context(closing(sqlite3.connect(file)))
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        yield
+
+
+def _files(databases: Path) -> list[Path]:
+    return [each for each in sorted(databases.glob("db*")) if not each.name.endswith(("-wal", "-shm", "-journal"))]
 
 
 def install(home: Path, *, options: Options, web: str) -> None:
@@ -68,6 +88,7 @@ def install(home: Path, *, options: Options, web: str) -> None:
     tracker = roundup.instance.open(str(partial))
     tracker.init(Password(options.logins["admin"], config=tracker.config))
     _add_api_user(tracker, options.logins[API_USER])
+    _write_ahead(partial / "db")
     partial.rename(home)
 
 
@@ -94,6 +115,13 @@ def _add_api_user(tracker: roundup.instance.Tracker, password: str) -> None:
         database.commit()
     finally:
         database.close()
+
+
+def _write_ahead(databases: Path) -> None:
+    """Let who reads not wait for who writes: the files remember it. Source: SQLite, "Write-Ahead Logging", 3.3."""
+    for file in _files(databases):
+        with closing(sqlite3.connect(file)) as database:
+            database.execute("PRAGMA journal_mode = WAL")
 
 
 def _show_client(html: Path) -> None:

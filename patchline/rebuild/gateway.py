@@ -1,6 +1,5 @@
 """What the gateway knows of the events it published: read as its own writer, in one snapshot."""
 
-import json
 from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,7 +9,9 @@ from uuid import UUID
 
 from aiokafka import TopicPartition
 
+from chassis import outbox
 from chassis.postgres import Connection, Pool
+from contracts.records import message_of
 from contracts.topics import RMM_EVENTS_BY_LANE, RMM_RAW_BY_LANE
 from patchline.rebuild.rules import Claim
 
@@ -39,7 +40,11 @@ STANDING: Final[LiteralString] = """
     SELECT topic, partition, next_offset, last_recorded_at FROM watermark WHERE topic = ANY($1::text[])
 """
 PARKED: Final[LiteralString] = "SELECT event_id FROM parked"
-UNSENT: Final[LiteralString] = "SELECT headers FROM outbox WHERE topic = ANY($1::text[])"
+
+
+UNSENT: Final[LiteralString] = """
+    SELECT key, headers, value, records, pack FROM outbox_waiting WHERE topic = ANY($1::text[])
+"""
 
 
 async def published(tx: Connection) -> Published:
@@ -57,7 +62,8 @@ async def published(tx: Connection) -> Published:
 async def unsent(tx: Connection, topics: Sequence[str], name: str) -> set[UUID]:
     """Return one header, a UUID, of each record for `topics` that is in the outbox still."""
     rows = await tx.fetch(UNSENT, topics)
-    return {UUID(value) for row in rows for key, value in json.loads(row["headers"]) if key == name}
+    messages = [message_of(body) for row in rows for _, body in outbox.keyed_of(row)]
+    return {UUID(value.decode()) for message in messages for key, value in message.headers if key == name}
 
 
 CLAIMS: Final[LiteralString] = """

@@ -94,7 +94,8 @@ SIMULATOR: Final = Program("simulated-rmm", ("simulators",))
 class Surroundings:
     """Where everything is: addresses, secret files, the moved clock, settings that a test adds.
 
-    `tracker` has the settings that name the ticket system, by variable; `mail` those of the mail server.
+    `tracker` has the settings that name the ticket system, by variable; `mail` those of the mail server. Where
+    something stands between services and Kafka or the database, `kafka_way` and `database_way` say where it listens.
     """
 
     home: Path
@@ -107,6 +108,8 @@ class Surroundings:
     mail: Mapping[str, str] = field(default_factory=dict)
     clock_offset_seconds: float = 0
     extra: Mapping[str, str] = field(default_factory=dict)
+    kafka_way: str = ""
+    database_way: str = ""
 
     @property
     def secrets(self) -> Path:
@@ -135,7 +138,15 @@ class Surroundings:
 
     def role_url(self, role: str) -> str:
         """Return the database URL of `role`, without its password: that is in a file."""
-        parts = urlsplit(self.database)
+        return self._url_of(role, self.database)
+
+    def service_url(self, role: str) -> str:
+        """Return the same for a service, which may reach the database by another way."""
+        return self._url_of(role, self.database_way or self.database)
+
+    @staticmethod
+    def _url_of(role: str, database: str) -> str:
+        parts = urlsplit(database)
         return urlunsplit(parts._replace(netloc=f"{role}@{parts.netloc.rpartition('@')[2]}"))
 
     def health_url(self, program: Program) -> str:
@@ -150,8 +161,8 @@ def environment(program: Program, around: Surroundings) -> dict[str, str]:
         moved = {"PATCHLINE_SIMULATOR_CLOCK_OFFSET_SECONDS": str(around.clock_offset_seconds)}
         return own | {"PATCHLINE_SIMULATOR_PORT": str(around.simulator_port)} | moved | dict(around.extra)
     own |= {
-        "PATCHLINE_KAFKA": around.kafka,
-        "PATCHLINE_DATABASE_URL": around.role_url(program.role),
+        "PATCHLINE_KAFKA": around.kafka_way or around.kafka,
+        "PATCHLINE_DATABASE_URL": around.service_url(program.role),
         "PATCHLINE_DATABASE_PASSWORD_FILE": str(around.secrets / program.role),
         "PATCHLINE_HEALTH_HOST": ports.LOOPBACK,
         "PATCHLINE_HEALTH_PORT": str(around.health_port + program.health),

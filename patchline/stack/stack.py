@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -88,6 +88,14 @@ class Stack:
         except BaseException:
             self.stop(say)
             raise
+
+    def lead(self, *, kafka: str = "", database: str = "", extra: Mapping[str, str] | None = None) -> None:
+        """Lead the services' ways to Kafka and the database elsewhere from their next starts on; nothing: straight.
+
+        `extra` takes the place of what was added to every program's environment before.
+        """
+        added = self._settings.extra if extra is None else {**self._settings.extra, **extra}
+        self._around = replace(self.around, kafka_way=kafka, database_way=database, extra=added)
 
     def start_program(self, program: Program, extra: Mapping[str, str] | None = None) -> Child:
         """Start one service, with `extra` settings added to its own, and return at once."""

@@ -42,7 +42,11 @@ REST: Final = 9
 class ComplianceSettings(Settings):
     """What compliance needs beyond what every process needs."""
 
+    ways: int = Field(default=2, ge=1, le=8, description="transactions side by side, of partitions apart")
     batch_records: int = Field(default=1000, ge=1, le=10_000, description="records that share one transaction")
+    apart_seconds: float = Field(
+        default=0.05, ge=0, le=5, description="between two polls where much comes: each costs as many records do"
+    )
     figure_seconds: float = Field(default=1, gt=0, le=60, description="how often changed figures are published")
 
 
@@ -68,7 +72,9 @@ def consumers(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -
         decode=decode,
         handler=handler,
         on=on,
-        max_records=settings.batch_records,
+        max_records=settings.batch_records * settings.ways,
+        ways=settings.ways,
+        apart_seconds=settings.apart_seconds,
     )
     bulk = BatchConsumer(
         group=bulk_group(GROUP), topics=[topics.RMM_EVENTS_BULK], decode=decode, handler=handler, on=on

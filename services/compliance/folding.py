@@ -4,7 +4,6 @@ Locks are taken in one order everywhere: devices by id, then assets by id, then 
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from uuid import UUID
 
 from chassis.batch import Fate
@@ -120,16 +119,17 @@ class Folding:
             asset = assets.get(devices[key[0]].asset_id or key[0])
             if asset is not None:
                 named = meaning(asset, told, self._bench.catalog)
-                told = replace(told, requirement_id=named.requirement_id if named else None)
+                told = told._replace(requirement_id=named.requirement_id if named else None)
                 self._scope_evidence(asset.asset_id, known, told, theirs)
             after[key] = told
         await store_evidence.save(self._tx, after.values())
         return after
 
     def _scope_evidence(
-        self, asset_id: UUID, known: Evidence | None, told: Evidence, facts: Iterable[PatchFact]
+        self, asset_id: UUID, known: Evidence | None, told: Evidence, facts: Sequence[PatchFact]
     ) -> None:
-        cause = cause_of(max((event for event, _ in facts), key=lambda event: event.order))
+        events = [event for event, _ in facts]
+        cause = cause_of(events[0] if len(events) == 1 else max(events, key=lambda event: event.order))
         was = known.requirement_id if known else None
         if was is not None and was != told.requirement_id:
             self._scope.add_asset(asset_id, cause)
@@ -174,8 +174,7 @@ def _folded_devices(before: Devices, facts: Iterable[FactNews], news: Iterable[A
                 registers[link.device_id] = fold_link(known, each.event, str(link.asset_id), link.since)
                 tenants[link.device_id] = each.tenant_id
     return {
-        device_id: replace(
-            before[device_id],
+        device_id: before[device_id]._replace(
             registers=kept,
             asset_id=UUID(kept.asset.id) if kept.asset else None,
             tenant_id=UUID(kept.tenant.id) if kept.tenant else tenants.get(device_id, before[device_id].tenant_id),
@@ -189,4 +188,4 @@ def _folded_evidence(known: Evidence | None, facts: Sequence[PatchFact], device:
     registers = told.registers
     for event, patch in facts:
         registers = fold_patch(registers, event, patch.ref)
-    return replace(told, registers=registers, tenant_id=device.tenant_id)
+    return told._replace(registers=registers, tenant_id=device.tenant_id)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts import ids
@@ -34,16 +34,14 @@ The rest (online, offline, removed, alerts) is inventory's or ticketing's to jud
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Patch:
+class Patch(NamedTuple):
     """The patch that a fact is about: what it is known by, and how the vendor describes it here."""
 
     name: PatchName
     ref: rmm.PatchRef
 
 
-@dataclass(frozen=True, slots=True)
-class FactNews:
+class FactNews(NamedTuple):
     """A fact to keep and fold. `patch` is `None` for one about the device."""
 
     event: Envelope

@@ -170,8 +170,8 @@ class Policy:
         """Return why an obligation is listed outside the population; `None`: it is within. Names without case."""
         return (
             self.out_of_scope.get(train)
-            or self.products_out.get(product.casefold())
-            or (self.machines_out.get(hostname.casefold()) if hostname else None)
+            or (self.products_out.get(product.casefold()) if self.products_out else None)
+            or (self.machines_out.get(hostname.casefold()) if hostname and self.machines_out else None)
         )
 
     def rules_for(self, subject: Subject) -> tuple[tuple[str, Rule], ...]:

@@ -5,7 +5,7 @@ excepted it, then whether anyone still looks. Breaches are judged beside the sta
 be overdue too.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -55,6 +55,11 @@ class Decision(NamedTuple):
     breached_at: datetime | None = None
 
 
+_VERIFIED: Final = State.VERIFIED
+_IN_SLA: Final = State.MISSING_IN_SLA
+"""Named once: Python 3.11 looks a member of an enum up each time."""
+
+
 def decide(case: Case, now: datetime) -> Decision:
     """Return the state of the obligation at `now`."""
     outside = _outside(case, now)
@@ -63,7 +68,7 @@ def decide(case: Case, now: datetime) -> Decision:
     question = Question(case, now)
     found = finding(question)
     granted = _granted_at(case, now)
-    if granted is not None and found.state is not State.VERIFIED:
+    if granted is not None and found.state is not _VERIFIED:
         why = f"excepted until {moment(granted.ends_at)} (exception {granted.id}); otherwise {found.state}: {found.why}"
         found = Finding(
             state=State.EXCEPTED, why=why, since=granted.valid_from, release=found.release, witnesses=found.witnesses
@@ -80,8 +85,8 @@ def decide(case: Case, now: datetime) -> Decision:
 
 def _granted_at(case: Case, now: datetime) -> Granted | None:
     """Return the exception that holds now; of several the one that ends last."""
-    holding = [each for each in case.granted if each.holds_at(now)]
-    return max(holding, key=_last_of, default=None)
+    holding = [each for each in case.granted if each.holds_at(now)] if case.granted else None
+    return max(holding, key=_last_of) if holding else None
 
 
 def _outside(case: Case, now: datetime) -> Finding | None:
@@ -97,9 +102,10 @@ def _outside(case: Case, now: datetime) -> Finding | None:
     )
     if reason:
         return Finding(state=State.OUT_OF_SCOPE, why=reason, since=known_at)
-    if not any(view.release.released_at <= now or view.is_evident for view in case.views):
-        return Finding(state=State.NOT_APPLICABLE, why="nothing of it is released yet", since=known_at)
-    return None
+    for view in case.views:
+        if view.release.released_at <= now or view.is_evident:
+            return None
+    return Finding(state=State.NOT_APPLICABLE, why="nothing of it is released yet", since=known_at)
 
 
 def _listed_outside(case: Case, outside: Finding, now: datetime) -> Decision:
@@ -111,7 +117,7 @@ def _listed_outside(case: Case, outside: Finding, now: datetime) -> Decision:
         severity=newest.release.severity,
         release=newest.release.name,
         next_change_at=None if case.asset.removed_at else _next_release_at(case, now),
-        failures=sum(view.failures for view in case.views),
+        failures=sum([view.failures for view in case.views]),
         code=_last_code(case),
         moments=_moments(case, newest, None, now),
     )
@@ -122,27 +128,35 @@ def _decision(question: Question, found: Finding, stale_at: datetime | None) -> 
     lacking, due_at = question.lacking, question.due_at
     is_met = found.state in NO_BREACH
     tells_breach = case.policy.breach_tickets and not is_met and due_at is not None
-    awaits_end = found.state is State.MISSING_IN_SLA or tells_breach
+    awaits_end = found.state is _IN_SLA or tells_breach
     changes = [_next_release_at(case, now), due_at if awaits_end else None, stale_at, *_boundaries(case)]
-    verified_at = found.since if found.state is State.VERIFIED else None
+    to_come = [at for at in changes if at is not None and at > now]
+    clock = question.clock
+    verified_at = found.since if found.state is _VERIFIED else None
     return Decision(
-        state=found.state,
-        why=found.why if found.state is State.VERIFIED else found.why + _first(question),
-        since=found.since,
-        severity=min((view.release.severity for view in lacking), key=SEVERITIES.index),
-        release=found.release.name if found.release else None,
-        clock_started_at=question.clock_started_at,
-        due_at=due_at,
-        next_change_at=min((at for at in changes if at is not None and at > now), default=None),
-        verified_at=verified_at,
-        failures=sum(view.failures for view in case.views),
-        code=_last_code(case),
-        moments=_moments(case, lacking[-1], verified_at, now),
-        witnesses=found.witnesses,
-        rule=question.clock.rule if question.clock else None,
-        proof=found.proof,
-        breached_at=due_at if tells_breach and due_at is not None and now >= due_at else None,
+        found.state,
+        found.why if found.state is _VERIFIED else found.why + _first(question),
+        found.since,
+        _worst(lacking),
+        _moments(case, lacking[-1], verified_at, now),
+        found.release.name if found.release else None,
+        question.clock_started_at,
+        due_at,
+        min(to_come) if to_come else None,
+        verified_at,
+        sum([view.failures for view in case.views]),
+        _last_code(case),
+        found.witnesses,
+        clock.rule if clock else None,
+        found.proof,
+        due_at if tells_breach and due_at is not None and now >= due_at else None,
     )
+
+
+def _worst(lacking: Sequence[ReleaseView]) -> Severity:
+    if len(lacking) == 1:
+        return lacking[0].release.severity
+    return min([view.release.severity for view in lacking], key=SEVERITIES.index)
 
 
 def _first(question: Question) -> str:
@@ -154,11 +168,11 @@ def _first(question: Question) -> str:
 
 def _boundaries(case: Case) -> list[datetime]:
     """Return when exceptions begin and end: at each of them the state may be another."""
-    return [at for each in case.granted for at in (each.valid_from, each.ends_at)]
+    return [at for each in case.granted for at in (each.valid_from, each.ends_at)] if case.granted else []
 
 
 def _next_release_at(case: Case, now: datetime) -> datetime | None:
-    return min((view.release.released_at for view in case.views if view.release.released_at > now), default=None)
+    return min([view.release.released_at for view in case.views if view.release.released_at > now], default=None)
 
 
 def _last_of(granted: Granted) -> tuple[datetime, datetime, str]:
@@ -167,30 +181,41 @@ def _last_of(granted: Granted) -> tuple[datetime, datetime, str]:
 
 def _last_code(case: Case) -> str | None:
     failures = [(view.failed, view.code) for view in case.views if view.failed is not None]
-    return max(failures, key=lambda failure: failure[0], default=(None, None))[1]
+    return max(failures, key=lambda failure: failure[0])[1] if failures else None
 
 
 def _moments(case: Case, view: ReleaseView, verified_at: datetime | None, now: datetime) -> dict[str, datetime]:
     """Return the moments that are known of one release on this asset, by name; of exceptions, those of the last."""
     claim, release = view.claim, view.release
-    begun = [each for each in case.granted if each.valid_from <= now and each.valid_from < each.ends_at]
-    excepted = max(begun, key=_last_of, default=None)
-    word = max(case.attested.get(release.name, ()), default=None)
-    needs_boot = claim is not None and (release.reboot or view.claim_awaits_boot)
+    attested = case.attested.get(release.name) if case.attested else None
     known = {
         "vendor_released_at": release.released_at,
         "catalogued_at": release.catalogued_at,
         "device_first_seen_at": case.asset.first_seen_at,
-        "detected_at": view.first_listed_at,
-        "approved_at": view.approved.at if view.approved else None,
-        "deploy_reported_at": claim.at if claim else None,
-        "deploy_failed_at": view.failed.at if view.failed else None,
-        "reboot_required_at": claim.at if claim and needs_boot else None,
-        "booted_at": case.signs.boots[-1].at if case.signs.boots else None,
-        "attested_at": word.at if word else None,
-        "verified_at": verified_at,
-        "excepted_from": excepted.valid_from if excepted else None,
-        "excepted_until": excepted.ends_at if excepted else None,
-        "regressed_at": view.taken_off.at if view.taken_off else None,
     }
-    return {name: at for name, at in known.items() if at is not None}
+    if view.first_listed_at is not None:
+        known["detected_at"] = view.first_listed_at
+    if view.approved is not None:
+        known["approved_at"] = view.approved.at
+    if claim is not None:
+        known["deploy_reported_at"] = claim.at
+        if release.reboot or view.claim_awaits_boot:
+            known["reboot_required_at"] = claim.at
+    if view.failed is not None:
+        known["deploy_failed_at"] = view.failed.at
+    if case.signs.boots:
+        known["booted_at"] = case.signs.boots[-1].at
+    if attested:
+        known["attested_at"] = max(attested).at
+    if verified_at is not None:
+        known["verified_at"] = verified_at
+    if view.taken_off is not None:
+        known["regressed_at"] = view.taken_off.at
+    return known | _excepted(case, now) if case.granted else known
+
+
+def _excepted(case: Case, now: datetime) -> dict[str, datetime]:
+    """Return when the last exception that has begun began, and until when it goes."""
+    begun = [each for each in case.granted if each.valid_from <= now and each.valid_from < each.ends_at]
+    excepted = max(begun, key=_last_of, default=None)
+    return {"excepted_from": excepted.valid_from, "excepted_until": excepted.ends_at} if excepted else {}

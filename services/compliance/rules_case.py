@@ -1,11 +1,13 @@
 """Everything that one obligation is decided from, arranged once. Pure."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, tzinfo
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from contracts.events.event import Tier
-from services.compliance.catalog.model import Reading, Release, Requirement
+from services.compliance.catalog.model import Product, Reading, Release, Requirement
 from services.compliance.exceptions.records import Granted
 from services.compliance.policy import NO_RISK, Level, Policy, Risk
 from services.compliance.rules_fold import DeviceRegisters
@@ -33,8 +35,7 @@ class AssetView:
     ring: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SourceDevice:
+class SourceDevice(NamedTuple):
     """One source's registers of the device."""
 
     source: str
@@ -47,7 +48,7 @@ class Signs:
     `scans` has each source's last scan, `first_scans` its first, `polls` its last whose whole list was read.
     """
 
-    __slots__ = ("boots", "first_scans", "pending", "polls", "readings", "scans")
+    __slots__ = ("_comparable", "boots", "first_scans", "pending", "polls", "readings", "scans")
 
     def __init__(self, devices: Sequence[SourceDevice]) -> None:
         """Put together what the sources say."""
@@ -76,6 +77,18 @@ class Signs:
             sayings.sort()
         self.readings.sort(key=lambda reading: reading[0])
         self.pending: Saying | None = max(each_pending, default=None)
+        self._comparable: dict[str, list[tuple[Saying, Reading]]] = {}
+
+    def comparable(self, product: Product) -> list[tuple[Saying, Reading]]:
+        """Return the readings that compare with the fixed builds of `product`: the same for all of its trains."""
+        found = self._comparable.get(product.name)
+        if found is None:
+            found = self._comparable[product.name] = [
+                (reading, read)
+                for reading, build, version in self.readings
+                if (read := product.comparable(build, version)) is not None
+            ]
+        return found
 
 
 def unknown_risk(_release: Release) -> Risk:
@@ -83,8 +96,10 @@ def unknown_risk(_release: Release) -> Risk:
     return NO_RISK
 
 
-@dataclass(frozen=True, slots=True)
-class Basis:
+NOBODY_SAID: Final[Mapping[str, Sequence[Saying]]] = MappingProxyType({})
+
+
+class Basis(NamedTuple):
     """What an obligation is judged by besides what was reported.
 
     `granted` are the exceptions that cover it, at whatever time; `attested`, by release, what people said of it;
@@ -94,7 +109,7 @@ class Basis:
     policy: Policy
     zone: tzinfo
     granted: Sequence[Granted] = ()
-    attested: Mapping[str, Sequence[Saying]] = field(default_factory=dict)
+    attested: Mapping[str, Sequence[Saying]] = NOBODY_SAID
     risk_of: Callable[[Release], Risk] = unknown_risk
 
 
@@ -126,22 +141,14 @@ class Case:
         """Arrange what was said by release."""
         self.asset = asset
         self.requirement = requirement
-        self.policy = basis.policy
-        self.zone = basis.zone
-        self.granted = basis.granted
-        self.attested = basis.attested
-        self.risk_of = basis.risk_of
+        self.policy, self.zone, self.granted, self.attested, self.risk_of = basis
         self.signs = signs
         by_release: dict[str, list[SourcePatch]] = {}
         for patch in patches:
             by_release.setdefault(patch.release, []).append(patch)
-        self.views = tuple(release_view(release, by_release.get(release.name, ())) for release in requirement.releases)
-        product = requirement.product
-        self.readings: list[tuple[Saying, Reading]] = [
-            (reading, read)
-            for reading, build, version in signs.readings
-            if (read := product.comparable(build, version)) is not None
-        ]
+        said_of = by_release.get
+        self.views = tuple([release_view(release, said_of(release.name, ())) for release in requirement.releases])
+        self.readings = signs.comparable(requirement.product) if signs.readings else []
 
     def boot_after(self, at: datetime) -> Saying | None:
         """Return the first boot after `at`."""

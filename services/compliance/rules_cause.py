@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from contracts import ids
@@ -15,8 +15,7 @@ SOURCE: Final = "patchline/compliance"
 """The CloudEvents source of what compliance publishes."""
 
 
-@dataclass(frozen=True, slots=True)
-class Cause:
+class Cause(NamedTuple):
     """An event, a loaded catalog, or (`id` is `None`) a moment that passed."""
 
     time: datetime
@@ -26,10 +25,10 @@ class Cause:
     correlation: str | None = None
     lane: Lane = Lane.LIVE
 
-    @property
-    def order(self) -> tuple[datetime, str]:
-        """Return where it stands among causes: the latest one is named."""
-        return effective_at(self.time, self.received), str(self.id or "")
+    def is_after(self, other: "Cause") -> bool:
+        """Return whether it is the later one, which is named; of two at one moment the larger id."""
+        mine, theirs = effective_at(self.time, self.received), effective_at(other.time, other.received)
+        return mine > theirs or (mine == theirs and str(self.id or "") > str(other.id or ""))
 
 
 def cause_of(event: Envelope) -> Cause:
@@ -44,13 +43,14 @@ def passed(at: datetime) -> Cause:
 
 def envelope(cause: Cause, content: Event, *, asset_id: UUID, tenant_id: UUID, about: str) -> Envelope:
     """Return what follows from `cause` for one part (`about`) of an asset; said again it is the same event."""
-    subject = f"{asset_id}/{about}"
+    asset = str(asset_id)
+    subject = f"{asset}/{about}"
     return Envelope(
         id=ids.timer_fact_id(subject, content.TYPE, cause.time)
         if cause.id is None
         else ids.fact_id(cause.id, content.TYPE, subject),
         source=SOURCE,
-        subject=str(asset_id),
+        subject=asset,
         time=cause.time,
         received=cause.received,
         tenant=tenant_id,
@@ -103,4 +103,13 @@ class Scope:
 
 
 def _latest(causes: list[Cause | None]) -> Cause:
-    return max((cause for cause in causes if cause is not None), key=lambda cause: cause.order)
+    """Return the latest; of two that are equally late the first. Most parts have one cause, which is not compared."""
+    latest: Cause | None = None
+    for cause in causes:
+        if cause is None or cause is latest:
+            continue
+        if latest is None or cause.is_after(latest):
+            latest = cause
+    if latest is None:
+        raise ValueError("nothing was a cause")
+    return latest

@@ -6,12 +6,14 @@ approved, nothing detected it, it is in no list of exploited ones) starts no clo
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime
-from typing import NamedTuple, assert_never
+from typing import Final, NamedTuple, assert_never
 
 from services.compliance.policy import Rule, Starts, Subject
 from services.compliance.rules_case import Case
 from services.compliance.rules_deadline import deadline
 from services.compliance.rules_views import ReleaseView
+
+_RELEASE: Final = Starts.RELEASE
 
 
 class Clock(NamedTuple):
@@ -46,21 +48,15 @@ def asked(case: Case, view: ReleaseView) -> Asked:
         return Asked(Clock(due_at, release.released_at, "lifecycle:end of service"))
     rules = _rules(case, view)
     before = [(extra, f"{id_}:{rule.id}") for id_, rule in rules for extra in rule.extra]
-    return Asked(min(_clocks(case, view, rules), default=None), tuple(before))
+    clocks = list(_clocks(case, view, rules))
+    return Asked(min(clocks) if clocks else None, tuple(before))
 
 
 def _rules(case: Case, view: ReleaseView) -> tuple[tuple[str, Rule], ...]:
     asset, release = case.asset, view.release
+    risk = case.risk_of(release)
     return case.policy.rules_for(
-        Subject(
-            tier=asset.tier,
-            severity=release.severity,
-            category=release.category,
-            exposed=asset.exposed,
-            business=asset.business,
-            ephi=asset.ephi,
-            risk=case.risk_of(release),
-        )
+        Subject(asset.tier, release.severity, release.category, asset.exposed, asset.business, asset.ephi, risk)
     )
 
 
@@ -80,9 +76,9 @@ def _starts_at(case: Case, view: ReleaseView, starts: Starts) -> datetime | None
     Nobody can patch what is not released: what became known as exploited earlier counts from the release.
     """
     released_at = view.release.released_at
+    if starts is _RELEASE:
+        return released_at
     match starts:
-        case Starts.RELEASE:
-            return released_at
         case Starts.DETECTION:
             return _detected_at(case, view)
         case Starts.KEV_ADDED:

@@ -12,7 +12,12 @@ Pair = tuple[Saying, Saying]
 
 def disagreement(case: Case, view: ReleaseView) -> Pair | None:
     """Return the two that disagree about a release; `None`: nobody does."""
-    return next((pair for disagree in DISAGREEMENTS if (pair := disagree(case, view)) is not None), None)
+    if view.standing_claim is None and not case.readings and not case.attested:
+        return None  # each of them needs one of these
+    for disagree in DISAGREEMENTS:
+        if (pair := disagree(case, view)) is not None:
+            return pair
+    return None
 
 
 def _claimed_but_listed(case: Case, view: ReleaseView) -> Pair | None:

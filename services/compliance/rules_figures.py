@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 from uuid import UUID
 
 from contracts.events.event import OsFamily, Severity, Tier
@@ -15,8 +15,7 @@ _ALL: Final = Decimal("100.0")
 _HIGHEST_OF_NOT_ALL: Final = Decimal("99.9")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Cell:
+class Cell(NamedTuple):
     """What a figure is about: one client, one operating system, one tier, one band of severity."""
 
     tenant_id: UUID

@@ -170,6 +170,8 @@ def earlier(kept: Mark | None, new: Mark) -> Mark:
 
 def newest(kept: tuple[M, ...], new: M, most: int = WINDOW) -> tuple[M, ...]:
     """Return the `most` largest, in order; a repeated fact is kept once."""
+    if not kept:
+        return (new,)
     if any(each.event == new.event for each in kept):
         return kept
     together = list(kept)
@@ -178,28 +180,39 @@ def newest(kept: tuple[M, ...], new: M, most: int = WINDOW) -> tuple[M, ...]:
     return tuple(together[-most:])
 
 
+_WORDS: Final = {each: each.value for each in Method}
+_POLL: Final = Method.POLL.value
+_WEBHOOK: Final = Method.WEBHOOK.value
+"""As they are stored and read: writing an enum as JSON takes ten times as long as its word."""
+
+
 def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceRegisters:
     """Return the device's registers after `event`, which may also be about a patch."""
     told = event.data
     at, id_ = effective_at(event.time, event.received), str(event.id)
-    method = told.method if isinstance(told, rmm.RmmEvent) else Method.WEBHOOK
-    kept = kept._replace(tenant=later(kept.tenant, Belonging(at, id_, method, str(tenant))))
+    method = _WORDS[told.method] if isinstance(told, rmm.RmmEvent) else _WEBHOOK
+    owner = later(kept.tenant, Belonging(at, id_, method, str(tenant)))
     match told:
-        case rmm.PatchScanCompleted():
+        case rmm.PatchDetected() | rmm.PatchNoLongerListed() | rmm.PatchScanCompleted():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            polled = later(kept.polled, seen) if method is Method.POLL else kept.polled
-            return _scanned(kept, seen)._replace(polled=polled)
-        case rmm.PatchDetected() | rmm.PatchNoLongerListed():
-            return _scanned(kept, Mark(effective_at(told.scanned_at, event.received), id_, method))
+            is_whole = method == _POLL and isinstance(told, rmm.PatchScanCompleted)
+            return kept._replace(
+                tenant=owner,
+                first_scanned=earlier(kept.first_scanned, seen),
+                scanned=later(kept.scanned, seen),
+                polled=later(kept.polled, seen) if is_whole else kept.polled,
+            )
         case rmm.DeviceBooted():
             boots = newest(kept.boots, Mark(effective_at(told.booted_at, event.received), id_, method))
-            return _read(kept, Reading(at, id_, method, told.os_build, None))._replace(boots=boots)
+            readings = _read(kept, Reading(at, id_, method, told.os_build, None))
+            return kept._replace(tenant=owner, boots=boots, readings=readings)
         case rmm.DeviceSeen() | rmm.DeviceUpdated():
-            return _read(kept, Reading(at, id_, method, told.facts.os_build, told.facts.os_version))
+            readings = _read(kept, Reading(at, id_, method, told.facts.os_build, told.facts.os_version))
+            return kept._replace(tenant=owner, readings=readings)
         case rmm.PatchRebootPending(patch=None):
-            return kept._replace(pending=later(kept.pending, Mark(at, id_, method)))
+            return kept._replace(tenant=owner, pending=later(kept.pending, Mark(at, id_, method)))
         case _:
-            return kept
+            return kept._replace(tenant=owner)
 
 
 def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str, since: datetime | None = None) -> DeviceRegisters:
@@ -212,48 +225,50 @@ def fold_link(kept: DeviceRegisters, event: Envelope, asset_id: str, since: date
     return kept._replace(asset=later(kept.asset, Belonging(at, asset_id, "inventory", asset_id)))
 
 
-def _scanned(kept: DeviceRegisters, seen: Mark) -> DeviceRegisters:
-    return kept._replace(first_scanned=earlier(kept.first_scanned, seen), scanned=later(kept.scanned, seen))
-
-
-def _read(kept: DeviceRegisters, reading: Reading) -> DeviceRegisters:
+def _read(kept: DeviceRegisters, reading: Reading) -> tuple[Reading, ...]:
+    """Return the readings with one more, if it tells anything."""
     if reading.build is None and reading.version is None:
-        return kept
-    return kept._replace(readings=newest(kept.readings, reading))
+        return kept.readings
+    return newest(kept.readings, reading)
 
 
 def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> PatchRegisters:
     """Return the patch's registers after `event`."""
     told = event.data
     at, id_ = effective_at(event.time, event.received), str(event.id)
-    method = told.method if isinstance(told, rmm.RmmEvent) else Method.WEBHOOK
-    mark = Mark(at, id_, method)
-    kept = kept._replace(naming=_named(kept.naming, Naming(at, id_, method, ref.title, ref.severity)))
+    method = _WORDS[told.method] if isinstance(told, rmm.RmmEvent) else _WEBHOOK
+    naming = _named(kept.naming, Naming(at, id_, method, ref.title, ref.severity))
     match told:
         case rmm.PatchDetected():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            return kept._replace(listed=later(kept.listed, seen), first_listed=earlier(kept.first_listed, seen))
+            first_listed = earlier(kept.first_listed, seen)
+            return kept._replace(naming=naming, listed=later(kept.listed, seen), first_listed=first_listed)
         case rmm.PatchNoLongerListed():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
-            return kept._replace(unlisted=later(kept.unlisted, seen))
+            return kept._replace(naming=naming, unlisted=later(kept.unlisted, seen))
         case rmm.PatchApproved() | rmm.PatchRejected():
-            is_approved = isinstance(told, rmm.PatchApproved)
-            return kept._replace(approval=later(kept.approval, Approval(at, id_, method, is_approved)))
+            approval = Approval(at, id_, method, isinstance(told, rmm.PatchApproved))
+            return kept._replace(naming=naming, approval=later(kept.approval, approval))
         case rmm.PatchInstallReported():
-            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "reported"), CLAIMS))
+            return kept._replace(naming=naming, claims=newest(kept.claims, Claim(at, id_, method, "reported"), CLAIMS))
         case rmm.PatchRebootPending():
-            return kept._replace(claims=newest(kept.claims, Claim(at, id_, method, "pending"), CLAIMS))
+            return kept._replace(naming=naming, claims=newest(kept.claims, Claim(at, id_, method, "pending"), CLAIMS))
         case rmm.PatchInstallFailed(code=code):
-            failed = later(kept.failed, Failure(at, id_, method, code))
-            if method is Method.POLL:
-                polled_at = newest(kept.polled_at, mark)
-                return kept._replace(failed=failed, polled_failures=kept.polled_failures + 1, polled_at=polled_at)
-            stated_at = newest(kept.stated_at, mark)
-            return kept._replace(failed=failed, failures=kept.failures + 1, stated_at=stated_at)
+            return _failed(kept, naming, Failure(at, id_, method, code))
         case rmm.PatchRolledBack():
-            return kept._replace(rolled_back=later(kept.rolled_back, mark))
+            return kept._replace(naming=naming, rolled_back=later(kept.rolled_back, Mark(at, id_, method)))
         case _:
-            return kept
+            return kept._replace(naming=naming)
+
+
+def _failed(kept: PatchRegisters, naming: Naming, new: Failure) -> PatchRegisters:
+    """Return the registers with one more failure, counted where it was said or where it was found by polling."""
+    failed, mark = later(kept.failed, new), Mark(new.at, new.event, new.method)
+    if new.method == _POLL:
+        count, polled_at = kept.polled_failures + 1, newest(kept.polled_at, mark)
+        return kept._replace(naming=naming, failed=failed, polled_failures=count, polled_at=polled_at)
+    count, stated_at = kept.failures + 1, newest(kept.stated_at, mark)
+    return kept._replace(naming=naming, failed=failed, failures=count, stated_at=stated_at)
 
 
 def _named(kept: Naming | None, new: Naming) -> Naming:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
+from typing import NamedTuple
 from uuid import UUID
 
 from contracts.envelope import Envelope
@@ -38,8 +39,7 @@ class Known:
     merged_into: UUID | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Transition:
+class Transition(NamedTuple):
     """One line of history. `policy`: by which it was judged."""
 
     told: Envelope
@@ -49,8 +49,7 @@ class Transition:
     policy: str
 
 
-@dataclass(frozen=True, slots=True)
-class Heard:
+class Heard(NamedTuple):
     """One witness of one obligation."""
 
     obligation: Obligation

@@ -2,11 +2,11 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 from contracts.events.event import Event
-from contracts.events.obligation import State
+from contracts.events.obligation import DeviceLabel, State
 from services.compliance.catalog.model import Catalog, Named, Requirement
 from services.compliance.exceptions.records import Granted
 from services.compliance.rules import Decision, decide
@@ -14,7 +14,7 @@ from services.compliance.rules_assets import Asset, reselected, view_of
 from services.compliance.rules_case import Basis, Case, Signs, SourceDevice
 from services.compliance.rules_cause import Part, Scope, envelope
 from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
-from services.compliance.rules_rows import Evidence, Obligation, obligation
+from services.compliance.rules_rows import Evidence, Obligation, obligation, stands
 from services.compliance.rules_told import (
     Continued,
     breach_changed,
@@ -29,7 +29,9 @@ from services.compliance.rules_views import Saying, SourcePatch
 
 def meaning(asset: Asset, evidence: Evidence, catalog: Catalog) -> Named | None:
     """Return what a vendor's patch is on this asset; `None`: the catalog does not tell."""
-    return catalog.meant(catalog.named(evidence.name.kb, evidence.names), product=asset.product, tier=asset.tier)
+    if (kb := evidence.name.kb) is not None:
+        return catalog.kb_meant(kb, product=asset.product, tier=asset.tier)
+    return catalog.meant(catalog.named(None, evidence.names), product=asset.product, tier=asset.tier)
 
 
 def outcome(every: Iterable[Known], scope: Scope, bench: Bench) -> Outcome:
@@ -53,18 +55,8 @@ def _parts(keys: Iterable[Part]) -> dict[UUID, set[UUID]]:
     return by_asset
 
 
-def _stands(before: Obligation, after: Obligation, now: datetime) -> bool:
-    """Return whether nothing need be saved.
-
-    Every scan puts off the moment at which it would be stale. A moment that was set too early is left: its timer finds
-    the state as it was and sets the next one, which is once in two weeks instead of once a scan.
-    """
-    if after == before:
-        return True
-    earlier, later = before.next_change_at, after.next_change_at
-    if earlier is None or later is None or not now < earlier <= later:
-        return False
-    return after._replace(next_change_at=earlier) == before
+_FAILED: Final = State.FAILED
+"""Named once: Python 3.11 looks a member of an enum up each time."""
 
 
 class _Judge:
@@ -84,6 +76,8 @@ class _Judge:
         self._patches: dict[UUID, list[SourcePatch]] = {}
         self._parked: dict[UUID, list[Evidence]] = {}
         self._resolved: dict[UUID, UUID] = {}
+        self._basis = Basis(known.policy, known.zone, risk_of=bench.catalog.risk)
+        self._label: DeviceLabel | None = None
 
     def judge(self, obligations: set[UUID], patches: set[UUID]) -> None:
         """Judge these parts, or all there are where the whole asset is in the scope."""
@@ -109,7 +103,7 @@ class _Judge:
             named = meaning(self._asset, each, self._bench.catalog)
             requirement_id = named.requirement_id if named else None
             if requirement_id != each.requirement_id:
-                self._out.resolved.append(replace(each, requirement_id=requirement_id))
+                self._out.resolved.append(each._replace(requirement_id=requirement_id))
             if named is None:
                 self._parked.setdefault(each.name.id, []).append(each)
                 continue
@@ -171,7 +165,7 @@ class _Judge:
         after = obligation(self._asset, requirement, decision)
         if self._scope.continues_on:
             self._out.decided[self._asset.asset_id, requirement_id] = after
-        if before is not None and _stands(before, after, self._bench.now):
+        if before is not None and stands(before, after, self._bench.now):
             return
         self._out.obligations.append(after)
         self._out.witnesses += [Heard(after, saying) for saying in decision.witnesses]
@@ -185,16 +179,15 @@ class _Judge:
         return Case(
             asset=self._view,
             requirement=requirement,
-            basis=Basis(
-                policy=self._known.policy,
-                zone=self._known.zone,
-                granted=self._granted(requirement.id) if self._known.granted else (),
-                attested=self._attested(requirement.id) if self._known.attested else {},
-                risk_of=self._bench.catalog.risk,
-            ),
+            basis=self._basis_of(requirement.id) if self._known.granted or self._known.attested else self._basis,
             signs=self._signs,
             patches=self._patches.get(requirement.id, ()),
         )
+
+    def _basis_of(self, requirement_id: UUID) -> Basis:
+        """Return what people decided and said of one obligation beside what holds for all of the machine's."""
+        granted = self._granted(requirement_id) if self._known.granted else ()
+        return self._basis._replace(granted=granted, attested=self._attested(requirement_id))
 
     def _granted(self, requirement_id: UUID) -> list[Granted]:
         """Return the exceptions of this obligation; one for a device holds for the asset that it belongs to."""
@@ -213,10 +206,13 @@ class _Judge:
         """Tell a change of state, or that what had failed failed again; let changed cells be counted anew."""
         if before is None or before.state != after.state:
             self._transition(before, after, decision.witnesses)
-        elif after.state is State.FAILED and after.failures > before.failures:
+        elif after.state is _FAILED and after.failures > before.failures:
             self._tell(failure_repeated(self._asset, after), part=after.requirement_id)
-        if before is None or (before.cell, before.state, before.proof) != (after.cell, after.state, after.proof):
-            self._out.touched |= {after.cell} if before is None else {before.cell, after.cell}
+        if before is None:
+            self._out.touched.add(after.cell)
+        elif (before.state, before.proof) != (after.state, after.proof) or before.cell != after.cell:
+            self._out.touched.add(before.cell)
+            self._out.touched.add(after.cell)
 
     def _breach(self, before: Obligation | None, after: Obligation, about: str | None = None) -> None:
         """Tell that a deadline passed by which the client agreed to be judged, or that it is over."""
@@ -256,8 +252,10 @@ class _Judge:
         self, before: Obligation | None, after: Obligation, witnesses: Sequence[Saying], about: str | None = None
     ) -> None:
         cause = self._scope.cause((self._asset.asset_id, after.requirement_id))
-        continued = None if after.state is State.FAILED or about else self._continued(after.requirement_id)
-        changed = state_changed(self._asset, before, after, witnesses, continued=continued)
+        continued = None if after.state is _FAILED or about else self._continued(after.requirement_id)
+        if self._label is None:
+            self._label = self._asset.label
+        changed = state_changed(self._label, before, after, witnesses, continued=continued)
         event = envelope(
             cause,
             changed,

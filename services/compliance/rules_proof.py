@@ -21,6 +21,13 @@ NEVER: Final = datetime.min.replace(tzinfo=UTC)
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 
 
+_ATTESTED: Final = ProofClass.ATTESTED
+_BUILD: Final = ProofClass.BUILD
+_BOOT: Final = ProofClass.BOOT
+_SECOND_SOURCE: Final = ProofClass.SECOND_SOURCE
+"""Named once: Python 3.11 looks a member of an enum up each time."""
+
+
 class Proof(NamedTuple):
     """The witnesses that together show it, the moment at which the last of them looked, and what kind they are."""
 
@@ -37,7 +44,8 @@ def proofs(case: Case, views: Iterable[ReleaseView]) -> Mapping[str, Proof]:
     for view in views:
         shown = own_proofs(case, view)
         if shown:
-            own[view.release.name] = [min(shown, key=_words_last)] if rule == USUAL_EVIDENCE else shown
+            is_usual = rule is USUAL_EVIDENCE or rule == USUAL_EVIDENCE
+            own[view.release.name] = [min(shown, key=_words_last)] if is_usual else shown
     if not own:
         return found
     for view in case.views:
@@ -72,7 +80,7 @@ def enough(shown: Sequence[Proof], rule: EvidenceRule) -> Proof | None:
 
 
 def _words_last(proof: Proof) -> tuple[bool, Proof]:
-    return proof.kind is ProofClass.ATTESTED, proof
+    return proof.kind is _ATTESTED, proof
 
 
 def own_proofs(case: Case, view: ReleaseView) -> list[Proof]:
@@ -81,10 +89,10 @@ def own_proofs(case: Case, view: ReleaseView) -> list[Proof]:
     if not view.is_evident and not case.readings and not attested:
         return []
     lacking_at = _last(view.listed, view.rolled_back)
-    tried_at = max(lacking_at, _last(view.failed))
-    readings = [each for each in case.readings_at_least(view.release) if each.at > lacking_at]
+    tried_at = max(lacking_at, view.failed.at) if view.failed else lacking_at
+    readings = [each for each in case.readings_at_least(view.release) if each.at > lacking_at] if case.readings else []
     shown = [*_by_build(case, view, readings, tried_at)] if readings else []
-    if view.is_evident:
+    if view.is_evident and (view.unlisted or readings or case.signs.polls):
         gone_from, gone_until = tried_at, _explained_from(case, view)
         gone = [scan for scan in view.unlisted if gone_from < scan.at < gone_until]
         polls = [
@@ -98,8 +106,10 @@ def own_proofs(case: Case, view: ReleaseView) -> list[Proof]:
     return [*shown, *_by_word(case, view, attested, tried_at)] if attested else shown
 
 
-def _last(*sayings: Saying | None) -> datetime:
-    return max((each.at for each in sayings if each is not None), default=NEVER)
+def _last(one: Saying | None, other: Saying | None) -> datetime:
+    if one is None:
+        return NEVER if other is None else other.at
+    return one.at if other is None else max(one.at, other.at)
 
 
 def _explained_from(case: Case, view: ReleaseView) -> datetime:
@@ -117,14 +127,14 @@ def _by_word(case: Case, view: ReleaseView, attested: Sequence[Saying], tried_at
     below = case.reading_below(view.release)
     for word in attested:
         if word.at > tried_at and (below is None or below.at < word.at):
-            yield Proof(word.at, (word,), ProofClass.ATTESTED)
+            yield Proof(word.at, (word,), _ATTESTED)
 
 
 def _by_build(case: Case, view: ReleaseView, readings: Sequence[Saying], tried_at: datetime) -> Iterator[Proof]:
     """A failure does not take a build away, so only the scan must be later than one."""
     for scan in (*view.unlisted, *case.signs.first_scans, *case.signs.scans):
         if scan.at > tried_at and (scan.source not in view.listing_sources or scan in view.unlisted):
-            yield from _joint(view, scan, readings, ProofClass.BUILD)
+            yield from _joint(view, scan, readings, _BUILD)
 
 
 def _by_boot(
@@ -135,9 +145,9 @@ def _by_boot(
     from_at = tried_at if below is None else max(tried_at, below.at)
     boots = [boot for boot in case.signs.boots if boot.at > from_at]
     for scan in gone:
-        yield from _joint(view, scan, boots, ProofClass.BOOT)
+        yield from _joint(view, scan, boots, _BOOT)
     for scan in polls:
-        yield from _joint(view, scan, boots, ProofClass.BOOT, needs_claim=True)
+        yield from _joint(view, scan, boots, _BOOT, needs_claim=True)
 
 
 def _joint(
@@ -161,8 +171,8 @@ def _by_second_source(view: ReleaseView, gone: Sequence[Saying], readings: Seque
     for witness in (*gone, *readings):
         deployers = {claim.source for claim in view.claims if claim.at < witness.at}
         if deployers and witness.source not in deployers:
-            yield Proof(witness.at, (witness,), ProofClass.SECOND_SOURCE)
+            yield Proof(witness.at, (witness,), _SECOND_SOURCE)
     for scan in gone:
         others = [each for each in gone if each.source != scan.source and each.at <= scan.at]
         if others and not any(claim.at < scan.at for claim in view.claims):
-            yield Proof(scan.at, (others[0], scan), ProofClass.SECOND_SOURCE)
+            yield Proof(scan.at, (others[0], scan), _SECOND_SOURCE)

@@ -1,8 +1,8 @@
 """Registers as the JSON text that is stored, and back. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Final
 
 from pydantic_core import from_json, to_json
 
@@ -16,9 +16,8 @@ from services.compliance.rules_fold import (
     Naming,
     PatchRegisters,
     Reading,
+    Stamped,
 )
-
-M = TypeVar("M", Mark, Claim, Failure, Approval, Naming, Reading, Belonging)
 
 
 def stored(registers: PatchRegisters | DeviceRegisters) -> str:
@@ -26,44 +25,49 @@ def stored(registers: PatchRegisters | DeviceRegisters) -> str:
     return to_json({name: kept for name, kept in zip(registers._fields, registers, strict=True) if kept}).decode()
 
 
+_ONE: Final[Mapping[str, Callable[..., Stamped]]] = {
+    "naming": Naming,
+    "first_listed": Mark,
+    "listed": Mark,
+    "unlisted": Mark,
+    "approval": Approval,
+    "failed": Failure,
+    "rolled_back": Mark,
+    "tenant": Belonging,
+    "asset": Belonging,
+    "first_scanned": Mark,
+    "scanned": Mark,
+    "polled": Mark,
+    "pending": Mark,
+}
+_MANY: Final[Mapping[str, Callable[..., Stamped]]] = {
+    "claims": Claim,
+    "stated_at": Mark,
+    "polled_at": Mark,
+    "boots": Mark,
+    "readings": Reading,
+}
+_COUNTS: Final = frozenset({"failures", "polled_failures"})
+
+
 def patch_registers(text: str) -> PatchRegisters:
     """Return a patch's registers that `stored` wrote."""
-    found = from_json(text)
-    return PatchRegisters(
-        naming=_one(Naming, found, "naming"),
-        first_listed=_one(Mark, found, "first_listed"),
-        listed=_one(Mark, found, "listed"),
-        unlisted=_one(Mark, found, "unlisted"),
-        approval=_one(Approval, found, "approval"),
-        claims=_many(Claim, found, "claims"),
-        failed=_one(Failure, found, "failed"),
-        failures=found.get("failures", 0),
-        polled_failures=found.get("polled_failures", 0),
-        rolled_back=_one(Mark, found, "rolled_back"),
-        stated_at=_many(Mark, found, "stated_at"),
-        polled_at=_many(Mark, found, "polled_at"),
-    )
+    return PatchRegisters(**_read(text))
 
 
 def device_registers(text: str) -> DeviceRegisters:
     """Return a device's registers that `stored` wrote."""
-    found = from_json(text)
-    return DeviceRegisters(
-        tenant=_one(Belonging, found, "tenant"),
-        asset=_one(Belonging, found, "asset"),
-        first_scanned=_one(Mark, found, "first_scanned"),
-        scanned=_one(Mark, found, "scanned"),
-        polled=_one(Mark, found, "polled"),
-        boots=_many(Mark, found, "boots"),
-        readings=_many(Reading, found, "readings"),
-        pending=_one(Mark, found, "pending"),
-    )
+    return DeviceRegisters(**_read(text))
 
 
-def _one(kind: type[M], found: Mapping[str, Any], name: str) -> M | None:
-    parts = found.get(name)
-    return None if parts is None else kind(datetime.fromisoformat(parts[0]), *parts[1:])
-
-
-def _many(kind: type[M], found: Mapping[str, Any], name: str) -> tuple[M, ...]:
-    return tuple([kind(datetime.fromisoformat(parts[0]), *parts[1:]) for parts in found.get(name, ())])
+def _read(text: str) -> dict[str, Any]:
+    """Return the registers that there are, by name; those that only a newer release knows are passed over."""
+    kept: dict[str, Any] = {}
+    for name, parts in from_json(text).items():
+        if (kind := _ONE.get(name)) is not None:
+            kept[name] = kind(datetime.fromisoformat(parts[0]), *parts[1:])
+        elif (kind := _MANY.get(name)) is not None:
+            kept[name] = tuple([kind(datetime.fromisoformat(each[0]), *each[1:]) for each in parts])
+        elif name in _COUNTS:
+            kept[name] = parts
+    return kept

@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Final, NamedTuple
 from uuid import UUID
 
+from pydantic_core import to_json
+
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import State
 from services.compliance.catalog.model import Requirement
@@ -24,8 +26,7 @@ BY_WORD: Final = "attested"
 """How a person came to know, where a source has its method."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Device:
+class Device(NamedTuple):
     """What one source says of one device. `asset_id`: `None` while inventory has not told of it."""
 
     device_id: UUID
@@ -59,8 +60,7 @@ class Attestation:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(NamedTuple):
     """What one source says of one patch on one device. `requirement_id`: `None` while it is parked."""
 
     device_id: UUID
@@ -115,26 +115,49 @@ class Obligation(NamedTuple):
 def obligation(asset: Asset, requirement: Requirement, decision: Decision) -> Obligation:
     """Return the row of a decision."""
     return Obligation(
-        asset_id=asset.asset_id,
-        requirement_id=requirement.id,
-        tenant_id=asset.tenant_id,
-        product=requirement.product.name,
-        train=requirement.train,
-        os_family=asset.os_family,
-        tier=asset.tier,
-        severity=decision.severity,
-        state=decision.state,
-        why=decision.why[:LONGEST_WHY],
-        since_at=decision.since,
-        release=decision.release,
-        clock_started_at=decision.clock_started_at,
-        due_at=decision.due_at,
-        next_change_at=decision.next_change_at,
-        verified_at=decision.verified_at,
-        failures=decision.failures,
-        code=decision.code,
-        moments={name: at.isoformat() for name, at in decision.moments.items()},
-        rule=decision.rule,
-        proof=decision.proof,
-        breached_at=decision.breached_at,
+        asset.asset_id,
+        requirement.id,
+        asset.tenant_id,
+        requirement.product.name,
+        requirement.train,
+        asset.os_family,
+        asset.tier,
+        decision.severity,
+        decision.state,
+        decision.why[:LONGEST_WHY],
+        decision.since,
+        decision.release,
+        decision.clock_started_at,
+        decision.due_at,
+        decision.next_change_at,
+        decision.verified_at,
+        decision.failures,
+        decision.code,
+        {name: written(at) for name, at in decision.moments.items()},
+        decision.rule,
+        decision.proof,
+        decision.breached_at,
     )
+
+
+def written(at: datetime) -> str:
+    """Return a moment as `isoformat` writes it; one in UTC in a third of the time."""
+    text = to_json(at)
+    return text[1:-2].decode() + "+00:00" if text[-2:] == b'Z"' else at.isoformat()
+
+
+_NEXT_CHANGE: Final = Obligation._fields.index("next_change_at")
+
+
+def stands(before: Obligation, after: Obligation, now: datetime) -> bool:
+    """Return whether nothing need be saved.
+
+    Every scan puts off the moment at which it would be stale. A moment that was set too early is left: its timer finds
+    the state as it was and sets the next one, which is once in two weeks instead of once a scan.
+    """
+    if after == before:
+        return True
+    earlier, later = before.next_change_at, after.next_change_at
+    if earlier is None or later is None or not now < earlier <= later:
+        return False
+    return after[:_NEXT_CHANGE] == before[:_NEXT_CHANGE] and after[_NEXT_CHANGE + 1 :] == before[_NEXT_CHANGE + 1 :]

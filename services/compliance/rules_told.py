@@ -10,6 +10,7 @@ from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events.event import Method
 from contracts.events.obligation import (
+    DeviceLabel,
     ObligationAttested,
     ObligationBreached,
     ObligationFailureRepeated,
@@ -41,7 +42,7 @@ _METHODS: Final = frozenset(Method)
 
 
 def state_changed(
-    asset: Asset,
+    label: DeviceLabel,
     before: Obligation | None,
     after: Obligation,
     witnesses: Sequence[Saying],
@@ -50,7 +51,7 @@ def state_changed(
 ) -> ObligationStateChanged:
     """Return the news that an obligation moved between states, and if its evidence left, where it goes on."""
     return ObligationStateChanged(
-        label=asset.label,
+        label=label,
         requirement=str(after.requirement_id),
         product=after.product,
         train=after.train,

@@ -1,7 +1,6 @@
 """What all sources say of one release, put together. Pure."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, NamedTuple
 
@@ -26,13 +25,15 @@ def said(source: str, mark: Stamped, saw: str) -> Saying:
     return Saying(mark.at, mark.event, source, mark.method, saw[:LONGEST_SAW])
 
 
-@dataclass(frozen=True, slots=True)
-class SourcePatch:
+class SourcePatch(NamedTuple):
     """One source's registers of a patch that is `release`."""
 
     source: str
     release: str
     registers: PatchRegisters
+
+
+NO_SOURCE: Final[frozenset[str]] = frozenset()
 
 
 class ReleaseView(NamedTuple):
@@ -60,7 +61,15 @@ class ReleaseView(NamedTuple):
     @property
     def is_evident(self) -> bool:
         """Return whether anything at all was said of it."""
-        return bool(self.listed or self.unlisted or self.is_worded or self.approved or self.rejected)
+        return bool(
+            self.listed
+            or self.unlisted
+            or self.claims
+            or self.failed
+            or self.rolled_back
+            or self.approved
+            or self.rejected
+        )
 
     @property
     def is_worded(self) -> bool:
@@ -80,15 +89,17 @@ class ReleaseView(NamedTuple):
     @property
     def standing_claim(self) -> Saying | None:
         """Return the last claim, unless the patch failed or was taken off since."""
-        claim = self.claim
-        if claim is None or self.has_failed or (self.rolled_back is not None and claim < self.rolled_back):
+        if not self.claims:
+            return None
+        claim = self.claims[-1]
+        if self.has_failed or (self.rolled_back is not None and claim < self.rolled_back):
             return None
         return claim
 
     @property
     def taken_off(self) -> Saying | None:
         """Return the word that it was taken off, if it is the last word and no failure stands."""
-        return None if self.has_failed or self.standing_claim else self.rolled_back
+        return None if self.rolled_back is None or self.has_failed or self.standing_claim else self.rolled_back
 
     @property
     def absent(self) -> Saying | None:
@@ -100,7 +111,11 @@ class ReleaseView(NamedTuple):
 def release_view(release: Release, patches: Sequence[SourcePatch]) -> ReleaseView:
     """Return what `patches`, all of this release, say together."""
     if not patches:
-        return ReleaseView(release=release)
+        return ReleaseView(release)
+    return _of_one(release, patches[0]) if len(patches) == 1 else _of_many(release, patches)
+
+
+def _of_many(release: Release, patches: Sequence[SourcePatch]) -> ReleaseView:
     name = release.name
     listed, unlisted, claims, failures, taken, decisions = [], [], [], [], [], []
     for patch in patches:
@@ -135,6 +150,31 @@ def release_view(release: Release, patches: Sequence[SourcePatch]) -> ReleaseVie
         rolled_back=max(taken, default=None),
         approved=decision if is_approved else None,
         rejected=None if is_approved else decision,
+    )
+
+
+def _of_one(release: Release, patch: SourcePatch) -> ReleaseView:
+    """Return the same of one source, as most machines have: there is nothing to put in order."""
+    source, _, kept = patch
+    name, approval, failed, listed, claims = release.name, kept.approval, kept.failed, kept.listed, kept.claims
+    reported = f"reported installed {name}"
+    decision = said(source, approval, "approved" if approval.is_approved else "rejected") if approval else None
+    is_approved = approval is not None and approval.is_approved
+    return ReleaseView(
+        release,
+        said(source, listed, f"listed {name}") if listed else None,
+        kept.first_listed.at if kept.first_listed else None,
+        frozenset((source,)) if kept.is_listed else NO_SOURCE,
+        (said(source, kept.unlisted, f"no longer listed {name}"),) if kept.unlisted else (),
+        tuple([said(source, each, reported) for each in claims]) if claims else (),
+        claims[0].at if len(claims) == CLAIMS else None,
+        bool(claims) and claims[-1].kind == "pending",
+        said(source, failed, f"failed {name}") if failed else None,
+        kept.attempts_failed if kept.failures or kept.polled_failures or kept.polled_at else 0,
+        failed.code if failed else None,
+        said(source, kept.rolled_back, f"took off {name}") if kept.rolled_back else None,
+        decision if is_approved else None,
+        None if is_approved else decision,
     )
 
 

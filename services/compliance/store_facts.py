@@ -1,17 +1,15 @@
 """History: everything that was said, once each. What is counted and folded comes from rows really inserted."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, LiteralString
+from typing import Final, LiteralString, NamedTuple
 
 from chassis.postgres import Connection
 from contracts.order import effective_at
 from services.compliance.news import FactNews
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One fact as it is kept, with its JSON as it travelled."""
 
     fact: FactNews

@@ -6,6 +6,7 @@ from typing import Final, LiteralString
 from uuid import UUID
 
 import asyncpg
+from pydantic_core import from_json, to_json
 
 from chassis.postgres import Connection
 from contracts.events.event import OsFamily, Severity, Tier
@@ -19,14 +20,14 @@ from services.compliance.rules_uncatalogued import Failing
 
 OF_ASSETS: Final[LiteralString] = """
     SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
-           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments, rule, proof,
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments::text, rule, proof,
            breached_at
     FROM obligation
     WHERE asset_id = ANY($1::uuid[])
 """
 OF_PARTS: Final[LiteralString] = """
     SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
-           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments, rule, proof,
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments::text, rule, proof,
            breached_at
     FROM obligation
     WHERE (asset_id, requirement_id) IN (SELECT * FROM unnest($1::uuid[], $2::uuid[]))
@@ -41,41 +42,38 @@ async def load(tx: Connection, asset_ids: Collection[UUID], parts: Collection[Pa
     return [_obligation(row) for row in rows]
 
 
+_MOMENTS: Final = Obligation._fields.index("moments")
+_PROOF: Final = Obligation._fields.index("proof")
+_WORDS: Final = [
+    (Obligation._fields.index(name), {each.value: each for each in kind})
+    for name, kind in (("os_family", OsFamily), ("tier", Tier), ("severity", Severity), ("state", State))
+]
+
+
 def _obligation(row: asyncpg.Record) -> Obligation:
-    return Obligation(
-        asset_id=row["asset_id"],
-        requirement_id=row["requirement_id"],
-        tenant_id=row["tenant_id"],
-        product=row["product"],
-        train=row["train"],
-        os_family=OsFamily(row["os_family"]),
-        tier=Tier(row["tier"]),
-        severity=Severity(row["severity"]),
-        state=State(row["state"]),
-        why=row["why"],
-        since_at=row["since_at"],
-        release=row["release"],
-        clock_started_at=row["clock_started_at"],
-        due_at=row["due_at"],
-        next_change_at=row["next_change_at"],
-        verified_at=row["verified_at"],
-        failures=row["failures"],
-        code=row["code"],
-        moments=row["moments"],
-        rule=row["rule"],
-        proof=ProofClass(row["proof"]) if row["proof"] else None,
-        breached_at=row["breached_at"],
-    )
+    """Return a row as it was selected: its columns are in the order of the fields."""
+    values = list(row)
+    for place, known in _WORDS:
+        values[place] = known[values[place]]
+    values[_MOMENTS] = from_json(values[_MOMENTS])
+    values[_PROOF] = ProofClass(values[_PROOF]) if values[_PROOF] else None
+    return Obligation._make(values)
 
 
 SAVE: Final[LiteralString] = """
     INSERT INTO obligation (asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why,
                             since_at, release, clock_started_at, due_at, next_change_at, verified_at, failures, code,
                             moments, rule, proof, breached_at)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                         $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[],
-                         $14::timestamptz[], $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[],
-                         $19::jsonb[], $20::text[], $21::text[], $22::timestamptz[])
+    SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
+           release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments::jsonb, rule, proof,
+           breached_at
+    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
+                $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[], $14::timestamptz[],
+                $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
+                $21::text[], $22::timestamptz[])
+        AS decided (asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why,
+                    since_at, release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments,
+                    rule, proof, breached_at)
     ON CONFLICT (asset_id, requirement_id) DO UPDATE
     SET tenant_id = excluded.tenant_id, os_family = excluded.os_family, tier = excluded.tier,
         severity = excluded.severity, state = excluded.state, why = excluded.why, since_at = excluded.since_at,
@@ -88,32 +86,14 @@ SAVE: Final[LiteralString] = """
 
 async def save(tx: Connection, obligations: Sequence[Obligation]) -> None:
     """Save obligations of locked assets."""
-    rows = sorted(obligations, key=lambda each: (each.asset_id, each.requirement_id))
-    await tx.execute(
-        SAVE,
-        [each.asset_id for each in rows],
-        [each.requirement_id for each in rows],
-        [each.tenant_id for each in rows],
-        [each.product for each in rows],
-        [each.train for each in rows],
-        [each.os_family for each in rows],
-        [each.tier for each in rows],
-        [each.severity for each in rows],
-        [each.state for each in rows],
-        [each.why for each in rows],
-        [each.since_at for each in rows],
-        [each.release for each in rows],
-        [each.clock_started_at for each in rows],
-        [each.due_at for each in rows],
-        [each.next_change_at for each in rows],
-        [each.verified_at for each in rows],
-        [each.failures for each in rows],
-        [each.code for each in rows],
-        [each.moments for each in rows],
-        [each.rule for each in rows],
-        [each.proof for each in rows],
-        [each.breached_at for each in rows],
-    )
+    rows = sorted(obligations, key=_key)
+    columns = list(zip(*rows, strict=True))
+    columns[_MOMENTS] = tuple([to_json(each.moments).decode() for each in rows])
+    await tx.execute(SAVE, *columns)
+
+
+def _key(each: Obligation) -> Part:
+    return each.asset_id, each.requirement_id
 
 
 WITHDRAW: Final[LiteralString] = """
@@ -179,7 +159,7 @@ async def keep_witnesses(tx: Connection, witnesses: Iterable[Heard]) -> None:
         KEEP_WITNESSES,
         [each.obligation.asset_id for each in rows],
         [each.obligation.requirement_id for each in rows],
-        [UUID(each.saying.event) for each in rows],
+        [each.saying.event for each in rows],
         [each.saying.saw for each in rows],
         [each.obligation.tenant_id for each in rows],
         [each.saying.source for each in rows],

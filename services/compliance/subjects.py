@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import MAXYEAR, datetime
 from enum import StrEnum
-from typing import Final
+from typing import Final, NamedTuple
 
 from contracts.events.event import Severity, Tier
 
@@ -49,8 +49,7 @@ class Risk:
 NO_RISK: Final = Risk()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
+class Subject(NamedTuple):
     """What a rule is chosen by: the machine's class and tags, and how bad the release is. Hashable, to keep answers.
 
     `exposed`: reachable from the internet; `None`: no tag says so.

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
+from chassis.ahead import PulledBack
 from chassis.consumer import BatchConsumer
 from chassis.platform import Platform, platform
 from chassis.postgres import Connection
@@ -18,12 +19,13 @@ from services.credentials.cases import answers
 from services.credentials.cases.handlers import CredentialsHandler
 from services.credentials.cases.releasing import Releasing
 from services.credentials.directory.hygiene import HygieneRounds
-from services.credentials.directory.sync import Sync
+from services.credentials.directory.sync import LEASE, Sync
 from services.credentials.guard.watch import Watch
 from services.credentials.people import parts as people
 from services.credentials.people.deciding import Decided
 from services.credentials.people.records import Verdict
 from services.credentials.records import Fact
+from services.credentials.reset import store_ahead
 from services.credentials.reset.at_directory import AtDirectory
 from services.credentials.reset.directories import Directories
 from services.credentials.reset.ending import Endings
@@ -49,11 +51,13 @@ async def run(settings: CredentialsSettings) -> None:
                 group=telling.GROUP,
                 topics=[topics.EXPOSURES, topics.CLIENTS, topics.TICKETS],
                 decode=decode,
-                handler=CredentialsHandler(),
+                handler=CredentialsHandler(on.clock),
                 on=on,
             )
             deciding = people.parts_on(on, settings, mail, decided=decided_on(on))
-            reading: list[Part] = [Sync(on, connected), HygieneRounds(on)]
+            lease = timedelta(seconds=settings.step_seconds + MARGIN_SECONDS)
+            pulled_back = PulledBack(on, *store_ahead.planned(lease=lease, reading=LEASE))
+            reading: list[Part] = [Sync(on, connected), HygieneRounds(on), pulled_back]
             outside: list[Part] = [worker, Releasing(on), Watch(on), Attention(on), *reading, *deciding]
             stages: Stages = [[consumer], outside, [on.relay, on.health]]
             await run_until_stopped(stages, drain_seconds=settings.drain_seconds)

@@ -24,6 +24,13 @@ class Rate:
     burst: int
 
 
+LIVE_FAILURES: Final = Rate(per_second=10, burst=100)
+"""Of one client's failed installations, so many travel live: more than its tickets can be opened at once, see ADR 0053.
+
+A client's storm would stand before the others' failures in every topic on the way. In bulk it waits, and loses nothing.
+"""
+
+
 def live_rate(per_second: float) -> Rate:
     """Return the rate of a source that may deliver `per_second` live."""
     return Rate(per_second, max(1, int(per_second * BURST_SECONDS)))
@@ -48,6 +55,16 @@ def turn(paid_at: float, rate: Rate, now: float) -> Turn:
     if owed_from - now > (rate.burst - 1) / rate.per_second:
         return Turn(Lane.BULK, paid_at)
     return Turn(Lane.LIVE, owed_from + 1 / rate.per_second)
+
+
+def turn_of_failure(paid_at: float, now: float) -> Turn:
+    """Return the lane of a client's failed installation that was received at `now`.
+
+    They come nearly in the order of receipt. What came long before the one ahead of it, as a replayed one did, finds a
+    debt that nobody can have who is never let owe more than a burst: it is of another time, and no part of its storm.
+    """
+    is_of_another_time = paid_at - now > 2 * LIVE_FAILURES.burst / LIVE_FAILURES.per_second
+    return turn(now if is_of_another_time else paid_at, LIVE_FAILURES, now)
 
 
 def lane_of_poll(*, is_first: bool, differing_devices: int) -> Lane:

@@ -27,7 +27,11 @@ class InventorySettings(Settings):
         default=False, description="join assets of one client by themselves that have one serial number"
     )
     merge_seconds: float = Field(default=20, gt=0, le=30, description="how often what is to be joined is looked for")
+    ways: int = Field(default=2, ge=1, le=8, description="transactions side by side, of partitions apart")
     batch_records: int = Field(default=1000, ge=1, le=10_000, description="records that share one transaction")
+    apart_seconds: float = Field(
+        default=0.1, ge=0, le=5, description="between two polls where much comes: nobody waits for a changed record"
+    )
 
 
 async def run(settings: InventorySettings) -> None:
@@ -53,7 +57,9 @@ def consumers(settings: InventorySettings, on: Platform) -> list[Part]:
         decode=decode,
         handler=handler,
         on=on,
-        max_records=settings.batch_records,
+        max_records=settings.batch_records * settings.ways,
+        ways=settings.ways,
+        apart_seconds=settings.apart_seconds,
     )
     bulk = BatchConsumer(
         group=bulk_group(GROUP), topics=[topics.RMM_EVENTS_BULK], decode=decode, handler=handler, on=on

@@ -129,9 +129,10 @@ async def save(tx: Connection, steps: Iterable[Step]) -> None:
     Raises:
         AssetMovedOn: one of them is not at the revision before; nothing of the batch may be committed.
     """
-    in_order = sorted((each for each in steps if not each.is_repeat), key=_asset_number)
-    small = [each for each in in_order if each.is_small]
-    whole = [each for each in in_order if not each.is_small]
+    small: list[Step] = []
+    whole: list[Step] = []
+    for each in sorted((each for each in steps if not each.is_repeat), key=_asset_number):
+        (small if each.is_small else whole).append(each)
     if small:
         _all_written(await tx.execute(MOVE, *moved(small)), len(small))
     if whole:

@@ -3,12 +3,13 @@
 from datetime import timedelta
 from typing import Final
 
+from chassis.ahead import PulledBack
 from chassis.consumer import BatchConsumer
 from chassis.platform import Platform, platform
 from chassis.running import Part, Stages, run_until_stopped
 from contracts import topics
 from contracts.envelope import decode
-from services.ticketing import store_save
+from services.ticketing import store_ahead, store_save
 from services.ticketing.adapters.choice import connected
 from services.ticketing.adapters.tracker import Tracker
 from services.ticketing.effects import Effects
@@ -42,13 +43,20 @@ async def run(settings: TicketingSettings) -> None:
                 topics=[topics.COMPLIANCE_EVENTS, topics.CREDENTIALS_EVENTS, topics.CLIENTS, topics.PSA_EVENTS],
                 decode=decode,
                 handler=TicketingHandler(
-                    look_every=timedelta(seconds=settings.ticket_look_seconds), own_names=settings.own_names
+                    look_every=timedelta(seconds=settings.ticket_look_seconds),
+                    own_names=settings.own_names,
+                    clock=on.clock,
                 ),
                 on=on,
             )
             rereading = rereading_on(on, tracker, settings)
             on.relay.also_wake(rereading.wake)
-            at_the_tracker: list[Part] = [worker, reconciler_on(on, tracker, settings), rereading]
+            at_the_tracker: list[Part] = [
+                worker,
+                reconciler_on(on, tracker, settings),
+                rereading,
+                pulled_back_on(on, settings),
+            ]
             stages: Stages = [[consumer], at_the_tracker, [on.relay, on.health]]
             await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
         finally:
@@ -106,6 +114,16 @@ def rereading_on(on: Platform, tracker: Tracker, settings: TicketingSettings) ->
     return Rereading(
         pool=on.pool, tracker=tracker, clock=on.clock, progress=on.progress, relay=on.relay, rereads=rereads
     )
+
+
+def pulled_back_on(on: Platform, settings: TicketingSettings) -> PulledBack:
+    """Return what brings back the moments that a clock which ran ahead has planned."""
+    planned = store_ahead.planned(
+        look_every=timedelta(seconds=settings.ticket_look_seconds),
+        round_every=timedelta(seconds=settings.tracker_round_seconds),
+        lease=timedelta(seconds=limits_of(settings).lease_seconds),
+    )
+    return PulledBack(on, *planned)
 
 
 def slots_within(settings: TicketingSettings, deadline_seconds: float) -> int:

@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from chassis.batch import Batch, Fate, Received
+from chassis.clock import Clock
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
@@ -18,9 +19,15 @@ from services.ticketing.rules_fold import Fact
 class TicketingHandler:
     """Takes `compliance.events`, `credentials.events`, `clients` and `psa.events` in one consumer group."""
 
-    def __init__(self, *, look_every: timedelta, own_names: frozenset[str] = frozenset()) -> None:
-        """Have a ticket looked at every `look_every` for nothing but repeats; what `own_names` did at it is an echo."""
+    def __init__(
+        self, *, look_every: timedelta, own_names: frozenset[str] = frozenset(), clock: Clock | None = None
+    ) -> None:
+        """Have a ticket looked at every `look_every` for nothing but repeats; what `own_names` did at it is an echo.
+
+        What is to be done is due by `clock`: the recorded time never goes back, where a clock may.
+        """
         self._look_every = look_every
+        self._clock = clock
         self._own_names = own_names
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
@@ -37,8 +44,9 @@ class TicketingHandler:
         for item, of_it in first:
             if all(rules_fold.is_late(before, fact) for fact in of_it):
                 batch.count(item, Fate.SUPERSEDED)
-        after = rules_fold.folded(before, fresh, now=batch.recorded_at, look_every=self._look_every)
-        await store_save.save(tx, before, after, now=batch.recorded_at)
+        now = batch.recorded_at if self._clock is None else min(batch.recorded_at, self._clock())
+        after = rules_fold.folded(before, fresh, now=now, look_every=self._look_every)
+        await store_save.save(tx, before, after, now=now)
 
 
 def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> tuple[Fact, ...]:

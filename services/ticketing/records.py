@@ -252,7 +252,7 @@ class Intent:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A ticket to be created."""
+    """A ticket to be created. `said`: the tracker has its first words already, under this token."""
 
     key: str
     title: str
@@ -260,6 +260,12 @@ class Draft:
     company: str
     severity: str
     marker: str
+    said: str | None = None
+
+    @property
+    def note(self) -> "Note":
+        """Return its first words."""
+        return Note(marker=self.marker, text=self.text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

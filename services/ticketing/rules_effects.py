@@ -143,6 +143,20 @@ def few_of_bulk(turns: Sequence[Due], most: int) -> list[Due]:
     return [each for each in turns if each not in too_many]
 
 
+LATELY: Final = 20
+"""Acts: whoever had one of the last so many is about to have another."""
+
+
+def most_beside_others(most: int, *, served: Mapping[UUID, int], turns: int) -> int:
+    """Return how many of `most` acts a tenant may have under way: a quarter of them while others have turns too.
+
+    A tracker does the calls of all one beside the other, so who storms slows down whoever calls once. `served` has the
+    number of each tenant's last turn, of `turns` so far.
+    """
+    lately = sum(number > turns - LATELY for number in served.values())
+    return max(most // 4, 1) if lately > 1 else most
+
+
 def fair_turns(
     due: Sequence[Due],
     *,

@@ -1,5 +1,6 @@
 """What tickets say to a technician: plain sentences, the devices, what to do, ids to look things up by. Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final, assert_never
 
@@ -115,6 +116,21 @@ def title_of(kind: Kind, about: About, client: str) -> str:
         case _:
             title = f"{about.title} at {client}"
     return one_line(title)[:TITLE_CHARACTERS]
+
+
+def told_in(words: str, told: Sequence[Told]) -> tuple[Told, ...]:
+    """Return what `words` on a ticket really tell of its devices: those that they name, by asset."""
+    return tuple(each for each in told if not each.noted or _is_named(one_line(each.asset), words))
+
+
+def _is_named(asset: str, words: str) -> bool:
+    return re.search(rf"(?<![^\s(]){re.escape(asset)}(?![^\s):])", words) is not None
+
+
+def lacking_in(words: str, why: str) -> str:
+    """Return the lines of `why` that `words` on a ticket lack, however the tracker breaks its lines."""
+    there = one_line(words)
+    return "\n".join(line for line in why.splitlines() if one_line(line) not in there)
 
 
 def one_line(text: str) -> str:

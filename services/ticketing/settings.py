@@ -38,7 +38,12 @@ class TicketingSettings(Settings):
     msp_company: str | None = Field(
         default=None, description="the PSA's name of the MSP itself, for what is the MSP's alone; none: the client's"
     )
-    tickets_in_flight: int = Field(default=8, ge=1, le=64, description="acts at once; half of them for one client")
+    tickets_in_flight: int = Field(
+        default=8,
+        ge=1,
+        le=64,
+        description="acts at once; half of them for one client, an eighth while others have turns too",
+    )
     ticket_look_seconds: float = Field(default=30, ge=0, description="a ticket is looked at so often for repeats")
 
     @property

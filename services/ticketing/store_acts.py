@@ -110,6 +110,11 @@ async def save_told(tx: Connection, key: str, told: Sequence[Told]) -> None:
     )
 
 
+async def load_waiting_of(tx: Connection, key: str) -> Desk:
+    """Return the desk of one ticket with nothing on it but the intents that wait; locks the ticket."""
+    return Desk(tickets=await load_tickets(tx, [key]), waiting=await load_waiting(tx, [key]))
+
+
 LOCK: Final[LiteralString] = "SELECT FROM ticket WHERE ticket_key = $1 FOR UPDATE"
 
 

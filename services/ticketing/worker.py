@@ -113,7 +113,7 @@ class Worker:
                 served=self._served,
                 busy=self._busy,
                 slots=len(due),
-                most_per_tenant=self._limits.most_per_tenant,
+                most_per_tenant=self._most_per_tenant(),
                 fewer=self._patience.fewer(),
             )
             bulk_slots = self._limits.bulk_slots - self._bulk_busy
@@ -131,6 +131,10 @@ class Worker:
             self._busy[intent.tenant] += 1
             self._bulk_busy += intent.lane is Lane.BULK
         return intents
+
+    def _most_per_tenant(self) -> int:
+        most = self._limits.most_per_tenant
+        return rules_effects.most_beside_others(most, served=self._served, turns=self._turns)
 
     async def _carry_out(self, intent: Intent, until: float) -> None:
         """Do one act, sending nothing after `until`, by the clock that goes on while we are stopped."""

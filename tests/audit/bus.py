@@ -17,7 +17,8 @@ from chassis.health import HealthServer, Progress
 from chassis.platform import Platform
 from chassis.postgres import Connection, Pool
 from chassis.relay import Relay
-from contracts import topics
+from chassis.relay_rows import FORGET, PEEK
+from contracts import records, topics
 from contracts.envelope import decode
 from contracts.raw import RawDelivery, delivery_of, headers_of
 from patchline.audit.barrier import Audit, Watch
@@ -155,12 +156,14 @@ class Bus:
 
     async def relay(self, name: str, *, dies: bool = False) -> int:
         """Carry a service's outbox away; one that `dies` has Kafka's answer and does not note it."""
-        rows = await self.pools[name].fetch("SELECT id, topic, key, headers, value FROM outbox ORDER BY id")
+        rows = await self.pools[name].fetch(PEEK, list(range(outbox.SHARDS)), [], 10_000, 10_000, 100_000_000)
         for row in rows:
-            self.logs.append(row["topic"], row["key"], row["value"], outbox.headers_of(row["headers"]))
+            for _, body in outbox.keyed_of(row):
+                message = records.message_of(body)
+                self.logs.append(row["topic"], message.key, message.value, message.headers)
         if not dies:
-            await self.pools[name].execute("DELETE FROM outbox WHERE id = ANY($1::bigint[])", [r["id"] for r in rows])
-        return len(rows)
+            await self.pools[name].execute(FORGET, [row["id"] for row in rows])
+        return sum(row["records"] for row in rows)
 
     def replay(self) -> int:
         """Replay every dead letter to the group that refused it, as `patchline dlq replay --all` does."""

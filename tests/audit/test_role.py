@@ -29,7 +29,9 @@ async def test_the_auditor_reads_counters_and_nothing_else(database: Database) -
     await connection.close()
 
     of_each = {f"{schema}.{name}" for schema in SCHEMAS for name in ("watermark", "partition_flow", "group_flow")}
-    numbers = {f"{schema}.outbox.{name}" for schema in SCHEMAS for name in ("id", "topic")}
+    numbers = {
+        f"{s}.{table}.{name}" for s in SCHEMAS for table in ("outbox", "outbox_pack") for name in ("id", "topic")
+    }
     own = {"gateway.flow", "gateway.spool_flow", "gateway.spool.source", "gateway.spool.received_hour"}
     own |= {"gateway.parked.source", "gateway.parked.received_at"}
     assert readable == of_each | numbers | own

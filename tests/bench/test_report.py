@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from bench.__main__ import parser, verdict
-from bench.report import Figure, at_least, at_most, marked, summary
+from bench.report import Figure, and_at_least, at_least, at_most, marked, summary
+from bench.stages import Outcome
 
 
 def _row(*, ok: bool | None) -> Figure:
@@ -24,6 +25,22 @@ def test_a_stage_below_its_share_of_the_floor_is_missed(reach: float, ok: bool) 
     measured = {"unit": "events/s", **summary([(30.0, 100.0)])}
 
     assert at_least("state", measured, reach).ok is ok
+
+
+@pytest.mark.parametrize(
+    ("value", "floor", "ok"),
+    [
+        pytest.param(9_000, 39_000, True, id="a slow machine"),
+        pytest.param(9_999, 40_000, False, id="a machine that is fast enough"),
+        pytest.param(10_000, 40_000, True, id="as much as promised"),
+    ],
+)
+def test_a_rate_is_promised_only_where_the_machine_is_fast_enough(value: float, floor: float, ok: bool) -> None:  # noqa: FBT001 - a table
+    row = at_least("state", {"unit": "events/s", **summary([(value, floor)])}, 0.1)
+
+    found = and_at_least(row, 10_000, where_floor=40_000)
+
+    assert (found.ok, found.reach) == (ok, "ratio >= 0.1; >= 10,000 events/s where the floor is >= 40,000")
 
 
 def test_a_figure_at_its_bound_is_missed() -> None:
@@ -49,7 +66,24 @@ def test_a_reduced_stage_says_so_in_its_name_and_nothing_else_changes() -> None:
 def test_a_missed_reach_fails_unless_the_run_is_quick(arguments: list[str], ok: bool | None, code: int) -> None:  # noqa: FBT001 - a table
     plan = parser().parse_args(arguments).plan
 
-    assert verdict([_row(ok=True), _row(ok=ok)], judges_speed=plan != "quick") == code
+    assert verdict(Outcome([_row(ok=True), _row(ok=ok)], [], []), judges_speed=plan != "quick") == code
+
+
+@pytest.mark.parametrize(
+    ("left_out", "failed", "quick", "code"),
+    [
+        pytest.param([], ["relay: RuntimeError"], True, 1, id="a stage broke off in a quick run"),
+        pytest.param(["start"], [], True, 0, id="no time for one in a quick run"),
+        pytest.param(["start"], [], False, 1, id="no time for one where all are promised"),
+    ],
+)
+def test_a_stage_without_a_row_fails_where_it_should(
+    left_out: list[str],
+    failed: list[str],
+    quick: bool,  # noqa: FBT001 - a table
+    code: int,
+) -> None:
+    assert verdict(Outcome([_row(ok=True)], left_out, failed), judges_speed=not quick) == code
 
 
 def test_the_sizes_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,9 +1,33 @@
-"""Which stages of a benchmark have their turn."""
+"""Which stages of a benchmark have their turn, and what a run does with one that breaks off."""
 
+import asyncio
 from dataclasses import replace
 
-from bench.plan import FULL, ORDINARY, QUICK
-from bench.stages import STAGES, Turn
+import pytest
+
+from bench.plan import ALL, FULL, ORDINARY, QUICK, Plan
+from bench.report import Figure
+from bench.stages import STAGES, Run
+from bench.turn import Turn
+
+ROW = Figure(stage="state", value=1.0, unit="events/s", ok=True)
+
+
+async def _works(_ground: str, _plan: Plan) -> list[Figure]:
+    return [ROW]
+
+
+async def _takes_long(_ground: str, _plan: Plan) -> list[Figure]:
+    await asyncio.sleep(60)
+    return [ROW]
+
+
+async def _breaks_off(_ground: str, _plan: Plan) -> list[Figure]:
+    raise RuntimeError("the relay left rows")
+
+
+def _run(plan: Plan, told: list[str]) -> Run:
+    return Run(plan, Turn(plan, STAGES, told.append), told.append)
 
 
 def test_only_what_is_wanted_has_its_turn() -> None:
@@ -19,7 +43,49 @@ def test_a_stage_that_comes_too_late_is_left_out_and_told() -> None:
     assert not turn.has("relay")
     assert not turn.has("accept")
     assert told == ["stage: relay is left out: no time"]
+    assert turn.left_out == ["relay"]
 
 
-def test_a_quick_run_is_marked_and_whole_ones_are_not() -> None:
-    assert [plan.note for plan in (QUICK, ORDINARY, FULL)] == [" (reduced)", "", ""]
+def test_the_plan_knows_every_stage_and_by_default_none_is_left_out() -> None:
+    assert set(STAGES) == ALL
+    assert (ORDINARY.without, FULL.without) == (frozenset(), frozenset())
+    assert all(plan.without | plan.reduced <= ALL for plan in (QUICK, ORDINARY, FULL))
+
+
+def test_a_whole_run_has_nothing_reduced_and_a_quick_one_nothing_else() -> None:
+    assert FULL.reduced == frozenset()
+    assert QUICK.reduced == ALL
+
+
+def test_a_run_keeps_the_bounds_that_its_command_promises() -> None:
+    bounds = [plan.bound_seconds for plan in (QUICK, ORDINARY, FULL)]
+
+    assert all(found < promised for found, promised in zip(bounds, (90, 480, 3600), strict=True))
+
+
+def test_a_stage_that_breaks_off_is_told_and_the_others_go_on() -> None:
+    told: list[str] = []
+    run = _run(ORDINARY, told)
+
+    run.through({"relay": ("the floor", _breaks_off), "state": ("the floor", _works)}, "ground")
+
+    assert run.failed == ["relay: RuntimeError: the relay left rows"]
+    assert run.figures == [ROW]
+    assert "stage: relay broke off: RuntimeError: the relay left rows" in told
+
+
+def test_a_stage_is_stopped_when_the_time_of_the_run_is_over() -> None:
+    run = _run(replace(ORDINARY, bound_seconds=0.01), [])
+
+    run.through({"state": ("the floor", _takes_long)}, "ground")
+
+    assert (run.turn.left_out, run.figures, run.failed) == (["state"], [], [])
+
+
+@pytest.mark.parametrize(("plan", "stage"), [(QUICK, "state (reduced)"), (FULL, "state")])
+def test_a_reduced_stage_says_so_in_its_rows(plan: Plan, stage: str) -> None:
+    run = _run(plan, [])
+
+    run.through({"state": ("the floor", _works)}, "ground")
+
+    assert [each.stage for each in run.figures] == [stage]

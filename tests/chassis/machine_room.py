@@ -72,6 +72,7 @@ async def consuming(
     group: str,
     *,
     prepare: Callable[[Sequence[Record]], Awaitable[None]] | None = None,
+    ways: int = 1,
 ) -> AsyncIterator[asyncio.Task[None]]:
     """Yield the running consumer; stop it and its relay in order."""
     progress = Progress()
@@ -86,7 +87,7 @@ async def consuming(
         health=HealthServer(progress, "127.0.0.1", 0),
     )
     consumer = BatchConsumer(
-        group=group, topics=[keeper.forward_to], decode=decode, handler=keeper, on=on, prepare=prepare
+        group=group, topics=[keeper.forward_to], decode=decode, handler=keeper, on=on, prepare=prepare, ways=ways
     )
     first, last = asyncio.Event(), asyncio.Event()
     task = asyncio.create_task(consumer.run(first))

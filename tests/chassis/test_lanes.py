@@ -26,7 +26,8 @@ from chassis.health import HealthServer, Progress
 from chassis.lanes import Lanes, bulk_group, group_of_both, is_bulk
 from chassis.platform import Platform
 from chassis.postgres import Connection, open_pool, transaction
-from chassis.relay import BULK_ROWS, PEEK, ROWS, Relay
+from chassis.relay import Relay
+from chassis.relay_rows import BULK_ROWS, PEEK, ROWS
 from contracts.envelope import Message
 from contracts.topics import Topic
 from tests.builders import KafkaRecord
@@ -116,7 +117,7 @@ async def empty_room(room: str) -> str:
     """The schema `room` with nothing seen and nothing to send."""
     connection = await asyncpg.connect(room)
     await connection.execute("DELETE FROM seen")
-    await connection.execute("DELETE FROM outbox")
+    await connection.execute("DELETE FROM outbox; DELETE FROM outbox_pack")
     await connection.close()
     return room
 
@@ -246,8 +247,8 @@ async def test_the_relay_sends_live_first_and_bulk_in_small_portions_in_each_key
             await outbox.enqueue_messages(tx, "x.bulk", [Message(key=b"k", headers=[], value=str(number).encode())])
         await outbox.enqueue_messages(tx, "x", [Message(key=b"k", headers=[], value=b"live")])
 
-    rows = await pool.fetch(PEEK, list(range(outbox.SHARDS)), ROWS, BULK_ROWS, 1_000_000)
-    small = await pool.fetch(PEEK, list(range(outbox.SHARDS)), ROWS, BULK_ROWS, 1)
+    rows = await pool.fetch(PEEK, list(range(outbox.SHARDS)), [], ROWS, BULK_ROWS, 1_000_000)
+    small = await pool.fetch(PEEK, list(range(outbox.SHARDS)), [], ROWS, BULK_ROWS, 1)
     await pool.execute("DELETE FROM outbox")
     await pool.close()
 

@@ -46,7 +46,7 @@ async def _finished(turns: Turns, names: str) -> str:
     ],
 )
 async def test_whoever_wants_much_does_not_delay_whoever_wants_little(queued: str, served: str) -> None:
-    assert await _finished(Turns(rate=200, burst=1), queued) == served
+    assert await _finished(Turns(rate=50, burst=1), queued) == served
 
 
 async def test_one_caller_gets_no_more_than_its_share_and_the_others_have_the_rest() -> None:
@@ -57,6 +57,25 @@ async def test_one_caller_gets_no_more_than_its_share_and_the_others_have_the_re
 
     assert served == "aabbaa"  # two are a fifth of ten
     assert time.monotonic() - started >= 0.008
+
+
+async def test_whoever_calls_without_end_leaves_a_burst_to_those_who_seldom_call() -> None:
+    turns = Turns(rate=200, burst=8, share=0.5)
+
+    async def without_end(name: str) -> None:
+        while True:
+            await turns.wait(name)
+
+    async with asyncio.TaskGroup() as tasks:
+        storms = [tasks.create_task(without_end(name)) for name in "ab"]
+        await asyncio.sleep(0.2)
+        seldom = [asyncio.ensure_future(turns.wait("c")) for _ in range(2)]
+        await asyncio.sleep(0)
+        found = [each.done() for each in seldom]
+        for each in (*storms, *seldom):
+            each.cancel()
+
+    assert found == [True, True]
 
 
 async def test_who_gives_up_waiting_takes_nobodys_turn() -> None:

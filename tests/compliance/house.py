@@ -11,12 +11,11 @@ import asyncpg
 
 from chassis.batch import Batch
 from chassis.health import HealthServer, Progress
-from chassis.outbox import headers_of
 from chassis.platform import Platform
 from chassis.postgres import Pool, prepare_connection, transaction
 from chassis.relay import Relay
 from contracts import ids
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from contracts.events.asset import AssetChanged, AssetMember, AssetRemoved
 from contracts.events.client import ClientChanged
 from contracts.events.event import Event, OsFamily, Tier
@@ -33,6 +32,7 @@ from services.compliance.timers import Timers
 from tests.builders import ACME, batch_of, event
 from tests.compliance.stories import ENROLLED, SERVER_2022, A, hour
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 E = TypeVar("E", bound=Event)
 
@@ -186,8 +186,7 @@ class House:
 
     async def published(self) -> list[Envelope]:
         """Return everything that was published, in order."""
-        rows = await self.rows("SELECT headers, value FROM outbox WHERE NOT topic LIKE '%.dlq' ORDER BY id")
-        return [decode(headers_of(row["headers"]), row["value"]) for row in rows]
+        return await waiting_in(self.pool)
 
     async def everything(self) -> dict[str, list[str]]:
         """Return all state, without when it was recorded and when it is looked at next: equal states are equal."""
@@ -202,7 +201,8 @@ class House:
 
     async def empty(self) -> None:
         """Forget everything but the catalog."""
-        tables = (*TABLES, "obligation_history", "witness", "figure", "figure_touched", "recheck", "client", "outbox")
+        derived = ("obligation_history", "witness", "figure", "figure_touched", "recheck")
+        tables = (*TABLES, *derived, "client", "outbox", "outbox_pack")
         async with self.pool.acquire() as connection:
             for table in tables:
                 await connection.execute(f"DELETE FROM {table}")

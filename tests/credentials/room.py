@@ -9,13 +9,12 @@ from uuid import UUID
 
 import asyncpg
 
-from chassis import outbox
 from chassis.health import HealthServer, Progress
 from chassis.platform import Platform
 from chassis.postgres import Connection, Pool, open_pool, transaction
 from chassis.relay import Relay
 from chassis.turns import uptime
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from contracts.events.credential import CaseEvent
 from contracts.events.event import Event, Method
 from contracts.events.exposure import ExposureFound, ExposureOrigin, SecretForm
@@ -40,6 +39,7 @@ from tests.builders import ACME, MINUTE, NOON, batch_of, event
 from tests.credentials.directories import KeptDirectory, account
 from tests.credentials.people.conftest import KeptMail
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 SPYCLOUD = "exposure/spycloud/main"
 HIBP = "exposure/hibp/main"
@@ -58,7 +58,7 @@ PATIENCE = Patience(settle=timedelta(seconds=10), verify=timedelta(seconds=30))
 EMPTY = """
     TRUNCATE client, exposure_case, case_step, exposure, history, directory, identity, guard_document, breaker,
              breaker_move, guard_act, guard_arrival, promise, approver, request, approval, link, statement, notice,
-             outbox, aggregate_sequence CASCADE
+             outbox, outbox_pack, aggregate_sequence CASCADE
 """
 """The audit stays: nobody may empty it."""
 
@@ -247,8 +247,7 @@ class Room:
 
     async def told(self, kind: type[E]) -> list[E]:
         """Return what was told of a kind, in order."""
-        rows = await self.pool.fetch("SELECT headers, value FROM outbox WHERE topic = 'credentials.events' ORDER BY id")
-        every = [decode(outbox.headers_of(row["headers"]), row["value"]).data for row in rows]
+        every = [each.data for each in await waiting_in(self.pool, "credentials.events")]
         return [each for each in every if isinstance(each, kind)]
 
     async def story(self) -> list[str]:

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from services.credentials.adapters.choice import CONNECT, OPTIONS
+from services.credentials.adapters.choice import CONNECT
 from services.credentials.adapters.link import Kind
+from services.credentials.adapters.options import OPTIONS
 from simulators import entra, google, okta
 
 PAGES = Path(__file__).resolve().parents[2] / "docs" / "directories"

@@ -8,8 +8,9 @@ import pytest
 
 from faults import canary
 from faults.canary import CHUNK_BYTES, Search, forms
-from faults.credentials import PLACES, POINTS, WITHOUT_LOGINS, Proof, written
+from faults.credentials import PLACES, WITHOUT_LOGINS, Proof, written
 from faults.points import STEPS
+from faults.saga import POINTS
 from patchline.demo.afternoon import Afternoon
 from patchline.demo.check import Check
 from simulators.breach import PLANTED, breach

@@ -8,7 +8,8 @@ import pytest
 
 from faults.bound import TookTooLong, bounded
 from faults.registry import FAULTS, chosen
-from faults.report import Injured, write
+from faults.report import LATE_SECONDS, Injured, write
+from faults.size import Size
 
 
 @pytest.mark.parametrize(
@@ -19,6 +20,7 @@ from faults.report import Injured, write
         pytest.param(Injured(fault="f", injected=3, recovered_s=1, lost=1), False, id="something is lost"),
         pytest.param(Injured(fault="f", injected=3, recovered_s=1, doubled=1), False, id="something is doubled"),
         pytest.param(Injured(fault="f", injected=3, recovered_s=1, wrong=1), False, id="something is wrong"),
+        pytest.param(Injured(fault="f", injected=3, recovered_s=LATE_SECONDS), False, id="something is late"),
     ],
 )
 def test_harm_is_anything_lost_doubled_or_wrong_or_not_tried(row: Injured, *, is_good: bool) -> None:
@@ -44,6 +46,7 @@ def test_a_run_that_takes_too_long_is_ended() -> None:
 
 def test_a_fault_is_asked_for_by_its_name() -> None:
     assert [fault.name for fault in chosen(["kills"])] == ["kills"]
-    assert chosen([]) == list(FAULTS)
+    assert chosen([], Size.FULL) == list(FAULTS)
+    assert [fault.name for fault in chosen([], Size.QUICK)] == [fault.name for fault in FAULTS if fault.in_quick]
     with pytest.raises(ValueError, match="no fault is called flood; there are: "):
         chosen(["flood"])

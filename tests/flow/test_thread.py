@@ -172,7 +172,7 @@ async def test_sigterm_of_every_service_under_load_loses_nothing(world: World) -
     while (found := await _assets(world)) != expected:
         assert time.monotonic() < deadline, f"{len(found)} of {len(expected)} assets"
         await asyncio.sleep(0.5)
-    published = await world.rows("SELECT count(*) AS open FROM inventory.outbox")
+    published = await world.rows("SELECT count(*) AS open FROM inventory.outbox_waiting")
     assert published == [{"open": 0}]
 
 

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from faults.desk import CLIENT, SOURCE, Desk
 from faults.kills import aim
+from faults.size import Size
 from faults.world import SETTINGS, around
 from patchline.demo import run
 from patchline.demo.display import PlainDisplay
@@ -25,7 +26,7 @@ KILLS = 10
 
 async def test_kills_at_labelled_points_lose_nothing_and_double_nothing(world: World) -> None:
     display = PlainDisplay(Console(file=sys.stderr, width=120))
-    async with around(world.stack, display=display, seed=1, is_quick=True) as here:
+    async with around(world.stack, display=display, seed=1, size=Size.QUICK) as here:
         await here.add_source(SOURCE, CLIENT)
         desk = Desk(here.send_at_once, here.stage.subscriber.seen, here.stage.clock)
         stopping = asyncio.Event()

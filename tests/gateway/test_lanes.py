@@ -1,6 +1,7 @@
 """Live and bulk at the gateway: they part at the door and at the poll, and stay apart through `translate`."""
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -8,18 +9,19 @@ from functools import partial
 import asyncpg
 import pytest
 
-from chassis import outbox
 from chassis.postgres import Pool, open_pool, transaction
 from contracts.envelope import Envelope, decode
+from contracts.events.rmm import DeviceBooted, PatchInstallFailed
 from contracts.raw import RawDelivery
 from contracts.topics import RMM_RAW_BULK, Lane
 from services.gateway import vendors
-from services.gateway.rules_lanes import MOST_RELEASED_LIVE, Rate
+from services.gateway.rules_lanes import LIVE_FAILURES, MOST_RELEASED_LIVE, Rate
 from services.gateway.translation.parked import release
 from services.gateway.translation.translate import Translate
 from tests.builders import ACME, HOUR, NOON, SOURCE, delivery, ninjaone_activity, raw_batch_of
 from tests.gateway.doors import SIGNING, SOURCES, OpenDoor, header, open_door, raw_topic, signed
 from tests.parts import Database
+from tests.waiting import messages_in
 
 BODY = b'{"type":"device.seen"}'
 BULK = f"{SIGNING}/bulk"
@@ -87,7 +89,7 @@ async def admin(database: Database) -> AsyncIterator["asyncpg.Connection[asyncpg
     connection = await asyncpg.connect(database.admin)
     await connection.execute("SET search_path = gateway")
     await connection.execute(
-        "TRUNCATE source, client CASCADE; TRUNCATE translated, parked, device_organisation, flow, outbox"
+        "TRUNCATE source, client CASCADE; TRUNCATE translated, parked, device_organisation, flow, outbox, outbox_pack"
     )
     await connection.execute(
         "INSERT INTO source (source_id, vendor, name, scheme, header_name, added_at) "
@@ -105,7 +107,14 @@ async def mapped(admin: "asyncpg.Connection[asyncpg.Record]") -> None:
 
 async def handle(pool: Pool, lane: Lane, deliveries: Sequence[RawDelivery]) -> list[str]:
     """Handle one batch of a lane and return the reasons of what was refused."""
-    translate = Translate(partial(vendors.translated, by_vendor=vendors.adapters()), lane)
+    return await handled(pool, translating(lane), deliveries)
+
+
+def translating(lane: Lane) -> Translate:
+    return Translate(partial(vendors.translated, by_vendor=vendors.adapters()), lane)
+
+
+async def handled(pool: Pool, translate: Translate, deliveries: Sequence[RawDelivery]) -> list[str]:
     batch = raw_batch_of(deliveries)
     async with transaction(pool) as tx:
         await translate.on_batch(tx, batch)
@@ -114,9 +123,8 @@ async def handle(pool: Pool, lane: Lane, deliveries: Sequence[RawDelivery]) -> l
 
 async def published(pool: Pool) -> list[tuple[str, str, Envelope]]:
     """Return what stands in the outbox with its topic and key, in order."""
-    rows = await pool.fetch("SELECT topic, key, headers, value FROM outbox WHERE topic NOT LIKE '%.dlq' ORDER BY id")
     return [
-        (row["topic"], row["key"].decode(), decode(outbox.headers_of(row["headers"]), row["value"])) for row in rows
+        (topic, (each.key or b"").decode(), decode(each.headers, each.value)) for topic, each in await messages_in(pool)
     ]
 
 
@@ -136,6 +144,26 @@ async def test_bulk_becomes_bulk_events_with_the_keys_of_live_ones(
     assert (bulk_topic, live_topic) == ("rmm.events.bulk", "rmm.events")
     assert bulk_key == live_key == f"{SOURCE}/4821"
     assert (bulk.lane, live.lane) == (Lane.BULK, Lane.LIVE)
+
+
+async def test_a_storm_of_one_clients_failures_goes_on_in_bulk_and_its_other_events_stay_live(
+    pool: Pool, admin: "asyncpg.Connection[asyncpg.Record]"
+) -> None:
+    await mapped(admin)
+    storm, translate = LIVE_FAILURES.burst + 3, translating(Lane.LIVE)
+
+    booted = delivery(ninjaone_activity("SYSTEM_REBOOTED", number=storm))
+    deliveries = [*(failed(number) for number in range(storm)), booted]
+    for first in range(0, len(deliveries), 20):
+        assert await handled(pool, translate, deliveries[first : first + 20]) == []
+
+    events = [(topic, event) for topic, _, event in await published(pool)]
+    assert Counter((topic, event.data.TYPE) for topic, event in events) == {
+        ("rmm.events", PatchInstallFailed.TYPE): LIVE_FAILURES.burst,
+        ("rmm.events.bulk", PatchInstallFailed.TYPE): 3,
+        ("rmm.events", DeviceBooted.TYPE): 1,
+    }
+    assert all((event.lane is Lane.BULK) == topic.endswith(".bulk") for topic, event in events)
 
 
 async def test_an_event_that_came_by_the_other_lane_is_a_repeat(

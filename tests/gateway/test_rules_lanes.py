@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from contracts.topics import Lane
 from services.gateway.rules_lanes import (
+    LIVE_FAILURES,
     MOST_DIFFERING_DEVICES,
     MOST_RELEASED_LIVE,
     Rate,
@@ -15,6 +16,7 @@ from services.gateway.rules_lanes import (
     lane_of_released,
     live_rate,
     turn,
+    turn_of_failure,
 )
 
 
@@ -101,3 +103,20 @@ def test_a_poll_is_live_unless_it_imports(is_first: bool, differing: int, lane: 
 )
 def test_released_events_go_on_in_the_lane_they_came_by_unless_many(came_by: Lane, number: int, lane: Lane) -> None:
     assert lane_of_released(came_by, number) is lane
+
+
+BURST_SECONDS = LIVE_FAILURES.burst / LIVE_FAILURES.per_second
+
+
+@pytest.mark.parametrize(
+    ("paid_at", "lane", "then"),
+    [
+        pytest.param(0.0, Lane.LIVE, 1000 + 1 / LIVE_FAILURES.per_second, id="the first for long"),
+        pytest.param(1000.0 + BURST_SECONDS, Lane.BULK, 1000.0 + BURST_SECONDS, id="in a storm"),
+        pytest.param(
+            5000.0, Lane.LIVE, 1000 + 1 / LIVE_FAILURES.per_second, id="received long before the one ahead of it"
+        ),
+    ],
+)
+def test_a_clients_failures_are_live_until_they_are_a_storm(paid_at: float, lane: Lane, then: float) -> None:
+    assert turn_of_failure(paid_at, 1000.0) == (lane, then)

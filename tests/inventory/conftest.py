@@ -5,19 +5,20 @@ from dataclasses import dataclass
 
 import pytest
 
-from chassis import outbox
 from chassis.batch import Batch, Handler
 from chassis.postgres import Pool, open_pool, transaction
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from services.inventory.handlers import Clients, DeviceEvents
 from tests.builders import batch_of
 from tests.inventory.facts import QUIET
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 EMPTY = """
     DELETE FROM application; DELETE FROM application_listing;
     DELETE FROM asset_merge; DELETE FROM asset_merge_history; DELETE FROM asset_apart; DELETE FROM asset_retirement;
-    DELETE FROM asset; DELETE FROM device_fact; DELETE FROM client; DELETE FROM outbox; DELETE FROM aggregate_sequence
+    DELETE FROM asset; DELETE FROM device_fact; DELETE FROM client; DELETE FROM outbox;
+    DELETE FROM outbox_pack; DELETE FROM aggregate_sequence
 """
 
 
@@ -43,8 +44,7 @@ class Inventory:
 
     async def published(self) -> list[Envelope]:
         """Return what waits in the outbox, in order."""
-        rows = await self.pool.fetch("SELECT headers, value FROM outbox WHERE topic = 'inventory.assets' ORDER BY id")
-        return [decode(outbox.headers_of(row["headers"]), row["value"]) for row in rows]
+        return await waiting_in(self.pool, "inventory.assets")
 
     async def table(self, name: str) -> list[dict[str, object]]:
         """Return all rows of a table, in the order of its key."""

@@ -75,6 +75,28 @@ class TestPostgres:
         finally:
             shutil.rmtree(postgres.place)
 
+    async def test_a_follower_has_what_was_committed_and_takes_over_when_it_is_promoted(
+        self, postgres: Postgres, home: Path
+    ) -> None:
+        connection = await asyncpg.connect(postgres.url)
+        follower = await asyncio.to_thread(postgres.follower, home / "follower", print)
+        try:
+            await connection.execute("CREATE TABLE followed AS SELECT 7 AS answer")
+            written = await connection.fetchval("SELECT pg_current_wal_lsn()::text")
+            copied = await asyncpg.connect(follower.url)
+            while not await copied.fetchval("SELECT pg_last_wal_replay_lsn() >= $1::text::pg_lsn", written):
+                await asyncio.sleep(0.05)
+            await copied.fetchval("SELECT pg_promote()")
+
+            await copied.execute("INSERT INTO followed VALUES (8)")
+
+            assert await copied.fetchval("SELECT sum(answer) FROM followed") == 15
+            assert await connection.fetchval("SELECT sum(answer) FROM followed") == 7
+            await copied.close()
+        finally:
+            follower.stop()
+        await connection.close()
+
 
 def owner(part: Postgres) -> int:
     assert part.child is not None

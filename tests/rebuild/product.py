@@ -334,13 +334,16 @@ class Product:
 
 
 _CALM = {
-    "gateway": ("SELECT count(*) = 0 AS idle FROM gateway.outbox WHERE $1::timestamptz IS NOT NULL", GATEWAY_TOPICS),
+    "gateway": (
+        "SELECT count(*) = 0 AS idle FROM gateway.outbox_waiting WHERE $1::timestamptz IS NOT NULL",
+        GATEWAY_TOPICS,
+    ),
     "inventory": (
-        "SELECT count(*) = 0 AS idle FROM inventory.outbox WHERE $1::timestamptz IS NOT NULL",
+        "SELECT count(*) = 0 AS idle FROM inventory.outbox_waiting WHERE $1::timestamptz IS NOT NULL",
         (RMM_EVENTS.name, RMM_EVENTS_BULK.name, CLIENTS.name),
     ),
     "compliance": (
-        """SELECT (SELECT count(*) FROM compliance.outbox) + (SELECT count(*) FROM compliance.recheck)
+        """SELECT (SELECT count(*) FROM compliance.outbox_waiting) + (SELECT count(*) FROM compliance.recheck)
                   + (SELECT count(*) FROM compliance.figure_touched)
                   + (SELECT count(*) FROM compliance.obligation WHERE next_change_at <= $1) = 0 AND version > 0 AS idle
            FROM compliance.catalog_applied""",

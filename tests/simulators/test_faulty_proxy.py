@@ -1,6 +1,7 @@
 """The misbehaving proxy does what it is told, to whom it is told, and remembers it."""
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -11,6 +12,7 @@ import pytest
 
 from chassis.http import retry_after
 from simulators.faulty_proxy import BEFORE, Fault, FaultyProxy, Seen, faulty_proxy
+from simulators.wrong_answers import of_other_types
 
 BODY = b'{"data": {"id": "7"}}'
 
@@ -97,6 +99,33 @@ async def test_a_limit_says_when_to_come_back(fault: Fault) -> None:
     assert (answer.status_code, arrived) == (429, [])
     assert seconds is not None
     assert 28 <= seconds <= 30
+
+
+@pytest.mark.parametrize("fault", [Fault.PAGE_BEFORE, Fault.ERROR_TEXT_BEFORE, Fault.LIMIT_BARE])
+async def test_somebody_between_answers_and_nothing_is_done(fault: Fault) -> None:
+    async with upstream() as (proxy, arrived), caller(proxy) as client:
+        proxy.faults.inject(fault)
+        answer = await client.post("/a")
+
+    assert (arrived, answer.content != BODY, "retry-after" in answer.headers) == ([], True, False)
+
+
+@pytest.mark.parametrize(
+    "fault", [Fault.PAGE_AFTER, Fault.HALF_JSON_AFTER, Fault.OTHER_TYPES_AFTER, Fault.ERROR_TEXT_AFTER]
+)
+async def test_what_was_done_is_answered_with_nonsense(fault: Fault) -> None:
+    async with upstream() as (proxy, arrived), caller(proxy) as client:
+        proxy.faults.inject(fault)
+        answer = await client.post("/a")
+
+    assert (answer.status_code, len(arrived), answer.content != BODY) == (200, 1, True)
+
+
+def test_json_of_other_types_keeps_its_names_and_no_value() -> None:
+    answer = of_other_types(b'{"id": "7", "open": true, "notes": [{"id": 8}], "data": {"title": "x"}}')
+
+    body = json.loads(answer.partition(b"\r\n\r\n")[2])
+    assert body == {"id": [7], "open": {"seven": 7}, "notes": "a list", "data": {"title": [7]}}
 
 
 async def test_a_trickle_does_not_end_in_time() -> None:

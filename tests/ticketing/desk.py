@@ -12,13 +12,12 @@ import asyncpg
 import httpx
 from pydantic import SecretStr
 
-from chassis import outbox
 from chassis.batch import Batch
 from chassis.health import Progress
 from chassis.http import Policy
 from chassis.postgres import Pool, open_pool, transaction
 from chassis.relay import Relay
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from patchline.local.roundup import Roundup as LocalRoundup
 from services.ticketing.adapters import roundup as adapter
 from services.ticketing.adapters.roundup import Roundup, Words
@@ -31,6 +30,7 @@ from services.ticketing.records import Note, TicketRef
 from services.ticketing.worker import Limits, Worker
 from tests.builders import batch_of
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 POLICY = Policy(calls_per_second=500, burst=500, timeout_seconds=3, attempts=2, breaker_seconds=0.3)
 SETTLE = timedelta(seconds=1)
@@ -46,8 +46,8 @@ STRANGERS: dict[str, set[str]] = {}
 """Tickets of earlier tests in the one tracker that they share: nobody asks for their keys again in each test."""
 
 EMPTY = (
-    "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence, merge, "
-    "merged, hint"
+    "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, outbox_pack, "
+    "aggregate_sequence, merge, merged, hint"
 )
 
 
@@ -249,8 +249,7 @@ class AnyRoom(ABC):
 
     async def published(self) -> list[Envelope]:
         """Return the events in the outbox, in order."""
-        rows = await self.pool.fetch("SELECT headers, value FROM outbox ORDER BY id")
-        return [decode(outbox.headers_of(row["headers"]), row["value"]) for row in rows]
+        return await waiting_in(self.pool)
 
 
 @dataclass
@@ -308,10 +307,17 @@ async def emptied(database: Database) -> None:
 class OnlyOpens:
     """The acts of a tracker in memory of which a test wants tickets opened and nothing else."""
 
+    async def say_first(self, note: Note) -> str | None:
+        del note
+        return None
+
     async def has_note(self, ref: TicketRef, marker: str) -> bool:
         raise NotImplementedError
 
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
+        raise NotImplementedError
+
+    async def words(self, ref: TicketRef, key: str) -> str:
         raise NotImplementedError
 
     async def append(self, ref: TicketRef, note: Note) -> None:

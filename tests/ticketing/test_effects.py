@@ -90,8 +90,8 @@ async def test_a_whole_life_of_a_ticket(room: Room, desk: Desk, requirement: str
 
 
 FORGET = (
-    "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, aggregate_sequence, "
-    "merge, merged"
+    "TRUNCATE client, matter, standing, ticket, ticket_device, intent, history, outbox, outbox_pack, "
+    "aggregate_sequence, merge, merged"
 )
 
 
@@ -149,6 +149,24 @@ async def test_a_ticket_that_we_closed_is_no_ticket_that_a_person_closed_to_an_o
     assert desk.issue(key) == before
     await room.done(change("b", State.MISSING_OVERDUE, 3))
     assert (await room.keys(), desk.issue(key).status) == ([key], "unread")
+
+
+async def test_a_note_that_a_restored_database_finds_is_followed_by_what_failed_since(
+    room: Room, desk: Desk, requirement: str, database: Database
+) -> None:
+    a, b, c = (state_changed(device, State.FAILED, 1, requirement=requirement) for device in "abc")
+    await room.done(KNOWN, a)
+    await room.done(b)
+    await forget_all(database)
+
+    await room.done(KNOWN, a)
+    await room.done(b, c)
+    await room.done(b, c)
+
+    [key] = await room.keys()
+    _, second, third = desk.issue(key).notes
+    assert second.startswith("Failing too (1):\n- B-PC")
+    assert third.startswith("Failing too (1):\n- C-PC")
 
 
 async def test_a_device_that_fails_nine_times_gets_one_ticket_and_one_note(

@@ -15,7 +15,7 @@ import pytest
 
 from contracts.envelope import Envelope
 from contracts.events.obligation import State
-from contracts.events.ticket import TicketOpened, TicketParked
+from contracts.events.ticket import TicketAppended, TicketOpened, TicketParked
 from patchline.local.roundup import Roundup as LocalRoundup
 from services.ticketing import store_intents
 from services.ticketing.adapters.roundup import Roundup, Words
@@ -23,7 +23,7 @@ from services.ticketing.records import Draft, Note, TicketRef
 from simulators.faulty_proxy import Fault, FaultyProxy, Seen, faulty_proxy
 from tests.builders import BIRCH, client_changed
 from tests.parts import Database
-from tests.ticketing.desk import LIMITS, Desk, Room, until
+from tests.ticketing.desk import LIMITS, Desk, Room, emptied, until
 from tests.ticketing.findings import failed_again, state_changed
 
 KNOWN = client_changed("Acme Dental", sequence=1)
@@ -45,6 +45,9 @@ class Wrapped:
     async def reserve(self) -> str | None:
         return await self.inner.reserve()
 
+    async def say_first(self, note: Note) -> str | None:
+        return await self.inner.say_first(note)
+
     async def create(self, draft: Draft, reservation: str | None) -> TicketRef:
         return await self.inner.create(draft, reservation)
 
@@ -53,6 +56,9 @@ class Wrapped:
 
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
         return await self.inner.last_note(ref, key)
+
+    async def words(self, ref: TicketRef, key: str) -> str:
+        return await self.inner.words(ref, key)
 
     async def append(self, ref: TicketRef, note: Note) -> None:
         await self.inner.append(ref, note)
@@ -111,6 +117,10 @@ class HangsBefore(HangsAfter):
         await self._hang()
         return await self.inner.create(draft, reservation)
 
+    async def append(self, ref: TicketRef, note: Note) -> None:
+        await self._hang()
+        await self.inner.append(ref, note)
+
 
 async def killed(room: Room, tracker: HangsAfter) -> None:
     """Run a worker until `tracker` hangs, and kill it there; then let its lease end."""
@@ -155,6 +165,22 @@ class TestCrash:
         [key] = await room.keys()
         assert len(desk.issue(key).notes) == 2
         assert len(await room.published()) == 2
+
+    @pytest.mark.parametrize("hangs", [HangsBefore, HangsAfter])
+    async def test_beside_the_note_that_a_restored_database_owes_leaves_one_note(
+        self, room: Room, desk: Desk, requirement: str, database: Database, *, hangs: type[HangsAfter]
+    ) -> None:
+        await room.done(KNOWN, failed("a", requirement))
+        await emptied(database)
+        await room.handle(KNOWN, failed("a", requirement), failed("b", requirement))
+        await killed(room, hangs(room.tracker()))
+
+        await room.done()
+
+        [key] = await room.keys()
+        _, note = desk.issue(key).notes
+        assert note.startswith("Failing too (1):\n- B-PC")
+        assert [each.data.TYPE for each in await room.published()] == [TicketOpened.TYPE, TicketAppended.TYPE]
 
     async def test_after_the_resolution_is_not_taken_for_a_persons_closure(
         self, room: Room, desk: Desk, requirement: str

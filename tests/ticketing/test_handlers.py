@@ -43,7 +43,7 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 async def empty(database: Database) -> None:
     connection = await asyncpg.connect(database.admin)
     await connection.execute("SET search_path = ticketing")
-    await connection.execute(f"TRUNCATE {', '.join(TABLES)}, outbox, aggregate_sequence, merge, merged")
+    await connection.execute(f"TRUNCATE {', '.join(TABLES)}, outbox, outbox_pack, aggregate_sequence, merge, merged")
     await connection.close()
 
 
@@ -265,5 +265,5 @@ async def test_what_is_loaded_again_is_what_was_saved(
 async def truncated(database: Database) -> None:
     connection = await asyncpg.connect(database.admin)
     await connection.execute("SET search_path = ticketing")
-    await connection.execute(f"TRUNCATE {', '.join(TABLES)}, outbox, aggregate_sequence, merge, merged")
+    await connection.execute(f"TRUNCATE {', '.join(TABLES)}, outbox, outbox_pack, aggregate_sequence, merge, merged")
     await connection.close()

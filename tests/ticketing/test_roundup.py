@@ -4,6 +4,7 @@ import base64
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import httpx
@@ -37,6 +38,11 @@ def element(*, status: str | None = "unread", messages: tuple[str, ...] = ("1",)
         "messages": [{"id": each} for each in messages],
     }
     return httpx.Response(200, json={"data": {"id": "7", "attributes": attributes | fields}}, headers=ETAG)
+
+
+def changed() -> httpx.Response:
+    """Return what Roundup answers to a change: the issue's number, and what it was set to."""
+    return httpx.Response(200, json={"data": {"id": "7", "type": "issue", "attribute": {"messages": ["1", "2"]}}})
 
 
 def page(*issues: dict[str, object]) -> httpx.Response:
@@ -148,6 +154,19 @@ async def test_the_token_of_a_one_time_link_is_used_at_our_own_address() -> None
     }
 
 
+async def test_first_words_that_were_said_before_are_shown_and_not_said_again() -> None:
+    script = Script(message=made("31"), create=made("7"), element=element())
+    async with tracker(script) as desk:
+        said = await desk.say_first(DRAFT.note)
+        ref = await desk.create(replace(DRAFT, said=said), "abc")
+
+    assert ref == OPEN
+    assert [_route(each) for each in script.requests] == ["message", "create", "element"]
+    message, issue = script.bodies("POST")
+    assert (message["messageid"], message["content"]) == (DRAFT.marker, DRAFT.text)
+    assert issue["messages"] == ["31"]
+
+
 async def test_a_used_link_says_so() -> None:
     script = Script(message=made("1"), create=refusal(400, "POE token 'abc' not valid."))
     async with tracker(script) as desk:
@@ -234,7 +253,7 @@ async def test_a_note_is_added_to_the_others_and_the_status_kept() -> None:
     script = Script(
         element=[element(status="in-progress"), element(status="in-progress", messages=("1", "2"))],
         message=made("2"),
-        patch=httpx.Response(200, json={"data": {}}),
+        patch=changed(),
     )
     async with tracker(script) as desk:
         await desk.append(OPEN, NOTE)
@@ -249,7 +268,7 @@ async def test_resolving_sets_the_status_that_the_settings_name() -> None:
     script = Script(
         element=[element(), element(status="erledigt", messages=("1", "2"))],
         message=made("2"),
-        patch=httpx.Response(200, json={"data": {}}),
+        patch=changed(),
     )
     async with tracker(script, words) as desk:
         await desk.resolve(OPEN, NOTE)
@@ -265,7 +284,7 @@ async def test_resolving_sets_the_status_that_the_settings_name() -> None:
     ],
 )
 async def test_a_change_that_is_not_shown_needs_a_person(after: httpx.Response) -> None:
-    script = Script(element=[element(), after], message=made("2"), patch=httpx.Response(200, json={"data": {}}))
+    script = Script(element=[element(), after], message=made("2"), patch=changed())
     async with tracker(script) as desk:
         with pytest.raises(NotAsWritten):
             await desk.resolve(OPEN, NOTE)
@@ -276,7 +295,7 @@ async def test_a_change_in_between_is_read_again_once() -> None:
         element=[element(), *[element(messages=("1", "5"))] * 2, element(messages=("1", "5", "2"))],
         message=made("2"),
         find_message=page({"id": "2"}),
-        patch=[refusal(412, "If-Match is missing or does not match."), httpx.Response(200, json={"data": {}})],
+        patch=[refusal(412, "If-Match is missing or does not match."), changed()],
     )
     async with tracker(script) as desk:
         await desk.append(OPEN, NOTE)
@@ -356,7 +375,7 @@ async def test_reopening_a_closed_ticket_sets_the_open_status() -> None:
     script = Script(
         element=[element(status="resolved"), element(messages=("1", "2"))],
         message=made("2"),
-        patch=httpx.Response(200, json={"data": {}}),
+        patch=changed(),
     )
     async with tracker(script) as desk:
         await desk.reopen(CLOSED, NOTE)

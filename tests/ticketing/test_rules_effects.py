@@ -17,6 +17,7 @@ from services.ticketing.rules_effects import (
     fair_turns,
     hold_seconds,
     look_again_seconds,
+    most_beside_others,
     next_step,
     pause_seconds,
     sight_of,
@@ -157,6 +158,23 @@ def test_a_tenant_whose_acts_hang_leaves_slots_to_the_others() -> None:
     turns = fair_turns([*due(A, 9), *due(B, 1)], served={}, busy={A: 4}, slots=4, most_per_tenant=4)
 
     assert [turn.tenant for turn in turns] == [B]
+
+
+@pytest.mark.parametrize(
+    ("most", "served", "turns", "now"),
+    [
+        pytest.param(4, {}, 0, 4, id="nobody was served yet"),
+        pytest.param(4, {A: 30}, 30, 4, id="only one is served"),
+        pytest.param(4, {A: 30, B: 11}, 30, 1, id="another had a turn lately"),
+        pytest.param(8, {A: 30, B: 11}, 30, 2, id="two of eight"),
+        pytest.param(4, {A: 30, B: 10}, 30, 4, id="the other's turn is long ago"),
+        pytest.param(1, {A: 30, B: 29}, 30, 1, id="never less than one"),
+    ],
+)
+def test_a_tenant_has_a_quarter_of_its_acts_at_once_while_others_have_turns_too(
+    most: int, served: dict[UUID, int], turns: int, now: int
+) -> None:
+    assert most_beside_others(most, served=served, turns=turns) == now
 
 
 def test_the_longest_due_of_a_tenant_comes_first() -> None:

@@ -19,7 +19,7 @@ from services.ticketing.records import (
     TicketState,
     Told,
 )
-from services.ticketing.rules_text import one_line, plan, title_of
+from services.ticketing.rules_text import lacking_in, one_line, plan, title_of, told_in
 from tests.builders import ACME, NOON
 
 ABOUT = About(product="Windows 11", train="24H2", release="2026-11 (KB5070001)", severity="critical")
@@ -184,3 +184,29 @@ def test_a_hostname_cannot_forge_a_line() -> None:
     opened = words(Act.OPEN, Listing(label=forged, failures=1, listed_at=NOON))
 
     assert [line for line in opened.text.splitlines() if line.startswith("- OTHER")] == []
+
+
+@pytest.mark.parametrize(
+    ("words", "is_told"),
+    [
+        pytest.param("- PC-1 (windows, server): failed once. rmm, device 1, asset ann@x", True, id="a device"),
+        pytest.param("- PC-1: failed once. rmm, device 1, asset\n  ann@x\n\nReference", True, id="in broken lines"),
+        pytest.param("- ann@x: no second factor", True, id="an account"),
+        pytest.param("- Ann (ann@x): no second factor", True, id="an account with a name"),
+        pytest.param("- joann@x: no second factor", False, id="the end of another name"),
+        pytest.param("- ann@x.example: no second factor", False, id="the beginning of another name"),
+        pytest.param("", False, id="nothing"),
+    ],
+)
+def test_what_a_ticket_names_is_told(words: str, *, is_told: bool) -> None:
+    told = Told(asset="ann@x", failures=1, noted=True, cleared=False)
+    silent = Told(asset="bob@x", failures=1, noted=False, cleared=True)
+
+    assert told_in(words, [told, silent]) == ((told, silent) if is_told else (silent,))
+
+
+def test_the_lines_that_a_ticket_lacks_are_those_that_it_says_in_no_form() -> None:
+    words = "Title.\n\nThe case was opened: a password\nof Ann leaked.\n\nReference: x"
+
+    assert lacking_in(words, "The case was opened: a password of Ann leaked.\nIt was reset.") == "It was reset."
+    assert lacking_in(words, "") == ""

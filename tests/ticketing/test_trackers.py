@@ -167,6 +167,19 @@ async def test_a_restored_database_finds_what_it_did_and_says_nothing_twice(
     assert len(introduced) == 1
 
 
+async def test_a_restored_database_tells_once_what_failed_since(
+    house: House, changed: Callable[..., Envelope], database: Database
+) -> None:
+    a, b, c = (changed(device, State.FAILED) for device in "abc")
+    for known in ([KNOWN, a], [KNOWN, a, b], [KNOWN, a, b], [KNOWN, a, b, c]):
+        await emptied(database)
+        await house.room.done(*known)
+
+    _, second, third = (await house.issue()).notes
+    assert second.startswith("Failing too (1):\n- B-PC")
+    assert third.startswith("Failing too (1):\n- C-PC")
+
+
 async def test_a_persons_closure_followed_by_a_failure_opens_the_next_generation(
     house: House, changed: Callable[..., Envelope], requirement: str
 ) -> None:

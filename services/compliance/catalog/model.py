@@ -202,6 +202,7 @@ class Catalog:
         self.requirements = {each.id: each for each in requirements}
         self.intelligence = intelligence
         self._patches = patches
+        self._meanings: dict[tuple[str, str | None, Tier], Named | None] = {}
         self._trains: dict[str, tuple[UUID, ...]] = {}
         for each in self.requirements.values():
             if each.owed is Owed.WHEN_NAMED:
@@ -241,6 +242,17 @@ class Catalog:
         if kb is not None:
             return self._patches.get(("kb", kb), ())
         return next((found for name in names if (found := self._patches.get(("name", folded_name(name)), ()))), ())
+
+    def kb_meant(self, kb: str, *, product: str | None, tier: Tier) -> Named | None:
+        """Return what a KB number means on a device of `product`; answers on numbers that it knows are kept."""
+        key = kb, product, tier
+        if key in self._meanings:
+            return self._meanings[key]
+        named = self.named(kb, ())
+        found = self.meant(named, product=product, tier=tier)
+        if named:
+            self._meanings[key] = found
+        return found
 
     def meant(self, named: Iterable[Named], *, product: str | None, tier: Tier) -> Named | None:
         """Return what a name means on a device of `product`; `None`: nothing, or it cannot be told.

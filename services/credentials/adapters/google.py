@@ -31,6 +31,7 @@ from services.credentials.adapters.cloud import (
     once,
     row_of,
 )
+from services.credentials.adapters.cloud_emptiness import without_content
 from services.credentials.adapters.cloud_memory import Briefly
 from services.credentials.adapters.cloud_tokens import GrantedTokens, signer
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotAsWritten, NotHere
@@ -230,7 +231,7 @@ class Google:
         if await self._user(object_id) is None:
             raise NoSuchAccount("Google Workspace has no such user any more")
         try:
-            await self._api.write("POST", f"{USERS}/{object_id}/signOut")
+            without_content(await self._api.write("POST", f"{USERS}/{object_id}/signOut"))
             for path in await self._open_doors(object_id):
                 await self._closed(path)
         except Refused as error:

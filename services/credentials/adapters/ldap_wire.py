@@ -19,6 +19,7 @@ Changes = Mapping[str, Sequence[bytes]]
 """By attribute the values that it is to have, and no others."""
 
 _PAGED: Final = "1.2.840.113556.1.4.319"
+_EXPIRED: Final = "certificate has expired"  # OpenSSL's words
 _DISTRUST: Final = ("CERTIFICATE_VERIFY_FAILED", "doesn't match any name")
 
 
@@ -159,6 +160,8 @@ def dropped(connection: ldap3.Connection) -> None:
 
 def why_not_opened(error: Exception) -> str:
     """Return in words why a connection does not stand."""
+    if _EXPIRED in str(error):
+        return f"its {_EXPIRED}"
     if any(word in str(error) for word in _DISTRUST):
         return "its certificate is not the one that is trusted; look at `ca` and `name`"
     return f"no connection ({type(error).__name__})"

@@ -15,7 +15,7 @@ Chosen = TypeVar("Chosen", bound="Options")
 
 
 class Kind(StrEnum):
-    """The kinds of directory. A kind is listed here and in `choice.CONNECT`, and nowhere else."""
+    """The kinds of directory. A kind is listed here, in `choice.CONNECT` and `options.OPTIONS`, and nowhere else."""
 
     ACTIVE_DIRECTORY = "active-directory"
     OPENLDAP = "openldap"

@@ -18,7 +18,7 @@ import aiosmtplib
 from aiosmtplib.errors import SMTPException, SMTPResponseException
 from pydantic import SecretStr
 
-from chassis.errors import NeverWorks, WrongSetting
+from chassis.errors import NeverWorks, WrongSetting, certificate_trouble
 from chassis.http import LOOPBACK, Unavailable
 
 ANSWER_CHARACTERS: Final = 200
@@ -163,7 +163,7 @@ def _meaning(error: Exception, *, is_under_way: bool) -> Exception:
             return MailRefused(f"{said}: {_words(error)}")
     if is_under_way:
         return Unavailable("the mail server did not answer after the letter", ambiguous=True)
-    return Unavailable(f"the mail server cannot be reached: {type(error).__name__}")
+    return Unavailable(f"the mail server cannot be reached: {certificate_trouble(error) or type(error).__name__}")
 
 
 def _words(error: SMTPResponseException) -> str:

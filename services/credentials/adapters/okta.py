@@ -30,6 +30,7 @@ from services.credentials.adapters.cloud import (
     once,
     row_of,
 )
+from services.credentials.adapters.cloud_emptiness import without_content
 from services.credentials.adapters.cloud_tokens import FixedToken, GrantedTokens, signer
 from services.credentials.adapters.directory import NoSuchAccount, NotAllowed, NotHere
 from services.credentials.adapters.link import Link, Options, Secrets, options_of
@@ -219,7 +220,8 @@ class Okta:
         if await self._user(object_id) is None:
             raise NoSuchAccount("Okta has no such user any more")
         try:
-            await self._api.write("DELETE", f"{USERS}/{object_id}/sessions", params={"oauthTokens": "true"})
+            path = f"{USERS}/{object_id}/sessions"
+            without_content(await self._api.write("DELETE", path, params={"oauthTokens": "true"}))
         except Refused as error:
             raise _judged(error, "end sessions") from error
         return _STAYS

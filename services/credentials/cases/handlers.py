@@ -6,6 +6,7 @@ from collections.abc import Set as AbstractSet
 from uuid import UUID
 
 from chassis.batch import Batch, Fate, Received
+from chassis.clock import Clock
 from chassis.postgres import Connection
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
@@ -26,11 +27,15 @@ Item = Received[Envelope]
 class CredentialsHandler:
     """Takes `exposures`, `clients` and `tickets` in one consumer group."""
 
+    def __init__(self, clock: Clock | None = None) -> None:
+        """Let steps be due by `clock`: the recorded time never goes back, where a clock may."""
+        self._clock = clock
+
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Save the clients, then take what was not handled before: exposures, approvals, tickets."""
         await _save_clients(tx, batch)
         items = await _new(tx, batch, [each for each in batch.items if _is_ours(batch, each)])
-        now = batch.recorded_at
+        now = batch.recorded_at if self._clock is None else min(batch.recorded_at, self._clock())
         told = await arrivals.taken(tx, [_sighting(each.value) for each in _of(items, ExposureFound)], now=now)
         given = _of(items, ApprovalGiven)
         counting = await approvals.counted(tx, [each.value for each in given], now=now)

@@ -201,7 +201,7 @@ async def _read_since(name: str, asked_at: datetime, *, quiet: bool) -> dict[str
 
 def _check(link: Link) -> None:
     """Stop where a setting of the kind is missing, wrong or unknown."""
-    from services.credentials.adapters.choice import OPTIONS  # noqa: PLC0415 - 1 s that other commands need not wait
+    from services.credentials.adapters.options import OPTIONS  # noqa: PLC0415 - 1 s that other commands need not wait
 
     options_of(link, OPTIONS[link.kind])
 

@@ -22,6 +22,7 @@ from services.credentials.reset.alone import alone
 from services.credentials.reset.directories import Directories
 from services.credentials.reset.ending import Endings
 from services.credentials.reset.leave import Leave
+from services.credentials.reset.puzzles import PAUSE_SECONDS, Puzzles
 from services.credentials.reset.records import Around, NotYet, Patience
 from services.credentials.reset.store_steps import Turn
 
@@ -59,6 +60,7 @@ class AtDirectory:
         self._leave = leave
         self._clock = clock
         self._patience = patience
+        self._puzzles = Puzzles()
 
     async def invalidate(self, turn: Turn) -> None:
         """Make the exposed password invalid, if that is still what is to be done.
@@ -77,6 +79,8 @@ class AtDirectory:
             try:
                 await self._invalidate(turn, around)
             except NeverWorks as error:
+                if self._puzzles.is_worth_asking_again(turn, error):
+                    raise NotYet(str(error), seconds=PAUSE_SECONDS) from error
                 await self._leave.failed(turn, str(error))
 
     async def _invalidate(self, turn: Turn, around: Around) -> None:

@@ -134,10 +134,13 @@ class Steps:
         await self._endings.done(turn, proof)
 
     async def _reset_verified(self, around: Around) -> str:
-        """Return what a later reading shows of our reset: one of the schedule, else one of our own."""
+        """Return what a later reading shows of our reset: one of the schedule, else one of our own.
+
+        One that is later than now was read by a clock that ran ahead, before the reset perhaps.
+        """
         read_back_at = around.done_at(CaseStep.READ_BACK) or self._clock()
         stored = around.identity
-        if stored is not None and stored.read_at > read_back_at:
+        if stored is not None and read_back_at < stored.read_at <= self._clock():
             account, read_at = stored.account, stored.read_at
         elif self._clock() < read_back_at + self._patience.verify:
             wait = read_back_at + self._patience.verify - self._clock()

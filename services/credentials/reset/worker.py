@@ -21,6 +21,7 @@ from contracts.events.credential import CaseStep
 from services.credentials.adapters.directory import TooEarly
 from services.credentials.reset import rules_steps, store_steps
 from services.credentials.reset.ending import Endings
+from services.credentials.reset.puzzles import Puzzles
 from services.credentials.reset.records import NotYet
 from services.credentials.reset.steps import Steps
 from services.credentials.reset.store_steps import LostLease, Turn
@@ -69,6 +70,7 @@ class Worker:
         self._served: dict[UUID, int] = {}
         self._turns = 0
         self._held_until = 0.0
+        self._puzzles = Puzzles()
 
     def wake(self) -> None:
         """Look for steps now."""
@@ -143,7 +145,7 @@ class Worker:
     async def _note_failure(self, turn: Turn, error: Exception) -> None:
         reason = _reason(error)
         try:
-            if may_work_later(error):
+            if may_work_later(error) or self._puzzles.is_worth_asking_again(turn, error):
                 until = self._clock() + timedelta(seconds=_pause_seconds(error, turn.attempts))
                 await store_steps.postpone(self._pool, turn, until=until, reason=reason)
                 METERS.add(Count.EFFECTS, kind=turn.step, outcome="postponed")

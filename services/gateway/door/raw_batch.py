@@ -13,6 +13,12 @@ BATCH_BYTES: Final = 524_288
 HEADERS_BYTES: Final = 1024
 """More than a record's headers and framing take."""
 
+APART_SECONDS: Final = 0.01
+"""Between two batches: a batch for each delivery is as much work for a broker as one for ten of them."""
+
+ENOUGH: Final = 4
+"""Deliveries that wait for no distance."""
+
 
 class Outcome(StrEnum):
     """What became of a record."""
@@ -36,6 +42,7 @@ class Batch:
     waiting: list[asyncio.Future[Outcome]] = field(default_factory=list)
     size_bytes: int = 0
     partition: int | None = None
+    leader: int | None = None
     timer: asyncio.TimerHandle | None = None
     is_late: bool = False
     was_refused: bool = False
@@ -61,3 +68,8 @@ class Batch:
 
 def _size(records: list[tuple[RecordHeaders, bytes]]) -> int:
     return sum(len(value) + HEADERS_BYTES for _, value in records)
+
+
+def early_seconds(batch: Batch, left_at: float, now: float) -> float:
+    """Return for how long `batch` still waits, in seconds of a steady clock by which the last one left at `left_at`."""
+    return 0.0 if len(batch.records) >= ENOUGH else left_at + APART_SECONDS - now

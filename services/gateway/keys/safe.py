@@ -8,8 +8,6 @@ from typing import Final
 import asyncpg
 
 from chassis.postgres import Connection
-from services.gateway.adapters.s3_blobs import S3Blobs, SignedV4, secret_key
-from services.gateway.adapters.vault_transit import VaultSealer
 from services.gateway.keys.bodies import BlobStore, Bodies
 from services.gateway.keys.data_keys import Connecting, CurrentKeys, KeyRing
 from services.gateway.keys.key_sealing import FILE, VAULT, FileSealer, KeySealers
@@ -77,6 +75,8 @@ async def key_sealers(settings: SealingSettings) -> AsyncIterator[KeySealers]:
     if settings.key_sealer == FILE and not settings.vault_url:
         yield {FILE: in_file}
         return
+    from services.gateway.adapters.vault_transit import VaultSealer  # noqa: PLC0415 - most starts do without HTTP
+
     vault = VaultSealer(settings.vault_url, token_file=settings.vault_token_file, mount=settings.vault_mount)
     try:
         yield {FILE: in_file, VAULT: vault}
@@ -89,6 +89,8 @@ async def _blob_store(settings: GatewaySettings, connecting: Connecting) -> Asyn
     if settings.blob_store == "postgres":
         yield PostgresBlobs(connecting)
         return
+    from services.gateway.adapters.s3_blobs import S3Blobs, SignedV4, secret_key  # noqa: PLC0415 - as Vault's
+
     auth = SignedV4(
         key_id=settings.s3_access_key_id, secret=secret_key(settings.s3_secret_key_file), region=settings.s3_region
     )

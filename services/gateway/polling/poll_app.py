@@ -5,14 +5,16 @@ from typing import Final
 
 from pydantic import Field
 
+from chassis.ahead import PulledBack
 from chassis.platform import platform
-from chassis.running import run_to_the_end, run_until_stopped
+from chassis.running import Stages, run_to_the_end, run_until_stopped
 from chassis.settings import read
 from services.gateway import vendors
 from services.gateway.exposures.quarantine import quarantine_of
 from services.gateway.exposures.redaction import redaction_of
 from services.gateway.keys.safe import opened_safe
 from services.gateway.keys.sealing import read_sealing_key
+from services.gateway.polling import store_ahead
 from services.gateway.polling.due_sources import LEASE
 from services.gateway.polling.poll import Poll
 from services.gateway.polling.poll_exposures import FeedKeys, PollExposures
@@ -45,7 +47,9 @@ async def run(settings: PollSettings) -> None:
             exposures = PollExposures(
                 on, exposure_feeds.POLLED, feeds.of, keys=safe.current, feed_keys=feed_keys, lease=lease
             )
-            await run_until_stopped([[poll, exposures], [on.relay, on.health]], drain_seconds=settings.drain_seconds)
+            pulled_back = PulledBack(on, store_ahead.planned(lease))
+            stages: Stages = [[poll, exposures, pulled_back], [on.relay, on.health]]
+            await run_until_stopped(stages, drain_seconds=settings.drain_seconds)
     finally:
         await readers.close()
         await feeds.close()

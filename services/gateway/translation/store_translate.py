@@ -47,14 +47,14 @@ CLAIM: Final[LiteralString] = """
 
 async def claim(tx: Connection, items: Sequence[Item], recorded_at: datetime) -> set[EventId]:
     """Note the ids of these items and return those that nobody knew, or knew only as a code without an event."""
-    first = {item.content.id: item for item in reversed(items)}
-    known = sorted(first)
+    first = {item.content.id.int: item for item in reversed(items)}  # numbers sort and hash faster than their UUIDs
+    in_order = [first[number] for number in sorted(first)]
     rows = await tx.fetch(
         CLAIM,
-        known,
-        [first[id_].delivery.source for id_ in known],
-        [first[id_].delivery.raw_id for id_ in known],
-        [first[id_].stands_for for id_ in known],
+        [item.content.id for item in in_order],
+        [item.delivery.source for item in in_order],
+        [item.delivery.raw_id for item in in_order],
+        [item.stands_for for item in in_order],
         recorded_at,
     )
     return {row["event_id"] for row in rows}

@@ -5,14 +5,17 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import datetime
+from uuid import UUID
 
 from chassis import outbox
 from chassis.batch import REPLAY_GROUP, Batch
 from chassis.postgres import Connection
 from chassis.telemetry import METERS, Count
 from contracts.envelope import Envelope
+from contracts.events.rmm import PatchInstallFailed
 from contracts.raw import RawDelivery
 from contracts.topics import RMM_EVENTS_BY_LANE, Lane
+from services.gateway import rules_lanes
 from services.gateway.translation import rules_refused, store_parked, store_refused, store_translate
 from services.gateway.translation import rules_translate as rules
 from services.gateway.translation.rules_translate import Fate, Item, Outcome, Told, Unowned
@@ -25,9 +28,10 @@ class Translate:
     """Handles batches of one lane: of `rmm.raw`, or of `rmm.raw.bulk`."""
 
     def __init__(self, translate: Callable[[RawDelivery], Translation], lane: Lane = Lane.LIVE) -> None:
-        """Translate with `translate`, which never raises; what is published stays in `lane`."""
+        """Translate with `translate`, which never raises; what is published stays in `lane`, but for storms."""
         self._translate = translate
         self._lane = lane
+        self._failures_paid_at: dict[UUID, float] = {}
 
     async def on_batch(self, tx: Connection, batch: Batch[RawDelivery]) -> None:
         """Publish what is new and owned, park what is owned by none or by two, refuse what cannot be understood."""
@@ -55,7 +59,8 @@ class Translate:
         """Publish, park or count each new item, and return what became of it, by its number."""
         events = rules.told(fresh)
         owned, unowned = await self._owned(tx, events)
-        await outbox.enqueue_keyed(tx, RMM_EVENTS_BY_LANE[self._lane], owned)
+        for lane, topic in RMM_EVENTS_BY_LANE.items():
+            await outbox.enqueue_keyed(tx, topic, [each for each in owned if each[1].lane is lane])
         await store_parked.park(tx, unowned, at, self._lane)
         fates = {each.number: Fate.PUBLISHED for each in events}
         fates |= {each.number: Fate.PARKED for each, _ in unowned}
@@ -88,8 +93,18 @@ class Translate:
             if isinstance(tenant, Unowned):
                 unowned.append((each, tenant))
             else:
-                owned.append((f"{source}/{each.said.event.device}", rules.envelope(each, tenant, self._lane)))
+                owned.append(
+                    (f"{source}/{each.said.event.device}", rules.envelope(each, tenant, self._lane_of(each, tenant)))
+                )
         return owned, unowned
+
+    def _lane_of(self, each: Told, tenant: UUID) -> Lane:
+        """Return how an event travels; by when it was received, so that catching up is no storm."""
+        if self._lane is Lane.BULK or not isinstance(each.said.event, PatchInstallFailed):
+            return self._lane
+        paid_at, now = self._failures_paid_at.get(tenant, 0.0), each.delivery.received.timestamp()
+        lane, self._failures_paid_at[tenant] = rules_lanes.turn_of_failure(paid_at, now)
+        return lane
 
     async def _judge(self, tx: Connection, reading: rules.Reading, at: datetime) -> None:
         """Remember how the sources did, and quarantine those that did badly."""

@@ -43,6 +43,9 @@ class TranslateSettings(GatewaySettings):
     """What this process needs."""
 
     translate_records: int = Field(default=1000, ge=1, le=10_000, description="raw records in one transaction")
+    translate_apart_seconds: float = Field(
+        default=0.04, ge=0, le=5, description="between two polls where much comes: each costs as many records do"
+    )
     ninjaone_patch_places: dict[str, list[str]] = Field(
         default_factory=dict, description='where a NinjaOne webhook names its patch, as JSON: {"kb": ["data.kb"]}'
     )
@@ -90,6 +93,7 @@ def consumers(settings: TranslateSettings, on: Platform, safe: Safe) -> list[Par
         handler=Translate(live_bodies.translated, Lane.LIVE),
         on=on,
         max_records=settings.translate_records,
+        apart_seconds=settings.translate_apart_seconds,
         prepare=live_bodies.prepare,
     )
     bulk = BatchConsumer(
@@ -108,17 +112,20 @@ def consumers(settings: TranslateSettings, on: Platform, safe: Safe) -> list[Par
         on=on,
         prepare=psa_bodies.prepare,
     )
-    exposed_bodies = Opening(safe.bodies(), exposure_feeds.translated)
-    exposed = BatchConsumer(
+    return settings.lanes.served([live, psa, _of_exposures(on, safe)], [bulk])
+
+
+def _of_exposures(on: Platform, safe: Safe) -> Part:
+    bodies = Opening(safe.bodies(), exposure_feeds.translated)
+    return BatchConsumer(
         group=EXPOSURES_GROUP,
         topics=[EXPOSURES_RAW],
         decode=delivery_of,
-        handler=TranslateExposures(exposed_bodies.translated),
+        handler=TranslateExposures(bodies.translated),
         on=on,
         max_records=EXPOSURE_RECORDS,
-        prepare=exposed_bodies.prepare,
+        prepare=bodies.prepare,
     )
-    return settings.lanes.served([live, psa, exposed], [bulk])
 
 
 def main() -> None:

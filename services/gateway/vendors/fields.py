@@ -57,7 +57,7 @@ def name(value: object, path: str) -> str:
         raise Unreadable(f"{path}: not text")
     if not 0 < len(value) <= LONGEST_NAME:
         raise Unreadable(f"{path}: not 1 to {LONGEST_NAME} characters")
-    if _UNPRINTABLE.search(value):
+    if not is_printable(value):
         raise Unreadable(f"{path}: holds a control character; was a backslash lost?")
     return value
 
@@ -179,5 +179,5 @@ def is_possible(at: datetime) -> bool:
 
 
 def is_printable(text: str) -> bool:
-    """Return whether `text` has no control character."""
-    return _UNPRINTABLE.search(text) is None
+    """Return whether `text` has no control character. Text that Python calls printable, and most is, has none."""
+    return text.isprintable() or _UNPRINTABLE.search(text) is None

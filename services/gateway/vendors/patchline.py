@@ -117,7 +117,7 @@ def _event(model: type[rmm.RmmEvent], content: object) -> rmm.RmmEvent:
     if not isinstance(content, dict):
         raise Unreadable("data: not an object")
     try:
-        event = model.model_validate_json(to_json({**content, **_STAMP}), strict=True)
+        event: rmm.RmmEvent = model.__pydantic_validator__.validate_json(to_json({**content, **_STAMP}), strict=True)
     except ValidationError as error:
         raise Unreadable(f"data.{described(error).replace('; ', '; data.')}") from error
     _check(event, "data")
@@ -127,7 +127,7 @@ def _event(model: type[rmm.RmmEvent], content: object) -> rmm.RmmEvent:
 def _check(value: BaseModel, path: str) -> None:
     """Refuse what has the right type and still cannot be meant: control characters, absurd numbers and dates."""
     for key, each in value.__dict__.items():
-        if each is None:
+        if each is None or (each.__class__ is str and each.isprintable()):
             continue
         match each:
             case str() if key not in _FREE_TEXT and not fields.is_printable(each):

@@ -80,6 +80,10 @@ class ConnectWise:
         """Return `None`: ConnectWise knows no token that creates one ticket only."""
         return None
 
+    async def say_first(self, note: Note) -> str | None:  # noqa: ARG002 - as the protocol has it
+        """Return `None`: ConnectWise has no note without a ticket."""
+        return None
+
     async def create(self, draft: Draft, reservation: str | None) -> TicketRef:  # noqa: ARG002 - there is none here
         """Create a ticket with its first note and return it as read back.
 
@@ -139,6 +143,12 @@ class ConnectWise:
             if ticket.closed_flag and not rules.is_by(ticket.closed_by, self._wire.login.member):
                 acts = [each for each in acts if not rules.is_closing(each)]
         return acts[-1] if acts else None
+
+    async def words(self, ref: TicketRef, key: str) -> str:
+        """Return our notes on the ticket."""
+        notes = [(each, self._wire.marker_of(each)) for each in await self._wire.notes(ref.id)]
+        ours = [each for each, marker in notes if marker is not None and rules.is_of_an_act(marker, key)]
+        return "\n\n".join(each.text or "" for each in ours)
 
     async def append(self, ref: TicketRef, note: Note) -> None:
         """Add a note and leave the status alone."""

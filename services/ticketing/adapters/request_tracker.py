@@ -72,6 +72,10 @@ class RequestTracker:
         """Return `None`: RT has nothing that creates one ticket and no second one."""
         return None
 
+    async def say_first(self, note: Note) -> str | None:  # noqa: ARG002 - as the protocol has it
+        """Return `None`: RT has no words without a ticket."""
+        return None
+
     async def create(self, draft: Draft, reservation: str | None) -> TicketRef:  # noqa: ARG002 - RT has no such thing
         """Create a ticket and return it as read back, and as found by its key.
 
@@ -111,6 +115,11 @@ class RequestTracker:
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
         """Return the marker of our newest act on the ticket; those about merges are none."""
         return (await self._wire.ours(ref.id)).last_done(key)
+
+    async def words(self, ref: TicketRef, key: str) -> str:  # noqa: ARG002 - our user says nothing else there
+        """Return what our user said on the ticket, its first words included."""
+        said = [await self._wire.attachments(each.id) for each in await self._wire.own(ref.id)]
+        return "\n\n".join(part.content or "" for parts in said for part in parts)
 
     async def append(self, ref: TicketRef, note: Note) -> None:
         """Say something, and leave the status alone."""

@@ -67,6 +67,11 @@ def ours_on(number: str) -> str:
     return f"{_of(number)} AND (Type = 'Status' OR (Creator = '__CurrentUser__' AND ({_said()})))"
 
 
+def own_on(number: str) -> str:
+    """Ask for all that our user said on a ticket, its first words included."""
+    return f"{_of(number)} AND Creator = '__CurrentUser__' AND ({_said()} OR Type = 'Create')"
+
+
 def others_on(number: str) -> str:
     """Ask for what anyone else said on a ticket, its first words included."""
     return f"{_of(number)} AND Creator != '__CurrentUser__' AND ({_said()} OR Type = 'Create')"

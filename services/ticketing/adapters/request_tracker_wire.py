@@ -197,9 +197,16 @@ class Wire:
 
     async def others(self, number: str) -> list[Transaction]:
         """Return what anyone else said on a ticket; a page may be short because rows of it are hidden from us."""
+        return await self._all_pages(query.others_on(number))
+
+    async def own(self, number: str) -> list[Transaction]:
+        """Return what our user said on a ticket, its first words included."""
+        return await self._all_pages(query.own_on(number))
+
+    async def _all_pages(self, asked: str) -> list[Transaction]:
         found: list[Transaction] = []
         for page in count(1):
-            rows = await self._transactions(query.others_on(number), page=page)
+            rows = await self._transactions(asked, page=page)
             if not rows:
                 break
             found += rows

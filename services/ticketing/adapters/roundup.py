@@ -61,6 +61,10 @@ class Roundup:
         reserved = read(Reserved, await self._wire.call("POST", "/issue/@poe", json={}))
         return reserved.link.rpartition("/")[2]
 
+    async def say_first(self, note: Note) -> str | None:
+        """Make the first message of an issue that is not there yet, and return its number."""
+        return await self._wire.message(note)
+
     async def create(self, draft: Draft, reservation: str | None) -> TicketRef:
         """Create an issue with its first message and return it as read back.
 
@@ -75,7 +79,7 @@ class Roundup:
             "client": draft.company,
             "status": self._words.open_status,
             "priority": self._words.priority_by_severity.get(draft.severity, self._words.other_priority),
-            "messages": [await self._wire.message(Note(marker=draft.marker, text=draft.text))],
+            "messages": [draft.said or await self._wire.message(draft.note)],
         }
         try:
             made = read(Made, await self._wire.call("POST", path, json=fields))
@@ -102,6 +106,12 @@ class Roundup:
         _, issue = await self._wire.element(ref.id)
         acts = [each.id for each in issue.messages if each.id in ours and "/merged" not in ours[each.id]]
         return ours[max(acts, key=int)] if acts else None
+
+    async def words(self, ref: TicketRef, key: str) -> str:
+        """Return our messages that the issue shows; some of the same marker may be on no issue."""
+        said = await self._wire.words_with(f"{key}/")
+        _, issue = await self._wire.element(ref.id)
+        return "\n\n".join(said[each.id] for each in issue.messages if each.id in said)
 
     async def append(self, ref: TicketRef, note: Note) -> None:
         """Add a message and leave the status alone."""

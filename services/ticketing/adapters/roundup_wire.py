@@ -21,6 +21,9 @@ BROKEN_INSIDE: Final = "check the server log"
 Source: Roundup 2.6, `rest.py`, the last `except` around every route.
 """
 
+SHOWS_CONTENT: Final = 3
+"""How verbose a list must be to have a message's words in it, and not a link to them. Source: Roundup, `rest.py`."""
+
 LOGIN_REFUSED_SECONDS: Final = 30.0
 """A wrong password is nobody's ticket's fault: everything waits so long, and a person sees why."""
 
@@ -77,6 +80,7 @@ class Found(Issue):
     id: str
     messageid: str | None = None
     name: str | None = None
+    content: str | None = None
 
 
 class Page(BaseModel):
@@ -158,12 +162,20 @@ class Wire:
         page = read(Page, await self.call("GET", "/msg", params={"messageid": marker, "@fields": "messageid"}))
         return {each.id: each.messageid or "" for each in page.collection}
 
+    async def words_with(self, marker: str) -> dict[str, str]:
+        """Return the words, by id, of all messages whose marker has `marker` in it, on whatever issue."""
+        params: dict[str, str | int] = {"messageid": marker, "@fields": "content", "@verbose": SHOWS_CONTENT}
+        page = read(Page, await self.call("GET", "/msg", params=params))
+        return {each.id: each.content or "" for each in page.collection}
+
     async def message(self, note: Note) -> str:
         """Make a message that no issue shows yet. If its answer is lost nothing happened that anyone could see."""
         fields = {"author": self._user, "content": note.text, "messageid": note.marker, "date": "."}
         try:
             return read(Made, await self.call("POST", "/msg", json=fields)).id
         except Unavailable as error:
+            if not error.ambiguous:
+                raise  # it says for whom it holds: an open breaker is one client's alone
             raise Unavailable(
                 str(error), retry_after_seconds=error.retry_after_seconds, limited=error.limited
             ) from error
@@ -175,12 +187,13 @@ class Wire:
 
         Raises:
             Refused: 412 if someone else changed it first.
+            Unavailable: the answer is not one of Roundup's, so that nobody knows whether it was changed.
         """
         etag, issue = found
         change: dict[str, object] = {"@op": "replace", "messages": [*(each.id for each in issue.messages), *add]}
         if issue.status is not None:
             change["status"] = issue.status.name
-        await self.call("PATCH", f"/issue/{number}", headers={"If-Match": etag}, json=change | fields)
+        read(Made, await self.call("PATCH", f"/issue/{number}", headers={"If-Match": etag}, json=change | fields))
 
     def is_open(self, issue: Issue) -> bool:
         """Return whether an issue is open; one without a status is."""

@@ -38,6 +38,14 @@ class Tracker(Protocol):
         """Return a token that creates one ticket and no second one; `None` where the tracker has no such thing."""
         ...
 
+    async def say_first(self, note: Note) -> str | None:
+        """Return a token of a new ticket's first words, kept where no ticket shows them yet; for `Draft.said`.
+
+        `None` where the tracker has no such thing: `create` says them. Words that no ticket comes to show are nothing
+        that anyone sees, so this may be done before it is known that the ticket is wanted.
+        """
+        ...
+
     async def create(self, draft: Draft, reservation: str | None) -> TicketRef:
         """Create a ticket and return it as read back.
 
@@ -54,6 +62,10 @@ class Tracker(Protocol):
 
     async def last_note(self, ref: TicketRef, key: str) -> str | None:
         """Return the marker of the newest note of ours on the ticket with our `key`; `None` where there is none."""
+        ...
+
+    async def words(self, ref: TicketRef, key: str) -> str:
+        """Return all that we have said on the ticket with our `key`, its first words included."""
         ...
 
     async def append(self, ref: TicketRef, note: Note) -> None:

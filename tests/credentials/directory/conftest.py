@@ -10,11 +10,10 @@ import asyncpg
 import pytest
 
 from chassis.health import HealthServer, Progress
-from chassis.outbox import headers_of
 from chassis.platform import Platform
 from chassis.postgres import Pool, open_pool, transaction
 from chassis.relay import Relay
-from contracts.envelope import Envelope, Message, decode
+from contracts.envelope import Envelope
 from services.credentials.adapters.directory import Directory
 from services.credentials.adapters.link import Link
 from services.credentials.directory import store_identity
@@ -24,10 +23,11 @@ from services.credentials.guard.policy import GuardPolicy
 from services.credentials.records import Identity
 from tests.builders import ACME, NOON
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 EMPTY = """
     TRUNCATE directory, identity, login, hygiene_finding, hygiene_round, offboarding, offboarding_item, outbox,
-             aggregate_sequence, guard_document, client CASCADE
+             outbox_pack, aggregate_sequence, guard_document, client CASCADE
 """
 
 
@@ -112,12 +112,11 @@ class Room:
 
     async def told(self) -> list[Envelope]:
         """Return what is told on `credentials.events`, in order, and forget it."""
-        rows = await self.pool.fetch("DELETE FROM outbox WHERE topic = 'credentials.events' RETURNING *")
-        messages = [
-            Message(key=row["key"], headers=headers_of(row["headers"]), value=row["value"])
-            for row in sorted(rows, key=lambda row: row["id"])
-        ]
-        return [decode(each.headers, each.value) for each in messages]
+        async with transaction(self.pool) as tx:
+            told = await waiting_in(tx, "credentials.events")
+            await tx.execute("DELETE FROM outbox WHERE topic = 'credentials.events'")
+            await tx.execute("DELETE FROM outbox_pack WHERE topic = 'credentials.events'")
+        return told
 
 
 @asynccontextmanager

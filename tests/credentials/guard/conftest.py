@@ -10,13 +10,12 @@ import asyncpg
 import pytest
 from typer.testing import CliRunner, Result
 
-from chassis import outbox
 from chassis.health import HealthServer, Progress
 from chassis.platform import Platform
 from chassis.postgres import Pool, open_pool, transaction
 from chassis.relay import Relay
 from contracts import ids
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from contracts.events.credential import AccountKind, BreakerMoved, CaseOpened, CaseStep, Decision
 from services.credentials import telling
 from services.credentials.guard import breaker, store_guard
@@ -27,6 +26,7 @@ from services.credentials.records import Cause, Fact
 from tests.builders import ACME, BIRCH, MINUTE, NOON
 from tests.credentials.guard.typed import APP, Typed
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 CAUSE = Cause(id=ids.event_id_of_vendor("exposure/spycloud/main", "1"), received_at=NOON)
 SPYCLOUD = "exposure/spycloud/main"
@@ -139,9 +139,7 @@ class Room:
 
     async def told(self, kind: type = object) -> list[Envelope]:
         """Return what was told of a kind, in order."""
-        rows = await self.pool.fetch("SELECT headers, value FROM outbox ORDER BY id")
-        every = [decode(outbox.headers_of(row["headers"]), row["value"]) for row in rows]
-        return [each for each in every if isinstance(each.data, kind)]
+        return [each for each in await waiting_in(self.pool) if isinstance(each.data, kind)]
 
     async def moves(self) -> list[tuple[str, str, str]]:
         """Return the moves of breakers that were told: scope, state and why."""

@@ -12,10 +12,9 @@ from nacl.signing import SigningKey
 from typer.testing import CliRunner, Result
 
 from chassis.health import Progress
-from chassis.outbox import headers_of
 from chassis.postgres import Connection, Pool, open_pool, transaction
 from chassis.relay import Relay
-from contracts.envelope import Envelope, decode
+from contracts.envelope import Envelope
 from contracts.events.exposure import ApprovalGiven
 from services.credentials.adapters.mail import Letter
 from services.credentials.people import approvals, keys, store_commands
@@ -27,11 +26,12 @@ from services.credentials.people.rules_approvals import folded
 from services.credentials.records import Cause, Fact
 from tests.builders import ACME, BIRCH, NOON
 from tests.parts import Database
+from tests.waiting import waiting_in
 
 KEY = b"k" * 32
 URL = "https://hooks.msp.example/approvals"
 EMPTY = """
-    TRUNCATE approver, request, approval, link, statement, notice, outbox, aggregate_sequence CASCADE
+    TRUNCATE approver, request, approval, link, statement, notice, outbox, outbox_pack, aggregate_sequence CASCADE
 """
 REQUEST = "SELECT request_id FROM request WHERE case_id = $1 ORDER BY number DESC LIMIT 1"
 
@@ -144,8 +144,7 @@ class Room:
 
     async def told(self) -> list[Envelope]:
         """Return what was published so far."""
-        rows = await self.pool.fetch("SELECT headers, value FROM outbox ORDER BY id")
-        return [decode(headers_of(row["headers"]), row["value"]) for row in rows]
+        return await waiting_in(self.pool)
 
     def operating(self) -> "Operating":
         return Operating(self.database.operator)

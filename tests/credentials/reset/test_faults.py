@@ -8,6 +8,7 @@ import pytest
 
 from chassis.http import Refused, Unavailable
 from contracts.events.credential import BreakerMoved, CaseDecided, CaseStep, CaseStepDone, CaseStepParked, Decision
+from services.credentials.adapters.cloud import AnswerNotUnderstood
 from services.credentials.adapters.directory import NotAllowed
 from tests.builders import NOON
 from tests.credentials.directories import KeptDirectory
@@ -68,6 +69,31 @@ async def test_a_limit_is_waited_out_as_long_as_the_directory_says(room: Room, f
     await room.settle(seconds=20)
 
     assert room.directory.invalidated == ["ann"]
+
+
+async def test_answers_that_nobody_understands_are_asked_for_again_and_then_left_to_a_person(room: Room) -> None:
+    await room.hear(exposed())
+    room.directory.failure = AnswerNotUnderstood("User: id not as documented")
+    worker = room.worker()
+    room.now += timedelta(seconds=60)
+    await room.tick(worker)
+    before = (await room.case())["decision"]
+    for _ in range(10):
+        room.now += timedelta(seconds=30)
+        await room.tick(worker)
+
+    assert (before, (await room.case())["decision"]) == ("reset", "notify")
+
+
+async def test_one_answer_that_nobody_understands_parks_nothing(room: Room, faulty: Faulty) -> None:
+    await room.hear(exposed())
+    faulty.after = AnswerNotUnderstood("User: id not as documented")
+
+    await room.finish()
+
+    assert room.directory.invalidated == ["ann"]
+    assert (await room.steps())["invalidated"] == "done"
+    assert (await room.case())["decision"] == "reset"
 
 
 @pytest.mark.parametrize("error", [NotAllowed("insufficientAccessRights"), Refused(403, "no")], ids=["guard", "403"])

@@ -236,5 +236,5 @@ async def test_a_poller_that_is_killed_leaves_each_feed_told_once(
 
 BOTH_POLLED = """
     SELECT count(*) FROM gateway.poll_state WHERE source IN ($1, $2) AND last_succeeded_at IS NOT NULL
-      AND NOT EXISTS (SELECT FROM gateway.outbox)
+      AND NOT EXISTS (SELECT FROM gateway.outbox_waiting)
 """
