@@ -82,7 +82,7 @@ image: install ## build the one image with podman, run every process from it (ne
 	$(BIN)/python -m tests.deploy.podman
 	PATCHLINE_TEST_IMAGE=1 $(BIN)/python -m pytest -q tests/deploy/test_image.py
 
-# Counterpart systems that only Debian packages have. Without them their tests are skipped, and say so.
+# Counterpart systems that only Debian packages have, and what drops packets of a network. Without them their tests are skipped, and say so.
 packages: ## a real ticket system and real inventory agents for the tests, where apt and root are at hand
 	@missing=$$(for each in $$(cat .ci/packages.txt); do dpkg -s $$each >/dev/null 2>&1 || printf '%s ' $$each; done); \
 	if [ -z "$$missing" ]; then echo "the tests' Debian packages are installed"; \

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from collections.abc import Set as AbstractSet
+from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from contracts.events.client import ClientChanged
 from contracts.events.psa import TicketTold
 from services.ticketing import hints, rules_fold, store, store_save
 from services.ticketing.facts import Unusable, facts_of
+from services.ticketing.rules import Finding
 from services.ticketing.rules_fold import Fact
 
 
@@ -31,21 +33,21 @@ class TicketingHandler:
         self._own_names = own_names
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
-        """Save the clients, and fold the findings that were not handled before."""
+        """Save the clients, and fold the findings that were not handled before, or are told with a newer number."""
         await _save_clients(tx, batch)
         await hints.keep(tx, batch, self._own_names)
         facts = [(item, of_it) for item in batch.items if (of_it := _usable(batch, item))]
         new = await store_save.remember(tx, [item.value for item, _ in facts], batch.recorded_at)
-        first = _first_of_each(batch, facts, new)
-        fresh = [fact for _, of_it in first for fact in of_it]
-        if not fresh:
+        told = _told(batch, facts, new)
+        every = [fact for _, of_it in told for fact in of_it]
+        if not every:
             return
-        before = await store.load_for_update(tx, fresh)
-        for item, of_it in first:
-            if all(rules_fold.is_late(before, fact) for fact in of_it):
+        before = await store.load_for_update(tx, every)
+        for item, of_it in told:
+            if item.value.id in new and all(rules_fold.is_late(before, fact) for fact in of_it):
                 batch.count(item, Fate.SUPERSEDED)
         now = batch.recorded_at if self._clock is None else min(batch.recorded_at, self._clock())
-        after = rules_fold.folded(before, fresh, now=now, look_every=self._look_every)
+        after = rules_fold.folded(before, every, now=now, look_every=self._look_every)
         await store_save.save(tx, before, after, now=now)
 
 
@@ -59,17 +61,21 @@ def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> tuple[Fact, ...
     return facts
 
 
-def _first_of_each(
+def _told(
     batch: Batch[Envelope], facts: Sequence[tuple[Received[Envelope], tuple[Fact, ...]]], new: AbstractSet[UUID]
 ) -> list[tuple[Received[Envelope], tuple[Fact, ...]]]:
-    """Return each new event once, in the order of acceptance."""
-    first: dict[UUID, tuple[Received[Envelope], tuple[Fact, ...]]] = {}
+    """Return each event in the order of acceptance; of one that was handled before, the findings, marked as repeats."""
+    told: list[tuple[Received[Envelope], tuple[Fact, ...]]] = []
+    first: set[UUID] = set()
     for item, of_it in facts:
         if item.value.id in new and item.value.id not in first:
-            first[item.value.id] = item, of_it
+            first.add(item.value.id)
+            told.append((item, of_it))
         else:
             batch.count(item, Fate.DUPLICATE)
-    return list(first.values())
+            repeats = [replace(fact, is_repeat=True) for fact in of_it if isinstance(fact, Finding)]
+            told.append((item, tuple(repeats)))
+    return told
 
 
 async def _save_clients(tx: Connection, batch: Batch[Envelope]) -> None:

@@ -171,13 +171,6 @@ class Matter:
     ticket: str | None = None
 
 
-class Standing(NamedTuple):
-    """The newest word on one device and matter."""
-
-    sequence: int
-    state: str
-
-
 class Client(NamedTuple):
     """How people and the PSA call a client."""
 

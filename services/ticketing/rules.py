@@ -6,6 +6,7 @@ from typing import Final
 
 from contracts.events.obligation import State
 from services.ticketing.records import About, Cause, Label, Listing, MatterKey, Ticket, TicketState
+from services.ticketing.standing import Standing
 
 
 class Verdict(StrEnum):
@@ -63,7 +64,7 @@ class Finding:
     """What one event says of one device and one matter. `failures` counts every failure so far.
 
     `continues_on`: the asset with which what was said of this one goes on, and what that means for the ticket there;
-    `None`: that is not known yet.
+    `None`: that is not known yet. `is_repeat`: the event was handled before; with a higher number it may still be news.
     """
 
     cause: Cause
@@ -78,6 +79,12 @@ class Finding:
     code: str | None = None
     continues_on: str | None = None
     continues_as: Verdict | None = None
+    is_repeat: bool = False
+
+    @property
+    def standing(self) -> Standing:
+        """Return the word that it leaves behind."""
+        return Standing(self.sequence, self.state, self.cause.received_at, self.cause.occurred_at)
 
 
 class Move(StrEnum):

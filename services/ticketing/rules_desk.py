@@ -13,11 +13,11 @@ from services.ticketing.records import (
     Listing,
     Matter,
     MatterKey,
-    Standing,
     Ticket,
     TicketState,
     Waiting,
 )
+from services.ticketing.standing import Standing
 
 BULK_PATIENCE: Final = timedelta(seconds=30)
 """A resync that lists a thousand devices is a few long notes then, not a thousand short ones."""

@@ -8,10 +8,11 @@ from typing import Final, assert_never
 from contracts.events.obligation import State
 from contracts.topics import Lane
 from services.ticketing import rules
-from services.ticketing.records import About, Cause, Kind, Listing, MatterKey, Standing, Ticket
+from services.ticketing.records import About, Cause, Kind, Listing, MatterKey, Ticket
 from services.ticketing.rules import Finding, Move, Verdict
 from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Clerk, Desk
+from services.ticketing.standing import Standing
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +119,7 @@ class _Fold:
     def judge(self, finding: Finding) -> None:
         """Do to the newest ticket what one finding asks for; a late or repeated one changes nothing."""
         desk = self.clerk.desk
-        if not self._is_newest(finding.matter, finding.asset, Standing(finding.sequence, finding.state)):
+        if not self._is_newest(finding.matter, finding.asset, finding.standing, is_repeat=finding.is_repeat):
             return
         ticket = desk.newest_ticket(finding.matter)
         if ticket is None:
@@ -206,7 +207,7 @@ class _Fold:
     def link(self, fact: Catalogued) -> None:
         """Let a device's failure go on as the requirement's: in the same ticket if possible, never in two."""
         desk = self.clerk.desk
-        if not self._is_newest(fact.matter, fact.asset, Standing(fact.sequence, "CATALOGUED")):
+        if not self._is_newest(fact.matter, fact.asset, _catalogued(fact)):
             return
         ticket = desk.newest_ticket(fact.matter)
         listing = None if ticket is None else desk.listings.get((ticket.key, fact.asset))
@@ -246,10 +247,10 @@ class _Fold:
             case _:
                 return
 
-    def _is_newest(self, matter: MatterKey, asset: str, standing: Standing) -> bool:
-        """Keep the newest word on a device and return whether this is it."""
+    def _is_newest(self, matter: MatterKey, asset: str, standing: Standing, *, is_repeat: bool = False) -> bool:
+        """Keep the newest word on a device and return whether this is it; one that was heard before seldom is."""
         known = self.clerk.desk.standings.get((matter, asset))
-        if known is not None and standing.sequence <= known.sequence:
+        if known is not None and (standing.sequence <= known.sequence or (is_repeat and not standing.overturns(known))):
             return False
         self.clerk.desk.standings[matter, asset] = standing
         return True
@@ -260,6 +261,10 @@ def _move_listing(clerk: Clerk, asset: str, listing: Listing, *, old: str, new: 
     there = clerk.desk.listings.get((new, asset))
     if there is None or there.cleared_as is not None:
         clerk.put_on(new, asset, replace(listing, checked_failures=0))
+
+
+def _catalogued(fact: Catalogued) -> Standing:
+    return Standing(fact.sequence, "CATALOGUED", fact.cause.received_at, fact.cause.occurred_at)
 
 
 def _listing_of(finding: Finding, now: datetime) -> Listing:

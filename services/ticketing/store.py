@@ -17,7 +17,6 @@ from services.ticketing.records import (
     Listing,
     Matter,
     MatterKey,
-    Standing,
     Ticket,
     TicketState,
     Waiting,
@@ -26,6 +25,7 @@ from services.ticketing.rules import Finding, Verdict
 from services.ticketing.rules_cases import Chapter, Turn
 from services.ticketing.rules_desk import Desk
 from services.ticketing.rules_fold import Catalogued, Fact
+from services.ticketing.standing import Standing
 
 
 async def load_for_update(tx: Connection, facts: Sequence[Fact]) -> Desk:
@@ -143,7 +143,7 @@ async def load_tickets(tx: Connection, keys: Collection[str]) -> dict[str, Ticke
 
 
 STANDINGS: Final[LiteralString] = """
-    SELECT tenant_id, kind, subject, asset, sequence, state
+    SELECT tenant_id, kind, subject, asset, sequence, state, received_at, occurred_at
     FROM standing
     WHERE (tenant_id, kind, subject, asset) IN (SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[]))
 """
@@ -156,7 +156,7 @@ async def load_standings(
     rows = await tx.fetch(STANDINGS, *columns([(*matter, asset) for matter, asset in pairs], 4))
     return {
         (MatterKey(row["tenant_id"], Kind(row["kind"]), row["subject"]), row["asset"]): Standing(
-            row["sequence"], row["state"]
+            row["sequence"], row["state"], row["received_at"], row["occurred_at"]
         )
         for row in rows
     }

@@ -10,8 +10,9 @@ from chassis.postgres import Connection, Pool, transaction
 from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events.client import ClientChanged
-from services.ticketing.records import MatterKey, Standing, Waiting
+from services.ticketing.records import MatterKey, Waiting
 from services.ticketing.rules_desk import Desk
+from services.ticketing.standing import Standing
 from services.ticketing.store import columns
 
 REMEMBER: Final[LiteralString] = """
@@ -140,10 +141,12 @@ async def _save_listings(tx: Connection, before: Desk, after: Desk) -> None:
 
 
 SAVE_STANDINGS: Final[LiteralString] = """
-    INSERT INTO standing AS s (tenant_id, kind, subject, asset, sequence, state)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[])
+    INSERT INTO standing AS s (tenant_id, kind, subject, asset, sequence, state, received_at, occurred_at)
+    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::timestamptz[],
+                         $8::timestamptz[])
     ON CONFLICT (asset, kind, subject, tenant_id) DO UPDATE
-    SET sequence = excluded.sequence, state = excluded.state
+    SET sequence = excluded.sequence, state = excluded.state, received_at = excluded.received_at,
+        occurred_at = excluded.occurred_at
     WHERE s.sequence < excluded.sequence  -- late or repeated: a no-op
 """
 
@@ -155,7 +158,7 @@ async def _save_standings(tx: Connection, before: Desk, after: Desk) -> None:
         if before.standings.get((matter, asset)) != kept
     ]
     if rows:
-        await tx.execute(SAVE_STANDINGS, *columns(rows, 6))
+        await tx.execute(SAVE_STANDINGS, *columns(rows, 8))
 
 
 def _by_asset(item: tuple[tuple[MatterKey, str], Standing]) -> tuple[str, str, str, bytes]:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import asyncpg
 import pytest
@@ -96,6 +97,46 @@ async def test_an_event_twice_in_one_batch_counts_once(pool: Pool) -> None:
 
     assert len(await rows(pool, "history")) == 1
     assert len(await rows(pool, "intent")) == 1
+
+
+async def test_what_is_told_once_more_in_other_words_ends_as_it_did(pool: Pool) -> None:
+    """Compliance's database was put back: what it tells anew has another id where its events fell otherwise."""
+    failed, again = state_changed("a", State.FAILED, 1), state_changed("a", State.FAILED, 3, failures=2)
+    proven = state_changed("a", State.VERIFIED, 2, at=NOON + HOUR)
+    await handle(pool, failed, proven)
+
+    await handle(pool, replace(again, id=uuid4()), replace(proven, sequence=4))
+
+    [device], [ticket] = await rows(pool, "ticket_device"), await rows(pool, "ticket")
+    assert (device["cleared_as"], ticket["state"]) == ("VERIFIED", "resolved")
+    pending = sorted(each["kind"] for each in await rows(pool, "intent") if each["state"] == "pending")
+    assert pending == ["open", "resolve"]
+
+
+@pytest.mark.parametrize("both_at_once", [True, False])
+async def test_a_failure_told_once_more_in_other_words_stays_one(pool: Pool, *, both_at_once: bool) -> None:
+    proven = state_changed("a", State.VERIFIED, 1)
+    failed = state_changed("a", State.FAILED, 2, at=NOON + HOUR)
+    await handle(pool, proven, failed)
+    anew = [replace(proven, id=uuid4(), sequence=3), replace(failed, sequence=4)]
+
+    for events in [anew] if both_at_once else [[each] for each in anew]:
+        await handle(pool, *events)
+
+    [device], [ticket] = await rows(pool, "ticket_device"), await rows(pool, "ticket")
+    assert (device["cleared_as"], ticket["state"]) == (None, "open")
+
+
+async def test_the_way_to_where_it_stands_changes_nothing_when_it_is_told_once_more(pool: Pool) -> None:
+    failed = state_changed("a", State.FAILED, 1)
+    proven = state_changed("a", State.VERIFIED, 2, at=NOON + HOUR)
+    await handle(pool, failed, proven)
+    before = await everything(pool)
+
+    for anew in (replace(failed, sequence=3), replace(proven, sequence=4)):
+        await handle(pool, anew, recorded_at=NOON + 2 * HOUR)
+
+    assert await everything(pool) == before
 
 
 async def test_a_late_failure_opens_nothing(pool: Pool) -> None:
