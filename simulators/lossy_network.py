@@ -106,7 +106,7 @@ def _spoil(share: float) -> None:
         rules = "table inet lossy\ndelete table inet lossy\n"
         if thousandths:
             rule = f"numgen random mod 1000 < {thousandths} counter drop"
-            rules += f"table inet lossy {{ chain all {{ type filter hook input priority 0; {rule}; }} }}\n"
+            rules += f"table inet lossy {{\nchain incoming {{\ntype filter hook input priority 0\n{rule}\n}}\n}}\n"
         _run([nft, "-f", "-"], rules)
     elif iptables := shutil.which("iptables"):
         _run([iptables, "-F", "INPUT"])
