@@ -22,7 +22,7 @@ ROUNDS: Final = 2
 async def catch_up_stage(place: Place, *, backlog: int, events: int) -> list[Figure]:
     """Return the rate of the service through a backlog of so many events, and what its process weighed meanwhile.
 
-    Each round at rest has `events`.
+    Each round at rest has `events`: so many that it does not end before the relay is at work on most of them.
     """
     async with connected(place.writer_dsn) as writer:
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS])

@@ -57,7 +57,7 @@ async def growth(parts: LocalParts, plan: Plan) -> list[Figure]:
 
 async def catch_up(parts: LocalParts, plan: Plan) -> list[Figure]:
     """Return the rows of a long backlog."""
-    return await catch_up_stage(_place(parts, "inventory"), backlog=plan.backlog_events, events=plan.growth_events)
+    return await catch_up_stage(_place(parts, "inventory"), backlog=plan.backlog_events, events=plan.rest_events)
 
 
 async def obliged(parts: LocalParts, plan: Plan) -> list[Figure]:

@@ -101,6 +101,21 @@ class Worker:
         with self.running(place) as process:
             return await self.watched([process], writer, before, count)
 
+    async def gone_on(
+        self,
+        process: "subprocess.Popen[bytes]",
+        place: Place,
+        writer: Connection,
+        *,
+        topic: Topic,
+        backlog: Iterable[Message],
+    ) -> Run:
+        """Let a backlog grow while the process, which runs, stands still; then let it go on to the end of it."""
+        with held(process):
+            before = await self.stands(writer)
+            count = await sent(place.kafka, topic, backlog)
+        return await self.watched([process], writer, before, count)
+
     async def stands(self, writer: Connection) -> int:
         """Return where the group stands, its partitions taken together."""
         return int(await writer.fetchval(WHERE, self.group))

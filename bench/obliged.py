@@ -1,6 +1,7 @@
 """Events to obligations, with many open ones in the table, beside a bare upsert of the same obligations.
 
 The measured process is compliance's own, from its first commit to the end of a backlog, its loops and relay included.
+It stays up over all rounds, after one that does not count, and stands still while its floor is measured.
 The floor is asyncpg alone with the obligations that the same events changed, as often as they changed them: no Kafka,
 no decoding, no fold, no history, no row-level security, one statement and one commit for a batch of events, into a
 table of the same shape, indexes and size. Both are events per second: one event changes more than one obligation, and
@@ -9,6 +10,7 @@ leaves other rows besides, of which the figure tells how many.
 
 import asyncio
 import itertools
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -17,9 +19,9 @@ from typing import Any, Final, LiteralString
 
 import asyncpg
 
-from bench.measured import Place, connected, start_at_the_end
+from bench.measured import Place, at_rest, connected, held, start_at_the_end
 from bench.obligations import load
-from bench.obligations.growth import COUNT, Evenings, fill
+from bench.obligations.growth import COUNT, WORKER, Evenings, fill
 from bench.report import summary
 from chassis.postgres import Connection
 from contracts import topics
@@ -48,6 +50,7 @@ WRITTEN: Final[LiteralString] = """
 """
 
 Row = asyncpg.Record
+Process = subprocess.Popen[bytes]
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +70,11 @@ async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: in
         now = datetime.now(UTC)
         await store_commands_catalog.add(admin, load.catalog(load.hour_of(now)), now)
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS])
-        evenings = Evenings(place, writer, devices=devices)
-        if machines:
+        with WORKER.running(place) as process:
+            evenings = Evenings(place, writer, devices=devices, process=process)
             await evenings.round()
-            await fill(admin, machines, evenings.machines)
-        there = await admin.fetchval(COUNT)
-        await admin.execute(MAKE_FLOOR)
-        measured = [await _round(evenings, admin, writer) for _ in range(rounds)]
+            there = await _filled(evenings, process, admin, machines)
+            measured = [await _round(evenings, process, admin, writer) for _ in range(rounds)]
     events = rounds * devices * load.REQUIREMENTS
     return {
         "unit": "events/s",
@@ -84,21 +85,35 @@ async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: in
     }
 
 
-async def _round(evenings: Evenings, admin: Connection, writer: Connection) -> tuple[float, float, Written]:
+async def _filled(evenings: Evenings, process: Process, admin: Connection, machines: int) -> int:
+    """Let there be so many machines while the process stands still, and the floor's table; return what is owed."""
+    await at_rest(process)
+    with held(process):
+        if machines:
+            await fill(admin, machines, evenings.machines)
+        await admin.execute(MAKE_FLOOR)
+        return int(await admin.fetchval(COUNT))
+
+
+async def _round(
+    evenings: Evenings, process: Process, admin: Connection, writer: Connection
+) -> tuple[float, float, Written]:
     """Return events per second of the process and of the floor for the same machines, and what the process wrote."""
     assets = await evenings.introduced()
     before = await writer.fetch(store_obligations.OF_ASSETS, assets)
-    already = await _written(admin)
+    already = await _written(process, admin)
     rate = await evenings.evening()
-    total = await _written(admin)
+    total = await _written(process, admin)
     after = await writer.fetch(store_obligations.OF_ASSETS, assets)
     written = Written(total.obligations - already.obligations, total.rows - already.rows)
-    floor = await _floor(writer, before, after, events=len(assets) * load.REQUIREMENTS, changes=written.obligations)
+    with held(process):
+        floor = await _floor(writer, before, after, events=len(assets) * load.REQUIREMENTS, changes=written.obligations)
     return rate, floor, written
 
 
-async def _written(admin: Connection) -> Written:
-    """Return what was ever written, now that the process has ended."""
+async def _written(process: Process, admin: Connection) -> Written:
+    """Return what was ever written, once the process has nothing left to do."""
+    await at_rest(process)
     await asyncio.sleep(SETTLED_SECONDS)
     row = await admin.fetchrow(WRITTEN)
     return Written(row["obligations"] or 0, row["rows"] or 0) if row else Written(0, 0)

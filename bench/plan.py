@@ -35,6 +35,7 @@ class Plan:
     growth_rounds: int
     growth_events: int
     backlog_events: int
+    rest_events: int
     obliged_machines: int
     obliged_rounds: int
     obliged_devices: int
@@ -71,6 +72,7 @@ QUICK: Final = Plan(
     growth_rounds=1,
     growth_events=5_000,
     backlog_events=20_000,
+    rest_events=5_000,
     obliged_machines=0,
     obliged_rounds=1,
     obliged_devices=200,
@@ -97,6 +99,7 @@ ORDINARY: Final = Plan(
     growth_rounds=2,
     growth_events=10_000,
     backlog_events=100_000,
+    rest_events=25_000,
     obliged_machines=10_000,
     obliged_rounds=2,
     obliged_devices=1_000,
@@ -123,6 +126,7 @@ FULL: Final = Plan(
     growth_rounds=5,
     growth_events=20_000,
     backlog_events=1_000_000,
+    rest_events=50_000,
     obliged_machines=50_000,
     obliged_rounds=5,
     obliged_devices=1_000,

@@ -16,7 +16,6 @@ from uuid import UUID
 from bench import state_load
 from bench.measured import Place, Worker, at_rest, connected, held, start_at_the_end
 from bench.report import summary
-from bench.sending import sent
 from bench.state_load import DEVICES, Load
 from chassis.postgres import Connection
 from contracts import topics
@@ -87,11 +86,9 @@ class Stage:
         return await self._rate(backlog)
 
     async def _rate(self, backlog: Sequence[Envelope]) -> float:
-        """Let a backlog grow while the process stands still, then let it go."""
-        with held(self.process):
-            before = await WORKER.stands(self.writer)
-            await sent(self.place.kafka, topics.RMM_EVENTS, map(message, backlog))
-        run = await WORKER.watched([self.process], self.writer, before, len(backlog))
+        run = await WORKER.gone_on(
+            self.process, self.place, self.writer, topic=topics.RMM_EVENTS, backlog=map(message, backlog)
+        )
         return run.events_per_second
 
     async def _floor(self, backlog: Sequence[Envelope]) -> float:

@@ -5,19 +5,21 @@ that the service itself made of the first rounds, each with ids of its own.
 """
 
 import statistics
+import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, LiteralString
 from uuid import UUID
 
-from bench.measured import Place, Worker, connected, start_at_the_end
+from bench.measured import Place, Run, Worker, at_rest, connected, start_at_the_end
 from bench.obligations import load
 from bench.obligations.report import Figure
 from chassis.postgres import Connection
 from contracts import ids, topics
-from contracts.envelope import encode
+from contracts.envelope import Message, encode
+from contracts.topics import Topic
 from services.compliance import store_commands_catalog
 from services.compliance.app import GROUP
 
@@ -37,12 +39,13 @@ COUNT: Final[LiteralString] = "SELECT count(*) FROM compliance.obligation"
 
 @dataclass(slots=True)
 class Evenings:
-    """Rounds over ever new machines."""
+    """Rounds over ever new machines, all with one `process` where there is one, else each with a new one."""
 
     place: Place
     writer: Connection
     machines: int = 0
     devices: int = load.DEVICES
+    process: "subprocess.Popen[bytes] | None" = None
 
     async def round(self) -> float:
         """Let new machines be told of, then measure an evening of theirs; return events per second."""
@@ -54,7 +57,7 @@ class Evenings:
         now, first = load.hour_of(datetime.now(UTC)), self.machines
         self.machines += self.devices
         records = load.records(first, now, devices=self.devices)
-        await WORKER.run(self.place, self.writer, topics.ASSETS, map(encode, records))
+        await self._run(topics.ASSETS, map(encode, records))
         return [ids.asset_id(load.SOURCE, load.name_of(number)) for number in range(first, self.machines)]
 
     async def evening(self) -> float:
@@ -62,8 +65,14 @@ class Evenings:
         now, first = load.hour_of(datetime.now(UTC)), self.machines - self.devices
         evening = load.evening(first, now, seed=first, devices=self.devices)
         said = (encode(each, f"{each.source}/{each.subject}") for each in evening)
-        run = await WORKER.run(self.place, self.writer, topics.RMM_EVENTS, said)
+        run = await self._run(topics.RMM_EVENTS, said)
         return run.events_per_second
+
+    async def _run(self, topic: Topic, messages: Iterable[Message]) -> Run:
+        if self.process is None:
+            return await WORKER.run(self.place, self.writer, topic, messages)
+        await at_rest(self.process)
+        return await WORKER.gone_on(self.process, self.place, self.writer, topic=topic, backlog=messages)
 
 
 async def growth(place: Place, *, rounds: int, machines: int = MACHINES) -> list[Figure]:
