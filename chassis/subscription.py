@@ -20,6 +20,7 @@ from faststream.kafka import KafkaBroker
 from faststream.message import StreamMessage
 
 from chassis.batch import Record
+from chassis.ways import FEWEST
 from contracts.topics import Topic
 
 log = logging.getLogger(__name__)
@@ -145,8 +146,25 @@ class Subscription:
     async def _take(self, records: Any) -> None:
         """Take one poll; FastStream builds a model of this signature, so its argument is `Any`."""
         until = time.monotonic() + self._apart_seconds
-        await self._on_records(as_written(records))
-        await asyncio.sleep(max(until - time.monotonic(), 0.0))
+        paused = self._paused(len(records))
+        try:
+            await self._on_records(as_written(records))
+            await asyncio.sleep(max(until - time.monotonic(), 0.0))
+        finally:
+            if self.consumer is not None:
+                self.consumer.resume(*self.mine(paused))
+
+    def _paused(self, count: int) -> Sequence[TopicPartition]:
+        """Fetch nothing before the next poll, where few records come, and return of which partitions.
+
+        aiokafka fetches ahead, once, as soon as a poll is taken: the next poll would have what had come by then, and
+        all that comes during the distance would wait for the one after it.
+        """
+        if not self._apart_seconds or count >= FEWEST or self.consumer is None:
+            return ()
+        partitions = tuple(self.consumer.assignment())
+        self.consumer.pause(*partitions)
+        return partitions
 
 
 def as_written(records: Sequence[Any]) -> list[Any]:

@@ -4,12 +4,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
+from aiokafka import TopicPartition
 
 from chassis.batch import Record
-from chassis.subscription import Member, Subscription
+from chassis.subscription import Member, OnRecords, Subscription
+from chassis.ways import FEWEST
 from contracts.topics import Topic
 
 TOPIC = Topic(name="apart", key="", producer="test", consumers=(), partitions=1, has_dead_letters=False)
+TAKEN, LOST = TopicPartition("apart", 0), TopicPartition("apart", 1)
 
 
 @dataclass
@@ -46,10 +49,85 @@ async def test_the_next_poll_begins_no_sooner_than_the_distance_after_this_one(
     async def handled(_records: Sequence[Record]) -> None:
         clock.now += work
 
+    await subscription(apart, handled)._take([])
+
+    assert clock.slept == [pytest.approx(pause)]
+
+
+@pytest.mark.parametrize(
+    ("apart", "count", "is_paused"),
+    [
+        pytest.param(5.0, 1, True, id="few"),
+        pytest.param(5.0, FEWEST, False, id="as many as take longer than the distance"),
+        pytest.param(0.0, 1, False, id="no distance"),
+    ],
+)
+async def test_where_few_come_nothing_is_fetched_before_the_next_poll(
+    clock: Clock, monkeypatch: pytest.MonkeyPatch, *, apart: float, count: int, is_paused: bool
+) -> None:
+    """Else the next poll has what was fetched ahead at once; what comes meanwhile waits for another distance."""
+    consumer = Consumer({TAKEN, LOST})
+    paused: list[frozenset[TopicPartition]] = []
+
+    async def handled(_records: Sequence[Record]) -> None:
+        paused.append(frozenset(consumer.paused))
+        consumer.mine -= {LOST}
+
+    reader = subscription(apart, handled)
+    monkeypatch.setattr(Subscription, "consumer", consumer)
+    await reader._take([Told()] * count)
+
+    assert paused == [{TAKEN, LOST} if is_paused else set()]
+    assert consumer.paused == ({LOST} if is_paused else set()), "what is another's now is not ours to let go"
+    assert clock.slept == [apart]
+
+
+async def test_a_batch_that_breaks_leaves_nothing_paused(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    consumer = Consumer({TAKEN})
+
+    async def broken(_records: Sequence[Record]) -> None:
+        raise ArithmeticError(clock.now)
+
+    reader = subscription(5.0, broken)
+    monkeypatch.setattr(Subscription, "consumer", consumer)
+    with pytest.raises(ArithmeticError):
+        await reader._take([Told()])
+
+    assert consumer.paused == set()
+
+
+@dataclass
+class Consumer:
+    """What Kafka's consumer is to a subscription: partitions, some of which are not fetched from."""
+
+    mine: set[TopicPartition]
+    paused: set[TopicPartition] = field(default_factory=set)
+
+    def assignment(self) -> set[TopicPartition]:
+        return set(self.mine)
+
+    def pause(self, *partitions: TopicPartition) -> None:
+        self.paused |= set(partitions)
+
+    def resume(self, *partitions: TopicPartition) -> None:
+        assert set(partitions) <= self.mine
+        self.paused -= set(partitions)
+
+
+@dataclass(frozen=True)
+class Told:
+    """One record, as far as it matters here."""
+
+    topic: str = "apart"
+    partition: int = 0
+    timestamp: int = 0
+
+
+def subscription(apart: float, handled: OnRecords) -> Subscription:
     async def assigned(_partitions: Sequence[object]) -> None:
         """Nothing is assigned here."""
 
-    reader = Subscription(
+    return Subscription(
         kafka="127.0.0.1:9",
         member=Member("apart"),
         topics=[TOPIC],
@@ -58,6 +136,3 @@ async def test_the_next_poll_begins_no_sooner_than_the_distance_after_this_one(
         on_records=handled,
         on_assigned=assigned,
     )
-    await reader._take([])
-
-    assert clock.slept == [pytest.approx(pause)]
