@@ -137,15 +137,14 @@ class BatchConsumer(Generic[T]):
 
     async def _on_assigned(self, partitions: Sequence[TopicPartition]) -> None:
         """Seek each newly assigned partition to its watermark; until that is possible they stay paused."""
-        consumer = self._subscription.consumer
         try:
-            await self._positions.seek(consumer, partitions)
+            await self._positions.seek(self._subscription.consumer, partitions)
         except LogNotContinuous as error:
-            consumer.pause(*partitions)
+            self._subscription.pause(partitions)
             self._fail(error)
         except (KafkaError, *TRANSIENT) as error:
             log.warning("cannot read watermarks yet", extra={"group": self.name, "reason": str(error)})
-            consumer.pause(*partitions)
+            self._subscription.pause(partitions)
             self._later.do(self._assign_again(partitions))
         else:
             self._progress.ready[self.name] = True
@@ -277,9 +276,8 @@ class BatchConsumer(Generic[T]):
             "put back, tried again later",
             extra={"group": self.name, "seconds": seconds, "reason": f"{type(error).__name__}: {error}"},
         )
-        consumer = self._subscription.consumer
-        partitions = self._positions.rewind(consumer, records)
-        consumer.pause(*partitions)
+        partitions = self._positions.rewind(self._subscription.consumer, records)
+        self._subscription.pause(partitions)
         self._later.do(self._resume(partitions, seconds))
 
     async def _resume(self, partitions: Sequence[TopicPartition], seconds: float) -> None:

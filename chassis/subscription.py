@@ -8,7 +8,7 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -71,6 +71,7 @@ class Subscription:
         self._is_to_join_again = bool(member.instance)
         self._on_records = on_records
         self._apart_seconds = apart_seconds
+        self._resting: frozenset[TopicPartition] = frozenset()
         self._broker = KafkaBroker(
             kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
         )
@@ -102,7 +103,12 @@ class Subscription:
         """Return whether the poll loop ended by itself, which it never should."""
         return any(task.done() for task in self._subscriber.tasks)
 
-    def mine(self, partitions: Sequence[TopicPartition]) -> list[TopicPartition]:
+    def pause(self, partitions: Collection[TopicPartition]) -> None:
+        """Fetch nothing of these partitions until somebody resumes them, whatever the distance between polls."""
+        self._resting -= set(partitions)
+        self.consumer.pause(*partitions)
+
+    def mine(self, partitions: Collection[TopicPartition]) -> list[TopicPartition]:
         """Return those of `partitions` that are still assigned to us."""
         consumer = self.consumer
         return [] if consumer is None else [each for each in partitions if each in consumer.assignment()]
@@ -146,25 +152,24 @@ class Subscription:
     async def _take(self, records: Any) -> None:
         """Take one poll; FastStream builds a model of this signature, so its argument is `Any`."""
         until = time.monotonic() + self._apart_seconds
-        paused = self._paused(len(records))
+        self._rest(len(records))
         try:
             await self._on_records(as_written(records))
             await asyncio.sleep(max(until - time.monotonic(), 0.0))
         finally:
-            if self.consumer is not None:
-                self.consumer.resume(*self.mine(paused))
+            if rested := self.mine(self._resting):
+                self.consumer.resume(*rested)
+            self._resting = frozenset()
 
-    def _paused(self, count: int) -> Sequence[TopicPartition]:
-        """Fetch nothing before the next poll, where few records come, and return of which partitions.
+    def _rest(self, count: int) -> None:
+        """Fetch nothing before the next poll, where few records come; what is paused for longer stays so.
 
         aiokafka fetches ahead, once, as soon as a poll is taken: the next poll would have what had come by then, and
         all that comes during the distance would wait for the one after it.
         """
-        if not self._apart_seconds or count >= FEWEST or self.consumer is None:
-            return ()
-        partitions = tuple(self.consumer.assignment())
-        self.consumer.pause(*partitions)
-        return partitions
+        if self._apart_seconds and count < FEWEST and self.consumer is not None:
+            self._resting = self.consumer.assignment() - self.consumer.paused()
+            self.consumer.pause(*self._resting)
 
 
 def as_written(records: Sequence[Any]) -> list[Any]:

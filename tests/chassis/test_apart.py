@@ -12,7 +12,7 @@ from chassis.ways import FEWEST
 from contracts.topics import Topic
 
 TOPIC = Topic(name="apart", key="", producer="test", consumers=(), partitions=1, has_dead_letters=False)
-TAKEN, LOST = TopicPartition("apart", 0), TopicPartition("apart", 1)
+TAKEN, LOST, BEFORE = (TopicPartition("apart", number) for number in range(3))
 
 
 @dataclass
@@ -70,7 +70,7 @@ async def test_where_few_come_nothing_is_fetched_before_the_next_poll(
     paused: list[frozenset[TopicPartition]] = []
 
     async def handled(_records: Sequence[Record]) -> None:
-        paused.append(frozenset(consumer.paused))
+        paused.append(frozenset(consumer.paused_now))
         consumer.mine -= {LOST}
 
     reader = subscription(apart, handled)
@@ -78,8 +78,23 @@ async def test_where_few_come_nothing_is_fetched_before_the_next_poll(
     await reader._take([Told()] * count)
 
     assert paused == [{TAKEN, LOST} if is_paused else set()]
-    assert consumer.paused == ({LOST} if is_paused else set()), "what is another's now is not ours to let go"
+    assert consumer.paused_now == ({LOST} if is_paused else set()), "what is another's now is not ours to let go"
     assert clock.slept == [apart]
+
+
+async def test_what_is_paused_for_longer_stays_so(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch that was put back waits for what it needs; partitions that were assigned, for their watermarks."""
+    consumer = Consumer({TAKEN, LOST, BEFORE}, paused_now={BEFORE})
+
+    async def put_back(_records: Sequence[Record]) -> None:
+        reader.pause([LOST])
+
+    reader = subscription(5.0, put_back)
+    monkeypatch.setattr(Subscription, "consumer", consumer)
+    await reader._take([Told()])
+
+    assert consumer.paused_now == {LOST, BEFORE}
+    assert clock.slept == [5.0]
 
 
 async def test_a_batch_that_breaks_leaves_nothing_paused(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,7 +108,7 @@ async def test_a_batch_that_breaks_leaves_nothing_paused(clock: Clock, monkeypat
     with pytest.raises(ArithmeticError):
         await reader._take([Told()])
 
-    assert consumer.paused == set()
+    assert consumer.paused_now == set()
 
 
 @dataclass
@@ -101,17 +116,20 @@ class Consumer:
     """What Kafka's consumer is to a subscription: partitions, some of which are not fetched from."""
 
     mine: set[TopicPartition]
-    paused: set[TopicPartition] = field(default_factory=set)
+    paused_now: set[TopicPartition] = field(default_factory=set)
 
     def assignment(self) -> set[TopicPartition]:
         return set(self.mine)
 
+    def paused(self) -> set[TopicPartition]:
+        return set(self.paused_now)
+
     def pause(self, *partitions: TopicPartition) -> None:
-        self.paused |= set(partitions)
+        self.paused_now |= set(partitions)
 
     def resume(self, *partitions: TopicPartition) -> None:
         assert set(partitions) <= self.mine
-        self.paused -= set(partitions)
+        self.paused_now -= set(partitions)
 
 
 @dataclass(frozen=True)
