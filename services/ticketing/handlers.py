@@ -38,13 +38,12 @@ class TicketingHandler:
         await hints.keep(tx, batch, self._own_names)
         facts = [(item, of_it) for item in batch.items if (of_it := _usable(batch, item))]
         new = await store_save.remember(tx, [item.value for item, _ in facts], batch.recorded_at)
-        told = _told(batch, facts, new)
-        every = [fact for _, of_it in told for fact in of_it]
+        first, every = _told(batch, facts, new)
         if not every:
             return
         before = await store.load_for_update(tx, every)
-        for item, of_it in told:
-            if item.value.id in new and all(rules_fold.is_late(before, fact) for fact in of_it):
+        for item, of_it in first:
+            if all(rules_fold.is_late(before, fact) for fact in of_it):
                 batch.count(item, Fate.SUPERSEDED)
         now = batch.recorded_at if self._clock is None else min(batch.recorded_at, self._clock())
         after = rules_fold.folded(before, every, now=now, look_every=self._look_every)
@@ -63,19 +62,18 @@ def _usable(batch: Batch[Envelope], item: Received[Envelope]) -> tuple[Fact, ...
 
 def _told(
     batch: Batch[Envelope], facts: Sequence[tuple[Received[Envelope], tuple[Fact, ...]]], new: AbstractSet[UUID]
-) -> list[tuple[Received[Envelope], tuple[Fact, ...]]]:
-    """Return each event in the order of acceptance; of one that was handled before, the findings, marked as repeats."""
-    told: list[tuple[Received[Envelope], tuple[Fact, ...]]] = []
-    first: set[UUID] = set()
+) -> tuple[list[tuple[Received[Envelope], tuple[Fact, ...]]], list[Fact]]:
+    """Return each new event once, and all facts in the order of acceptance: also findings of repeats, marked so."""
+    first: dict[UUID, tuple[Received[Envelope], tuple[Fact, ...]]] = {}
+    every: list[Fact] = []
     for item, of_it in facts:
         if item.value.id in new and item.value.id not in first:
-            first.add(item.value.id)
-            told.append((item, of_it))
+            first[item.value.id] = item, of_it
+            every += of_it
         else:
             batch.count(item, Fate.DUPLICATE)
-            repeats = [replace(fact, is_repeat=True) for fact in of_it if isinstance(fact, Finding)]
-            told.append((item, tuple(repeats)))
-    return told
+            every += [replace(fact, is_repeat=True) for fact in of_it if isinstance(fact, Finding)]
+    return list(first.values()), every
 
 
 async def _save_clients(tx: Connection, batch: Batch[Envelope]) -> None:
