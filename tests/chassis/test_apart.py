@@ -10,8 +10,10 @@ from chassis.batch import Record
 from chassis.subscription import Member, OnRecords, Subscription
 from chassis.ways import FEWEST
 from contracts.topics import Topic
+from tests.chassis.machine_room import send, until
 
 TOPIC = Topic(name="apart", key="", producer="test", consumers=(), partitions=1, has_dead_letters=False)
+LATER = [f"later {number}".encode() for number in range(6)]
 TAKEN, LOST, BEFORE = (TopicPartition("apart", number) for number in range(3))
 
 
@@ -95,6 +97,39 @@ async def test_what_is_paused_for_longer_stays_so(clock: Clock, monkeypatch: pyt
 
     assert consumer.paused_now == {LOST, BEFORE}
     assert clock.slept == [5.0]
+
+
+async def test_what_comes_during_the_distance_is_one_poll(kafka: str, topic: Topic) -> None:
+    """As it was, the second poll had what was fetched ahead: the first record of them, and the others came later."""
+    polls: list[list[bytes | None]] = []
+
+    async def taken(records: Sequence[Record]) -> None:
+        polls.append([each.value for each in records])
+
+    async def from_the_beginning(partitions: Sequence[TopicPartition]) -> None:
+        for each in partitions:
+            reader.consumer.seek(each, 0)
+
+    reader = Subscription(
+        kafka=kafka,
+        member=Member(f"g-{topic.name}"),
+        topics=[topic],
+        max_records=10,
+        apart_seconds=3.0,
+        on_records=taken,
+        on_assigned=from_the_beginning,
+    )
+    await reader.start()
+    try:
+        await send(kafka, topic, [b"first"])
+        await until(lambda: polls)
+        await send(kafka, topic, LATER)
+        await until(lambda: len(polls) == 2)
+    finally:
+        await reader.stop()
+
+    assert polls[0] == [b"first"]
+    assert sorted(each or b"" for each in polls[1]) == LATER
 
 
 async def test_a_batch_that_breaks_leaves_nothing_paused(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
