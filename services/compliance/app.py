@@ -75,9 +75,15 @@ def consumers(settings: ComplianceSettings, on: Platform, shelf: CatalogShelf) -
         max_records=settings.batch_records * settings.ways,
         ways=settings.ways,
         apart_seconds=settings.apart_seconds,
+        prepare=handler.prepare,
     )
     bulk = BatchConsumer(
-        group=bulk_group(GROUP), topics=[topics.RMM_EVENTS_BULK], decode=decode, handler=handler, on=on
+        group=bulk_group(GROUP),
+        topics=[topics.RMM_EVENTS_BULK],
+        decode=decode,
+        handler=handler,
+        on=on,
+        prepare=handler.prepare,
     )
     return settings.lanes.served([live], [bulk])
 

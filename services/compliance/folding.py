@@ -26,7 +26,8 @@ PatchFact = tuple[Envelope, Patch]
 class Folding:
     """Folds one batch inside its transaction, round by round.
 
-    `fates` says of which events it is not that they were applied, by their ids; `published` is what was told.
+    `fates` says of which events it is not that they were applied, by their ids; `published` is what was told, `judged`
+    how many obligations were decided.
     """
 
     def __init__(self, tx: Connection, bench: Bench) -> None:
@@ -36,6 +37,7 @@ class Folding:
         self._scope = Scope()
         self.fates: dict[UUID, Fate] = {}
         self.published: list[Envelope] = []
+        self.judged = 0
 
     async def fold(self, facts: Sequence[FactNews], news: Sequence[AssetNews]) -> None:
         """Fold facts that were not known before and news of inventory, then decide what they bear on."""
@@ -53,6 +55,7 @@ class Folding:
         evidence = await self._fold_evidence(after, assets, facts)
         decided = await evaluate(self._tx, assets, self._scope, self._bench, in_hand=InHand(after, evidence))
         self.published += decided.events
+        self.judged += decided.judged
         self.fates |= {fact.event.id: Fate.PARKED for fact in facts if _waits(fact, after, evidence)}
 
     async def _fold_assets(self, before: Devices, after: Devices, news: Sequence[AssetNews]) -> dict[UUID, Asset]:

@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 from uuid import UUID
 
-from chassis.batch import Batch, Fate, Received
+from chassis.batch import Batch, Fate, Received, Record
+from chassis.portions import Portions
 from chassis.postgres import Connection
 from contracts import topics
 from contracts.envelope import Envelope
@@ -22,6 +24,9 @@ from services.compliance.rules_rounds import rounds
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.store_facts import Line
 
+JUDGED_AT_ONCE: Final = 5_000
+"""About so many obligations share a transaction: a scan decides all of its machine, by all that was said of it."""
+
 
 class ComplianceEvents:
     """Folds what RMMs, inventory and clients' records say into obligations."""
@@ -31,6 +36,15 @@ class ComplianceEvents:
         self._shelf = shelf
         self._policy = policy
         self._watching = Watching()
+        self._portions = Portions(JUDGED_AT_ONCE)
+
+    async def prepare(self, records: Sequence[Record]) -> None:
+        """Look whether these records go into one transaction.
+
+        Raises:
+            TooMuch: halve them: those before decided many obligations each.
+        """
+        self._portions.check(len(records))
 
     async def on_batch(self, tx: Connection, batch: Batch[Envelope]) -> None:
         """Keep, fold, decide, save and tell."""
@@ -51,6 +65,7 @@ class ComplianceEvents:
         await self._watching.heard(tx, batch, said.words, facts, assets=of_assets, watched=bench.own.keys())
         _count(batch, said, {id(line) for line in fresh}, folding.fates)
         batch.count_published(topics.COMPLIANCE_EVENTS.name, folding.published)
+        self._portions.learn(len(batch.items), folding.judged)
 
 
 @dataclass(slots=True)

@@ -60,7 +60,8 @@ class Heard(NamedTuple):
 class Outcome:
     """What to save and tell. `events` are in the order in which subscribers must hear them.
 
-    `decided` and `failing_now` say how it stands with those assets that a device came to just now.
+    `decided` and `failing_now` say how it stands with those assets that a device came to just now. `judged` is how many
+    obligations were decided, changed or not.
     """
 
     assets: list[Asset] = field(default_factory=list)
@@ -74,6 +75,7 @@ class Outcome:
     events: list[Envelope] = field(default_factory=list)
     decided: dict[Part, Obligation] = field(default_factory=dict)
     failing_now: dict[Part, bool] = field(default_factory=dict)
+    judged: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

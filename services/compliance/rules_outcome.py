@@ -94,6 +94,7 @@ class _Judge:
             patches = {*self._parked, *self._known.failing}
         for patch_id in sorted(patches):
             self._patch(patch_id)
+        self._out.judged += len(obligations)
         for requirement_id in sorted(obligations):
             self._obligation(requirement_id, is_owed=requirement_id in owed)
 

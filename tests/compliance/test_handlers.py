@@ -2,7 +2,12 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import cast
 
+import pytest
+
+from chassis.batch import Record
+from chassis.portions import TooMuch
 from contracts import ids
 from contracts.envelope import Envelope
 from contracts.events import rmm
@@ -395,3 +400,15 @@ async def test_builds_and_lists_of_different_devices_do_not_mix(house: House) ->
     await house.hear(asset_changed(), asset_changed("dc02"), scanned(1), read(1, DEC_BUILD), *proven)
 
     assert (await house.state(), await house.state("dc02")) == ("MISSING_IN_SLA", "VERIFIED")
+
+
+async def test_as_many_events_share_a_transaction_as_decide_a_few_thousand_obligations(house: House) -> None:
+    records = [cast("Record", None)] * 1_000
+    with pytest.raises(TooMuch):
+        await house.handler.prepare(records)  # before any event was seen
+
+    await house.hear(*[client_in("UTC", sequence=number) for number in range(1, 201)])
+    await house.handler.prepare(records)
+
+    await house.hear(asset_changed(), *[listed(0.01 * minute) for minute in range(200)])
+    await house.handler.prepare(records[:100])
