@@ -66,6 +66,9 @@ async def sent(port: int, streams: Sequence[Stream]) -> Sent:
     return Sent(**json.loads(output))
 
 
+CONNECTED_SECONDS: Final = 0.5
+
+
 class _Connection(asyncio.Protocol):
     """One connection: it says that it is free when the answer to its last request is whole."""
 
@@ -133,7 +136,9 @@ class _Load:
         self.sent.refused[reason] += 1
 
     async def run(self, port: int, begin: datetime) -> Sent:
+        """Send all from `begin` on. Connections are made right before: the door closes those that say nothing."""
         loop = asyncio.get_running_loop()
+        await asyncio.sleep(begin.timestamp() - time.time() - CONNECTED_SECONDS)
         made = [await loop.create_connection(lambda: _Connection(self), "127.0.0.1", port) for _ in range(CONNECTIONS)]
         started = time.monotonic() + begin.timestamp() - time.time()
         deadline = started + self._left[-1].at + LAST_ANSWER_SECONDS

@@ -3,8 +3,9 @@
 import asyncio
 import json
 import time
+from contextlib import suppress
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -108,6 +109,24 @@ async def test_requests_leave_at_their_moments_whether_or_not_those_before_were_
     assert (found.deliveries, sum(found.refused.values()), len(found.accepted)) == (20, 0, 2)
     assert len(arrived) == 20
     assert max(arrived) - min(arrived) < 20 * 0.3
+
+
+async def test_connections_are_made_right_before_the_load_since_doors_close_idle_ones() -> None:
+    async def door(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(TimeoutError):
+            while (head := await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 1)) and b"content-length: " in head:
+                await reader.readexactly(int(head.partition(b"content-length: ")[2].split(b"\r\n")[0]))
+                writer.write(b"HTTP/1.1 202 Accepted\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(door, "127.0.0.1", 0)
+    async with server:
+        planned = list(requests(replace(STREAM, seconds=0.4, begins=0), datetime.now(UTC)))
+        begin = datetime.now(UTC) + timedelta(seconds=2.2)
+        found = await paced._Load(planned).run(server.sockets[0].getsockname()[1], begin)
+        server.close()
+
+    assert (found.deliveries, sum(found.refused.values())) == (20, 0)
 
 
 @pytest.mark.parametrize(
