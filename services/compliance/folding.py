@@ -27,7 +27,7 @@ class Folding:
     """Folds one batch inside its transaction, round by round.
 
     `fates` says of which events it is not that they were applied, by their ids; `published` is what was told, `judged`
-    how many obligations were decided.
+    how much was decided and looked at (`Outcome`).
     """
 
     def __init__(self, tx: Connection, bench: Bench) -> None:

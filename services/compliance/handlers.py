@@ -25,7 +25,7 @@ from services.compliance.store_catalog import CatalogShelf
 from services.compliance.store_facts import Line
 
 JUDGED_AT_ONCE: Final = 5_000
-"""About so many obligations share a transaction: a scan decides all of its machine, by all that was said of it."""
+"""About so many obligations and patches share a transaction: a scan decides all of its machine."""
 
 
 class ComplianceEvents:
@@ -42,7 +42,7 @@ class ComplianceEvents:
         """Look whether these records go into one transaction.
 
         Raises:
-            TooMuch: halve them: those before decided many obligations each.
+            TooMuch: halve them: for those before it much was looked at and decided.
         """
         self._portions.check(len(records))
 

@@ -61,7 +61,7 @@ class Outcome:
     """What to save and tell. `events` are in the order in which subscribers must hear them.
 
     `decided` and `failing_now` say how it stands with those assets that a device came to just now. `judged` is how many
-    obligations were decided, changed or not.
+    obligations were decided, changed or not, and how many patches' evidence was looked at for it.
     """
 
     assets: list[Asset] = field(default_factory=list)

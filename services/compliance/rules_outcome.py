@@ -94,7 +94,7 @@ class _Judge:
             patches = {*self._parked, *self._known.failing}
         for patch_id in sorted(patches):
             self._patch(patch_id)
-        self._out.judged += len(obligations)
+        self._out.judged += len(obligations) + len(self._known.evidence)
         for requirement_id in sorted(obligations):
             self._obligation(requirement_id, is_owed=requirement_id in owed)
 

@@ -125,6 +125,7 @@ async def test_the_next_report_of_a_machine_is_the_same_machine_and_the_same_boo
     door: OpenDoor, raw: RawTopic
 ) -> None:
     await fusion(door)
+    await asyncio.sleep(1.1)  # the agent writes the moment of a report to the second
     await fusion(door)
 
     one, other = await understood(raw)
