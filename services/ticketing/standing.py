@@ -22,12 +22,12 @@ class Standing(NamedTuple):
         a new one may stand before this one, and what this one said is forgotten. What follows from something that came
         in before `known` only tells the way there again.
         """
-        if (
-            known.received_at is None
-            or known.occurred_at is None
-            or self.received_at is None
-            or self.occurred_at is None
-        ):
-            return False
-        is_after = (self.received_at, self.occurred_at) >= (known.received_at, known.occurred_at)
-        return is_after and self.state != known.state
+        mine, theirs = self.came, known.came
+        return mine is not None and theirs is not None and mine >= theirs and self.state != known.state
+
+    @property
+    def came(self) -> tuple[datetime, datetime] | None:
+        """Return when what it follows from came in, and when that was so; `None`: nobody kept it."""
+        if self.received_at is None or self.occurred_at is None:
+            return None
+        return self.received_at, self.occurred_at
