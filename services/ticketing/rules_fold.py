@@ -77,7 +77,8 @@ def closed_by_person(before: Desk, key: str, *, cause: Cause, now: datetime) -> 
         for owner in owners[:-1]:
             clerk.follow(owner, following.key)
         for asset, listing in news:
-            _move_listing(clerk, asset, listing, old=key, new=following.key)
+            _copy_listing(clerk, asset, listing, new=following.key)
+            clerk.take_off(key, asset, cleared_as=rules.MOVED, release=listing.release)
     return clerk.desk
 
 
@@ -141,12 +142,11 @@ class _Fold:
         if self.clerk.desk.tickets[ticket.key].failing == 0:
             self.clerk.resolve(ticket.key, finding.cause)
 
-    def _fails_at_home(self, ticket: Ticket, matter: MatterKey, asset: str) -> bool:
-        """Return whether the requirement that adopted the ticket says that the asset fails there."""
-        if ticket.home is None or ticket.home == matter:
-            return False
-        standing = self.clerk.desk.standings.get((ticket.home, asset))
-        return standing is not None and standing.state == State.FAILED
+    def _fails_otherwise(self, ticket: Ticket, matter: MatterKey, asset: str) -> bool:
+        """Return whether the asset fails on the ticket for its other matter: it adopted, or was adopted."""
+        others = {ticket.matter, ticket.home or ticket.matter} - {matter}
+        standings = (self.clerk.desk.standings.get((each, asset)) for each in others)
+        return any(standing is not None and standing.state == State.FAILED for standing in standings)
 
     def _without_ticket(self, finding: Finding) -> None:
         if rules.move(None, None, finding) is Move.OPEN:
@@ -197,8 +197,8 @@ class _Fold:
         self.clerk.tell(ticket.key, finding.cause, not_before=due_at)
 
     def _clear(self, ticket: Ticket, finding: Finding) -> None:
-        """Take a device off, unless the requirement that adopted the ticket says that it fails there."""
-        if self._fails_at_home(ticket, finding.matter, finding.asset):
+        """Take a device off, unless it fails there as the unknown patch or as the requirement too."""
+        if self._fails_otherwise(ticket, finding.matter, finding.asset):
             return
         self.clerk.take_off(ticket.key, finding.asset, cleared_as=finding.state, release=finding.about.release)
         if self.clerk.desk.tickets[ticket.key].failing == 0:
@@ -225,11 +225,17 @@ class _Fold:
             self._continue(fact, listing, old=ticket, new=self.clerk.open_next(fact.home, fact.about, fact.cause))
 
     def _continue(self, fact: Catalogued, listing: Listing, *, old: Ticket, new: Ticket) -> None:
-        """Take a device from one ticket to another, unless both are the same."""
+        """Take a device from one ticket to another, unless both are the same.
+
+        It stays on the first one too while it fails there as the requirement that adopted that.
+        """
         if old.key == new.key:
             return
-        _move_listing(self.clerk, fact.asset, listing, old=old.key, new=new.key)
+        _copy_listing(self.clerk, fact.asset, listing, new=new.key)
         self.clerk.tell(new.key, fact.cause)
+        if old.home != fact.home and self._fails_otherwise(old, fact.matter, fact.asset):
+            return
+        self.clerk.take_off(old.key, fact.asset, cleared_as=rules.MOVED, release=listing.release)
         if self.clerk.desk.tickets[old.key].failing == 0:
             why = f"The catalog knows this patch now: it continues in ticket {new.external or new.key}."
             self.clerk.resolve(old.key, fact.cause, why=why)
@@ -256,8 +262,7 @@ class _Fold:
         return True
 
 
-def _move_listing(clerk: Clerk, asset: str, listing: Listing, *, old: str, new: str) -> None:
-    clerk.take_off(old, asset, cleared_as=rules.MOVED, release=listing.release)
+def _copy_listing(clerk: Clerk, asset: str, listing: Listing, *, new: str) -> None:
     there = clerk.desk.listings.get((new, asset))
     if there is None or there.cleared_as is not None:
         clerk.put_on(new, asset, replace(listing, checked_failures=0))

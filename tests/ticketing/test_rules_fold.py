@@ -279,6 +279,29 @@ class TestCatalog:
         by_owner = {each.adopted_by or each.matter.subject: listed(desk, each.key) for each in desk.tickets.values()}
         assert by_owner == {REQUIREMENT: {"a": None, "b": rules.MOVED}, OTHER_REQUIREMENT: {"b": None}}
 
+    def test_a_device_stays_on_the_adopted_ticket_while_its_requirement_fails_there(self) -> None:
+        before = all_told(folded(uncatalogued("b", 1), catalogued("b", 2), uncatalogued("a", 1)))
+        failed = folded(state_changed("a", State.FAILED, 2), before=before)
+
+        both = folded(catalogued("a", 3, requirement=OTHER_REQUIREMENT), before=failed)
+        proven = folded(state_changed("a", State.VERIFIED, 4), before=both)
+
+        listings = [
+            {each.adopted_by or each.matter.subject: listed(desk, each.key) for each in desk.tickets.values()}
+            for desk in (both, proven)
+        ]
+        assert listings == [
+            {REQUIREMENT: {"a": None, "b": None}, OTHER_REQUIREMENT: {"a": None}},
+            {REQUIREMENT: {"a": "VERIFIED", "b": None}, OTHER_REQUIREMENT: {"a": None}},
+        ]
+
+    def test_proof_of_the_requirement_is_none_of_a_patch_that_is_unknown_on_that_device(self) -> None:
+        before = all_told(folded(uncatalogued("b", 1), catalogued("b", 2), uncatalogued("a", 1)))
+
+        desk = folded(state_changed("a", State.VERIFIED, 2), before=before)
+
+        assert listed(desk, only(desk).key) == {"a": None, "b": None}
+
     def test_a_device_that_fails_no_longer_is_cleared_from_the_adopted_ticket_too(self) -> None:
         before = all_told(folded(uncatalogued("a", 1), uncatalogued("b", 1), catalogued("a", 2)))
 
@@ -381,8 +404,6 @@ def test_a_device_that_failed_last_is_on_an_open_ticket(history: list[Envelope])
     for matter, asset in failing:
         ticket = desk.newest_ticket(matter)
         assert ticket is not None
-        if ticket.home not in {None, matter} and (ticket.home, asset) in desk.standings:
-            continue  # the requirement that adopted the ticket has the word on this device
         assert ticket.key in still_open
         assert desk.listings[ticket.key, asset].cleared_as is None
 
