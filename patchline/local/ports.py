@@ -1,6 +1,8 @@
 """Loopback ports: is one free, and which one is."""
 
+import secrets
 import socket
+import threading
 from typing import Final
 
 from patchline.local import PartUnavailable
@@ -12,11 +14,38 @@ class PortTaken(PartUnavailable):
     """Another program listens where a part should."""
 
 
+_FREE: Final = range(20_000, 32_768)
+"""Below what is given to outgoing connections (Linux: from 32,768; RFC 6335: from 49,152), of which one could have it
+before its part does."""
+
+_TRIES: Final = 100
+_GIVEN: Final[set[int]] = set()
+"""Parts of one process start side by side, and some listen long after they have asked."""
+
+_GIVING: Final = threading.Lock()
+
+
 def claimed(port: int, *, setting: str) -> int:
-    """Return `port` if nothing listens there, or any free port if it is 0.
+    """Return `port` if nothing listens there, or if it is 0 a free one that nobody in this process was given before.
 
     Raises: PortTaken, naming the `setting` that chooses another port.
     """
+    if port:
+        return _bound(port, setting)
+    for _ in range(_TRIES):
+        chosen = secrets.choice(_FREE)
+        with _GIVING:
+            if chosen in _GIVEN:
+                continue
+            _GIVEN.add(chosen)
+        try:
+            return _bound(chosen, setting)
+        except PortTaken:
+            continue
+    raise PortTaken(f"no port from {_FREE.start} to {_FREE.stop - 1} is free; set {setting} or stop other programs")
+
+
+def _bound(port: int, setting: str) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that still close do not count
         try:
@@ -25,7 +54,7 @@ def claimed(port: int, *, setting: str) -> int:
         except OSError as error:
             message = f"port {port} is taken by another program; set {setting} or stop it"
             raise PortTaken(message) from error
-        return int(probe.getsockname()[1])
+    return port
 
 
 def is_open(port: int) -> bool:

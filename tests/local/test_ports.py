@@ -1,0 +1,37 @@
+"""A part gets a port that nobody else has, or says whose setting chooses another."""
+
+import socket
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from patchline.local import ports
+
+
+def test_parts_that_ask_side_by_side_never_get_the_same_port() -> None:
+    with ThreadPoolExecutor(8) as asking:
+        given = list(asking.map(lambda _: ports.claimed(0, setting=""), range(200)))
+
+    assert len(set(given)) == 200
+
+
+def test_no_outgoing_connection_can_have_it_before_its_part_does() -> None:
+    assert ports.claimed(0, setting="") < 32_768
+
+
+def test_a_port_that_is_taken_is_not_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.create_server((ports.LOOPBACK, ports.claimed(0, setting=""))) as taken:
+        number = taken.getsockname()[1]
+        monkeypatch.setattr(ports, "_FREE", range(number, number + 1))
+        monkeypatch.setattr(ports, "_GIVEN", set())
+
+        with pytest.raises(ports.PortTaken, match="set PATCHLINE_KAFKA_PORT"):
+            ports.claimed(0, setting="PATCHLINE_KAFKA_PORT")
+
+
+def test_who_wants_a_taken_port_is_told_what_to_set() -> None:
+    with socket.create_server((ports.LOOPBACK, ports.claimed(0, setting=""))) as taken:
+        number = taken.getsockname()[1]
+
+        with pytest.raises(ports.PortTaken, match=f"port {number} is taken .* PATCHLINE_POSTGRES_PORT"):
+            ports.claimed(number, setting="PATCHLINE_POSTGRES_PORT")
