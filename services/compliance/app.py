@@ -1,6 +1,5 @@
 """How the compliance process is put together."""
 
-import gc
 from typing import Final
 
 from pydantic import Field
@@ -29,9 +28,6 @@ from services.compliance.zones import use_shipped_zones
 
 GROUP: Final = "compliance"
 
-FEWER_COLLECTIONS: Final = (100_000, 20, 20)
-"""A batch makes tens of thousands of values and no cycles: at Python's 700 the collector takes a fifth of the time."""
-
 MOMENT_SECONDS: Final = 0.5
 """How often what time alone brings about is looked for: it must be known within a second of its moment."""
 
@@ -53,7 +49,6 @@ class ComplianceSettings(Settings):
 async def run(settings: ComplianceSettings) -> None:
     """Run compliance until it is told to stop."""
     use_shipped_zones()
-    gc.set_threshold(*FEWER_COLLECTIONS)
     async with platform(settings, "compliance") as on:
         shelf = CatalogShelf()
         clocks = Clocks(on, shelf.policies)

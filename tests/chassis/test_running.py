@@ -37,6 +37,30 @@ PROGRAM = textwrap.dedent("""
 """)
 
 
+LEAVES_RUBBISH = textwrap.dedent("""
+    import asyncio, weakref
+    from chassis import running
+    from chassis.settings import Settings
+
+    class Self:
+        def __init__(self):
+            self.self = self
+
+    class Part:
+        name = "leaves rubbish"
+        async def run(self, stopping):
+            left = weakref.ref(Self())
+            async with asyncio.timeout(20):
+                while left() is not None:
+                    await asyncio.sleep(0.02)
+            print("taken away", flush=True)
+
+    running.COLLECTED_EVERY_SECONDS = 0.1
+    settings = Settings(database_url="postgresql://x@y/z", drain_seconds=5)
+    running.run_to_the_end("test", settings, lambda: running.run_until_stopped([[Part()]], drain_seconds=5))
+""")
+
+
 def _program(fails: str = "", drain: str = "5") -> "subprocess.Popen[str]":
     return subprocess.Popen(
         [sys.executable, "-c", PROGRAM, fails, drain], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
@@ -77,6 +101,12 @@ def test_a_failing_part_stops_the_process_with_its_reason(fails: str, code: int,
 
     assert program.returncode == code
     assert says in said
+
+
+def test_what_only_the_collector_can_take_away_is_taken_away_now_and_then() -> None:
+    program = subprocess.run([sys.executable, "-c", LEAVES_RUBBISH], capture_output=True, text=True, check=False)
+
+    assert (program.stdout.split("\n")[0], program.returncode) == ("taken away", 0), program.stderr
 
 
 async def _listening(port: int) -> None:
