@@ -146,15 +146,33 @@ def few_of_bulk(turns: Sequence[Due], most: int) -> list[Due]:
 LATELY: Final = 20
 """Acts: whoever had one of the last so many is about to have another."""
 
+FEW: Final = 4
+"""Acts of the last `LATELY` that are nobody's storm."""
 
-def most_beside_others(most: int, *, served: Mapping[UUID, int], turns: int) -> int:
+REST: Final = 1.0
+"""How many times as long as its act took a tenant that storms rests."""
+
+LONGEST_REST_SECONDS: Final = 5.0
+
+
+def most_beside_others(most: int, lately: Sequence[UUID]) -> int:
     """Return how many of `most` acts a tenant may have under way: a quarter of them while others have turns too.
 
-    A tracker does the calls of all one beside the other, so who storms slows down whoever calls once. `served` has the
-    number of each tenant's last turn, of `turns` so far.
+    A tracker does the calls of all one beside the other, so who storms slows down whoever calls once. `lately` has the
+    tenants of the last turns.
     """
-    lately = sum(number > turns - LATELY for number in served.values())
-    return max(most // 4, 1) if lately > 1 else most
+    return max(most // 4, 1) if len(set(lately)) > 1 else most
+
+
+def storms(tenant: UUID, lately: Sequence[UUID]) -> bool:
+    """Return whether a tenant had more than half of the last turns, or more than twice what is its share of them."""
+    tenants, turns = len(set(lately)), lately.count(tenant)
+    return tenants > 1 and turns > max(FEW, len(lately) * min(2 / tenants, 1 / 2))
+
+
+def rest_seconds(tenant: UUID, lately: Sequence[UUID], took_seconds: float) -> float:
+    """Return how long a tenant rests after an act that took so long: not at all, unless it storms beside others."""
+    return min(took_seconds * REST, LONGEST_REST_SECONDS) if storms(tenant, lately) else 0.0
 
 
 def fair_turns(

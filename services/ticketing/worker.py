@@ -22,6 +22,7 @@ from contracts.topics import Lane
 from services.ticketing import announcements, rules_effects, rules_text, store, store_intents
 from services.ticketing.adapters.tracker import ChangedMeanwhile, ReservationUsed
 from services.ticketing.effects import Effects
+from services.ticketing.pace import Pace
 from services.ticketing.patience import Patience
 from services.ticketing.records import Intent
 from services.ticketing.store_intents import LostLease
@@ -73,6 +74,7 @@ class Worker:
         self._served: dict[UUID, int] = {}
         self._turns = 0
         self._patience = Patience()
+        self._pace = Pace()
 
     def wake(self) -> None:
         """Look for intents now."""
@@ -113,8 +115,8 @@ class Worker:
                 served=self._served,
                 busy=self._busy,
                 slots=len(due),
-                most_per_tenant=self._most_per_tenant(),
-                fewer=self._patience.fewer(),
+                most_per_tenant=self._pace.most(self._limits.most_per_tenant),
+                fewer={**self._patience.fewer(), **self._pace.resting()},
             )
             bulk_slots = self._limits.bulk_slots - self._bulk_busy
             turns = rules_effects.few_of_bulk(rules_effects.in_lanes(fair, first), bulk_slots)[:slots]
@@ -128,16 +130,14 @@ class Worker:
         for intent in intents:
             self._turns += 1
             self._served[intent.tenant] = self._turns
+            self._pace.began(intent.tenant)
             self._busy[intent.tenant] += 1
             self._bulk_busy += intent.lane is Lane.BULK
         return intents
 
-    def _most_per_tenant(self) -> int:
-        most = self._limits.most_per_tenant
-        return rules_effects.most_beside_others(most, served=self._served, turns=self._turns)
-
     async def _carry_out(self, intent: Intent, until: float) -> None:
         """Do one act, sending nothing after `until`, by the clock that goes on while we are stopped."""
+        began_at = uptime()
         links = [link_to(intent.cause.traceparent)] if intent.cause.traceparent else []
         try:
             with (
@@ -154,7 +154,8 @@ class Worker:
         finally:
             self._busy[intent.tenant] -= 1
             self._bulk_busy -= intent.lane is Lane.BULK
-            self.wake()
+            rest_seconds = self._pace.ended(intent.tenant, uptime() - began_at)
+            asyncio.get_running_loop().call_later(rest_seconds, self.wake)
 
     async def _note_failure(self, intent: Intent, error: Exception) -> None:
         try:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from services.ticketing.records import Act, TicketRef
 from services.ticketing.rules_effects import (
+    LONGEST_REST_SECONDS,
     Due,
     Known,
     Sight,
@@ -20,6 +21,7 @@ from services.ticketing.rules_effects import (
     most_beside_others,
     next_step,
     pause_seconds,
+    rest_seconds,
     sight_of,
 )
 
@@ -161,20 +163,39 @@ def test_a_tenant_whose_acts_hang_leaves_slots_to_the_others() -> None:
 
 
 @pytest.mark.parametrize(
-    ("most", "served", "turns", "now"),
+    ("most", "lately", "now"),
     [
-        pytest.param(4, {}, 0, 4, id="nobody was served yet"),
-        pytest.param(4, {A: 30}, 30, 4, id="only one is served"),
-        pytest.param(4, {A: 30, B: 11}, 30, 1, id="another had a turn lately"),
-        pytest.param(8, {A: 30, B: 11}, 30, 2, id="two of eight"),
-        pytest.param(4, {A: 30, B: 10}, 30, 4, id="the other's turn is long ago"),
-        pytest.param(1, {A: 30, B: 29}, 30, 1, id="never less than one"),
+        pytest.param(4, [], 4, id="nobody was served yet"),
+        pytest.param(4, [A] * 20, 4, id="only one is served"),
+        pytest.param(4, [B, *[A] * 19], 1, id="another had a turn lately"),
+        pytest.param(8, [B, *[A] * 19], 2, id="two of eight"),
+        pytest.param(1, [A, B], 1, id="never less than one"),
     ],
 )
 def test_a_tenant_has_a_quarter_of_its_acts_at_once_while_others_have_turns_too(
-    most: int, served: dict[UUID, int], turns: int, now: int
+    most: int, lately: list[UUID], now: int
 ) -> None:
-    assert most_beside_others(most, served=served, turns=turns) == now
+    assert most_beside_others(most, lately) == now
+
+
+@pytest.mark.parametrize(
+    ("lately", "rests"),
+    [
+        pytest.param([], 0.0, id="nobody was served yet"),
+        pytest.param([A] * 20, 0.0, id="alone: nobody is kept waiting"),
+        pytest.param([*[A] * 10, *[B] * 10], 0.0, id="half of the turns"),
+        pytest.param([*[A] * 11, *[B] * 9], 0.2, id="more than half"),
+        pytest.param([*[A] * 5, *[UUID(int=n) for n in range(50, 65)]], 0.2, id="more than twice its share of sixteen"),
+        pytest.param([*[A] * 4, *[UUID(int=n) for n in range(50, 66)]], 0.0, id="few are nobody's storm"),
+        pytest.param([*[A] * 8, *[B] * 6, *[C] * 6], 0.0, id="more than a third, of three"),
+    ],
+)
+def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately: list[UUID], rests: float) -> None:
+    assert rest_seconds(A, lately, 0.2) == rests
+
+
+def test_no_rest_is_longer_than_a_hung_call_should_cost() -> None:
+    assert rest_seconds(A, [*[A] * 11, B], 60.0) == LONGEST_REST_SECONDS
 
 
 def test_the_longest_due_of_a_tenant_comes_first() -> None:

@@ -1,0 +1,38 @@
+"""How fast each client's acts follow one another: one that storms leaves the tracker to the others now and then."""
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from uuid import UUID
+
+from services.ticketing import rules_effects
+
+
+class Pace:
+    """Remembers whose the last turns were, and who rests until when."""
+
+    def __init__(self) -> None:
+        """Start with nobody having had a turn."""
+        self._lately: deque[UUID] = deque(maxlen=rules_effects.LATELY)
+        self._rests_until: dict[UUID, float] = {}
+
+    def began(self, tenant: UUID) -> None:
+        """Note a turn of `tenant`."""
+        self._lately.append(tenant)
+
+    def ended(self, tenant: UUID, took_seconds: float) -> float:
+        """Return how many seconds `tenant` rests after an act that took so long."""
+        seconds = rules_effects.rest_seconds(tenant, self._lately, took_seconds)
+        if seconds:
+            self._rests_until[tenant] = time.monotonic() + seconds
+        return seconds
+
+    def most(self, most: int) -> int:
+        """Return how many of `most` acts one tenant may have under way."""
+        return rules_effects.most_beside_others(most, self._lately)
+
+    def resting(self) -> Mapping[UUID, int]:
+        """Return the tenants that may have no act now."""
+        now = time.monotonic()
+        self._rests_until = {tenant: until for tenant, until in self._rests_until.items() if until > now}
+        return dict.fromkeys(self._rests_until, 0)

@@ -1,0 +1,50 @@
+"""Who storms rests between its acts, and nobody else does."""
+
+import time
+from uuid import UUID
+
+import pytest
+
+from services.ticketing.pace import Pace
+
+STORMY, OTHER = UUID(int=1), UUID(int=2)
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    clock = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: clock[0])
+    return clock
+
+
+def _storming() -> Pace:
+    stormed = Pace()
+    for tenant in (OTHER, *[STORMY] * 12):
+        stormed.began(tenant)
+    return stormed
+
+
+def test_who_storms_beside_others_has_no_act_until_it_has_rested(now: list[float]) -> None:
+    stormed = _storming()
+
+    assert stormed.ended(STORMY, 0.25) == 0.25
+    assert stormed.resting() == {STORMY: 0}
+    now[0] += 0.3
+    assert stormed.resting() == {}
+
+
+@pytest.mark.usefixtures("now")
+def test_whoever_calls_seldom_never_rests() -> None:
+    stormed = _storming()
+
+    assert stormed.ended(OTHER, 0.25) == 0
+    assert stormed.resting() == {}
+
+
+def test_once_nobody_else_had_a_turn_lately_all_acts_are_its_own() -> None:
+    stormed = _storming()
+    before = stormed.most(4)
+    for _ in range(20):
+        stormed.began(STORMY)
+
+    assert (before, stormed.most(4), stormed.ended(STORMY, 0.25)) == (1, 4, 0)
