@@ -61,12 +61,15 @@ async def catch_up(parts: LocalParts, plan: Plan) -> list[Figure]:
 
 
 async def obliged(parts: LocalParts, plan: Plan) -> list[Figure]:
-    """Return compliance's row."""
+    """Return compliance's rows: one process, and two that share the partitions."""
     where, devices = _place(parts, "compliance"), plan.obliged_devices
     found = await obliged_stage(where, rounds=plan.obliged_rounds, machines=plan.obliged_machines, devices=devices)
-    changed = f"{found['obligations']} obligations and {found['rows']} rows an event"
-    name = f"compliance: events to obligations, {found['open']:,} in the table, {changed}"
-    return [at_least(name, found, OBLIGED_REACH)]
+    one, two = found["one"], found["two"]
+    changed = f"{one['obligations']} obligations and {one['rows']} rows an event"
+    return [
+        beside(f"compliance, one process: events to obligations, {one['open']:,} in the table, {changed}", one),
+        at_least("compliance, two processes: the same", two, OBLIGED_REACH),
+    ]
 
 
 def _place(parts: LocalParts, schema: str) -> Place:

@@ -103,18 +103,18 @@ class Worker:
 
     async def gone_on(
         self,
-        process: "subprocess.Popen[bytes]",
+        processes: Sequence["subprocess.Popen[bytes]"],
         place: Place,
         writer: Connection,
         *,
         topic: Topic,
         backlog: Iterable[Message],
     ) -> Run:
-        """Let a backlog grow while the process, which runs, stands still; then let it go on to the end of it."""
-        with held(process):
+        """Let a backlog grow while the processes, which run, stand still; then let them go on to the end of it."""
+        with held(*processes):
             before = await self.stands(writer)
             count = await sent(place.kafka, topic, backlog)
-        return await self.watched([process], writer, before, count)
+        return await self.watched(processes, writer, before, count)
 
     async def stands(self, writer: Connection) -> int:
         """Return where the group stands, its partitions taken together."""

@@ -1,7 +1,8 @@
 """Events to obligations, with many open ones in the table, beside a bare upsert of the same obligations.
 
-The measured process is compliance's own, from its first commit to the end of a backlog, its loops and relay included.
-It stays up over all rounds, after one that does not count, and stands still while its floor is measured.
+The measured process is compliance's own, from its first commit to the end of a backlog, its loops and relay included:
+one alone, then two of one group, as the overlay for production runs them. They stay up over all rounds, after one that
+does not count, and stand still while their floor is measured, which is one connection's.
 The floor is asyncpg alone with the obligations that the same events changed, as often as they changed them: no Kafka,
 no decoding, no fold, no history, no row-level security, one statement and one commit for a batch of events, into a
 table of the same shape, indexes and size. Both are events per second: one event changes more than one obligation, and
@@ -13,6 +14,7 @@ import itertools
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final, LiteralString
@@ -30,6 +32,9 @@ from services.compliance.app import GROUP
 
 BATCH: Final = 1000
 """Events that share one transaction, as in the service."""
+
+JOINED_SECONDS: Final = 3.0
+"""Until processes have shared out the partitions."""
 
 SETTLED_SECONDS: Final = 1.2
 """PostgreSQL counts rows at most so much later than they were written."""
@@ -61,62 +66,80 @@ class Written:
     rows: int
 
 
-async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: int) -> dict[str, Any]:
-    """Return the rate with `machines` of twenty requirements each in the table, and how many obligations are `open`.
+async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: int) -> dict[str, dict[str, Any]]:
+    """Return the rates of `one` process and of `two` with `machines` of twenty requirements each in the table.
 
-    In each round `devices` other machines say twenty things each; `obligations` and `rows` are written for one event.
+    In each round `devices` other machines say twenty things each. Each rate is told with how many obligations were
+    `open` before, and how many `obligations` and `rows` were written for one event.
     """
     async with connected(place.admin_dsn) as admin, connected(place.writer_dsn) as writer:
         now = datetime.now(UTC)
         await store_commands_catalog.add(admin, load.catalog(load.hour_of(now)), now)
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS])
-        with WORKER.running(place) as process:
-            evenings = Evenings(place, writer, devices=devices, process=process)
-            await evenings.round()
-            there = await _filled(evenings, process, admin, machines)
-            measured = [await _round(evenings, process, admin, writer) for _ in range(rounds)]
-    events = rounds * devices * load.REQUIREMENTS
-    return {
-        "unit": "events/s",
-        "open": there,
-        "obligations": round(sum(each.obligations for _, _, each in measured) / events, 1),
-        "rows": round(sum(each.rows for _, _, each in measured) / events, 1),
-        **summary([(rate, floor) for rate, floor, _ in measured]),
-    }
+        with ExitStack() as running:
+            stage = _Stage(admin, writer, Evenings(place, writer, devices=devices))
+            await stage.joined_by(running.enter_context(WORKER.running(place)))
+            await stage.filled(machines)
+            one = await stage.measured(rounds)
+            await stage.joined_by(running.enter_context(WORKER.running(place)))
+            return {"one": one, "two": await stage.measured(rounds)}
 
 
-async def _filled(evenings: Evenings, process: Process, admin: Connection, machines: int) -> int:
-    """Let there be so many machines while the process stands still, and the floor's table; return what is owed."""
-    await at_rest(process)
-    with held(process):
-        if machines:
-            await fill(admin, machines, evenings.machines)
-        await admin.execute(MAKE_FLOOR)
-        return int(await admin.fetchval(COUNT))
+@dataclass(frozen=True, slots=True)
+class _Stage:
+    """Processes that take turns with their floor: whoever is not measured stands still."""
 
+    admin: Connection
+    writer: Connection
+    evenings: Evenings
 
-async def _round(
-    evenings: Evenings, process: Process, admin: Connection, writer: Connection
-) -> tuple[float, float, Written]:
-    """Return events per second of the process and of the floor for the same machines, and what the process wrote."""
-    assets = await evenings.introduced()
-    before = await writer.fetch(store_obligations.OF_ASSETS, assets)
-    already = await _written(process, admin)
-    rate = await evenings.evening()
-    total = await _written(process, admin)
-    after = await writer.fetch(store_obligations.OF_ASSETS, assets)
-    written = Written(total.obligations - already.obligations, total.rows - already.rows)
-    with held(process):
-        floor = await _floor(writer, before, after, events=len(assets) * load.REQUIREMENTS, changes=written.obligations)
-    return rate, floor, written
+    async def joined_by(self, process: Process) -> None:
+        """Let one more process share the work, and all of them get warm."""
+        self.evenings.processes = [*self.evenings.processes, process]
+        await asyncio.sleep(JOINED_SECONDS)
+        await self.evenings.round()
 
+    async def filled(self, machines: int) -> None:
+        """Let there be so many machines, and the floor's table."""
+        await at_rest(*self.evenings.processes)
+        with held(*self.evenings.processes):
+            if machines:
+                await fill(self.admin, machines, self.evenings.machines)
+            await self.admin.execute(MAKE_FLOOR)
 
-async def _written(process: Process, admin: Connection) -> Written:
-    """Return what was ever written, once the process has nothing left to do."""
-    await at_rest(process)
-    await asyncio.sleep(SETTLED_SECONDS)
-    row = await admin.fetchrow(WRITTEN)
-    return Written(row["obligations"] or 0, row["rows"] or 0) if row else Written(0, 0)
+    async def measured(self, rounds: int) -> dict[str, Any]:
+        """Return what so many rounds come to."""
+        there = await self.admin.fetchval(COUNT)
+        found = [await self._round() for _ in range(rounds)]
+        events = rounds * self.evenings.devices * load.REQUIREMENTS
+        return {
+            "unit": "events/s",
+            "open": int(there),
+            "obligations": round(sum(each.obligations for _, _, each in found) / events, 1),
+            "rows": round(sum(each.rows for _, _, each in found) / events, 1),
+            **summary([(rate, floor) for rate, floor, _ in found]),
+        }
+
+    async def _round(self) -> tuple[float, float, Written]:
+        """Return events per second of the processes and of the floor for the same machines, and what was written."""
+        assets = await self.evenings.introduced()
+        before = await self.writer.fetch(store_obligations.OF_ASSETS, assets)
+        already = await self._written()
+        rate = await self.evenings.evening()
+        total = await self._written()
+        after = await self.writer.fetch(store_obligations.OF_ASSETS, assets)
+        written = Written(total.obligations - already.obligations, total.rows - already.rows)
+        events = len(assets) * load.REQUIREMENTS
+        with held(*self.evenings.processes):
+            floor = await _floor(self.writer, before, after, events=events, changes=written.obligations)
+        return rate, floor, written
+
+    async def _written(self) -> Written:
+        """Return what was ever written, once the processes have nothing left to do."""
+        await at_rest(*self.evenings.processes)
+        await asyncio.sleep(SETTLED_SECONDS)
+        row = await self.admin.fetchrow(WRITTEN)
+        return Written(row["obligations"] or 0, row["rows"] or 0) if row else Written(0, 0)
 
 
 async def _floor(writer: Connection, before: list[Row], after: list[Row], *, events: int, changes: int) -> float:

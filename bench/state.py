@@ -87,7 +87,7 @@ class Stage:
 
     async def _rate(self, backlog: Sequence[Envelope]) -> float:
         run = await WORKER.gone_on(
-            self.process, self.place, self.writer, topic=topics.RMM_EVENTS, backlog=map(message, backlog)
+            [self.process], self.place, self.writer, topic=topics.RMM_EVENTS, backlog=map(message, backlog)
         )
         return run.events_per_second
 

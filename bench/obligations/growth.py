@@ -39,13 +39,13 @@ COUNT: Final[LiteralString] = "SELECT count(*) FROM compliance.obligation"
 
 @dataclass(slots=True)
 class Evenings:
-    """Rounds over ever new machines, all with one `process` where there is one, else each with a new one."""
+    """Rounds over ever new machines, all with the same `processes` where there are some, else each with a new one."""
 
     place: Place
     writer: Connection
     machines: int = 0
     devices: int = load.DEVICES
-    process: "subprocess.Popen[bytes] | None" = None
+    processes: Sequence["subprocess.Popen[bytes]"] = ()
 
     async def round(self) -> float:
         """Let new machines be told of, then measure an evening of theirs; return events per second."""
@@ -69,10 +69,10 @@ class Evenings:
         return run.events_per_second
 
     async def _run(self, topic: Topic, messages: Iterable[Message]) -> Run:
-        if self.process is None:
+        if not self.processes:
             return await WORKER.run(self.place, self.writer, topic, messages)
-        await at_rest(self.process)
-        return await WORKER.gone_on(self.process, self.place, self.writer, topic=topic, backlog=messages)
+        await at_rest(*self.processes)
+        return await WORKER.gone_on(self.processes, self.place, self.writer, topic=topic, backlog=messages)
 
 
 async def growth(place: Place, *, rounds: int, machines: int = MACHINES) -> list[Figure]:
