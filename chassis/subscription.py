@@ -8,7 +8,8 @@ import asyncio
 import heapq
 import logging
 import time
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Sequence
+from contextvars import Context
 from operator import attrgetter
 from typing import Any, Final, NamedTuple
 
@@ -30,7 +31,7 @@ KAFKA_AWAY_SECONDS: Final = 1.0
 GIVEN_UP_MS: Final = 10_000
 """A member that has been silent for so long is given up, and its partitions go to others."""
 
-OnRecords = Callable[[Sequence[Record]], Awaitable[None]]
+OnRecords = Callable[[Sequence[Record]], Coroutine[Any, Any, None]]
 OnAssigned = Callable[[Sequence[TopicPartition]], Awaitable[None]]
 
 
@@ -150,11 +151,15 @@ class Subscription:
         return True
 
     async def _take(self, records: Any) -> None:
-        """Take one poll; FastStream builds a model of this signature, so its argument is `Any`."""
+        """Take one poll; FastStream builds a model of this signature, so its argument is `Any`.
+
+        It is handled outside FastStream's context, which has the whole poll in it: what is begun meanwhile and stays
+        (a connection of the pool, a timer) keeps a copy, and with it the poll.
+        """
         until = time.monotonic() + self._apart_seconds
         self._rest(len(records))
         try:
-            await self._on_records(as_written(records))
+            await asyncio.create_task(self._on_records(as_written(records)), context=Context())
             await asyncio.sleep(max(until - time.monotonic(), 0.0))
         finally:
             if rested := self.mine(self._resting):

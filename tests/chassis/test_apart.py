@@ -1,6 +1,8 @@
 """Polls of a busy subscription keep a distance; one that comes alone waits for nothing."""
 
+import asyncio
 from collections.abc import Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 
 import pytest
@@ -54,6 +56,19 @@ async def test_the_next_poll_begins_no_sooner_than_the_distance_after_this_one(
     await subscription(apart, handled)._take([])
 
     assert clock.slept == [pytest.approx(pause)]
+
+
+async def test_what_a_handler_leaves_behind_does_not_keep_the_poll() -> None:
+    polled: ContextVar[object] = ContextVar("polled", default=None)
+    seen: list[object] = []
+
+    async def handled(_records: Sequence[Record]) -> None:
+        asyncio.get_running_loop().call_soon(lambda: seen.append(polled.get()))  # as a connection that stays open
+
+    polled.set("FastStream's message, with all of its records")
+    await subscription(0.0, handled)._take([])
+
+    assert seen == [None]
 
 
 @pytest.mark.parametrize(
