@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from uuid import UUID
 
 from services.ticketing import rules_effects
@@ -31,8 +31,8 @@ class Pace:
         """Return how many of `most` acts one tenant may have under way."""
         return rules_effects.most_beside_others(most, self._lately)
 
-    def resting(self) -> Mapping[UUID, int]:
-        """Return the tenants that may have no act now."""
+    def resting(self, among: Collection[UUID]) -> Mapping[UUID, int]:
+        """Return those of the tenants that may have no act now."""
         now = time.monotonic()
         self._rests_until = {tenant: until for tenant, until in self._rests_until.items() if until > now}
-        return dict.fromkeys(self._rests_until, 0)
+        return dict.fromkeys(self._rests_until.keys() & among, 0)

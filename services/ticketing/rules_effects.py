@@ -170,6 +170,12 @@ def storms(tenant: UUID, lately: Sequence[UUID]) -> bool:
     return tenants > 1 and turns > max(FEW, len(lately) * min(2 / tenants, 1 / 2))
 
 
+def queueing(due: Sequence[Due], many: int) -> set[UUID]:
+    """Return the tenants for whom at least so many intents wait; whoever has fewer is done soon."""
+    waiting = Counter(each.tenant for each in due)
+    return {tenant for tenant, count in waiting.items() if count >= many}
+
+
 def rest_seconds(tenant: UUID, lately: Sequence[UUID], took_seconds: float) -> float:
     """Return how long a tenant rests after an act that took so long: not at all, unless it storms beside others."""
     return min(took_seconds * REST, LONGEST_REST_SECONDS) if storms(tenant, lately) else 0.0

@@ -109,14 +109,16 @@ class Worker:
         now = self._clock()
         try:
             first = rules_effects.lane_first(self._turns)
-            due = await store_intents.load_due(self._pool, now, per_tenant=self._limits.most_per_tenant)
+            most = self._limits.most_per_tenant
+            due = await store_intents.load_due(self._pool, now, per_tenant=most)
+            resting = self._pace.resting(rules_effects.queueing(due, most))
             fair = rules_effects.fair_turns(
                 rules_effects.in_lanes(due, first),
                 served=self._served,
                 busy=self._busy,
                 slots=len(due),
-                most_per_tenant=self._pace.most(self._limits.most_per_tenant),
-                fewer={**self._patience.fewer(), **self._pace.resting()},
+                most_per_tenant=self._pace.most(most),
+                fewer={**self._patience.fewer(), **resting},
             )
             bulk_slots = self._limits.bulk_slots - self._bulk_busy
             turns = rules_effects.few_of_bulk(rules_effects.in_lanes(fair, first), bulk_slots)[:slots]

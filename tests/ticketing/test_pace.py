@@ -28,9 +28,17 @@ def test_who_storms_beside_others_has_no_act_until_it_has_rested(now: list[float
     stormed = _storming()
 
     assert stormed.ended(STORMY, 0.25) == 0.25
-    assert stormed.resting() == {STORMY: 0}
+    assert stormed.resting({STORMY, OTHER}) == {STORMY: 0}
     now[0] += 0.3
-    assert stormed.resting() == {}
+    assert stormed.resting({STORMY, OTHER}) == {}
+
+
+@pytest.mark.usefixtures("now")
+def test_who_has_few_waiting_goes_on_without_a_rest() -> None:
+    stormed = _storming()
+    stormed.ended(STORMY, 0.25)
+
+    assert stormed.resting({OTHER}) == {}
 
 
 @pytest.mark.usefixtures("now")
@@ -38,7 +46,7 @@ def test_whoever_calls_seldom_never_rests() -> None:
     stormed = _storming()
 
     assert stormed.ended(OTHER, 0.25) == 0
-    assert stormed.resting() == {}
+    assert stormed.resting({STORMY, OTHER}) == {}
 
 
 def test_once_nobody_else_had_a_turn_lately_all_acts_are_its_own() -> None:

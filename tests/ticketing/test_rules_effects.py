@@ -21,6 +21,7 @@ from services.ticketing.rules_effects import (
     most_beside_others,
     next_step,
     pause_seconds,
+    queueing,
     rest_seconds,
     sight_of,
 )
@@ -192,6 +193,10 @@ def test_a_tenant_has_a_quarter_of_its_acts_at_once_while_others_have_turns_too(
 )
 def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately: list[UUID], rests: float) -> None:
     assert rest_seconds(A, lately, 0.2) == rests
+
+
+def test_only_for_whom_many_wait_there_is_a_queue() -> None:
+    assert queueing([*due(A, 3), *due(B, 4), *due(C, 5)], 4) == {B, C}
 
 
 def test_no_rest_is_longer_than_a_hung_call_should_cost() -> None:
