@@ -43,7 +43,6 @@ MAKE_FLOOR: Final[LiteralString] = """
     DROP TABLE IF EXISTS compliance.bench_floor;
     CREATE TABLE compliance.bench_floor (LIKE compliance.obligation INCLUDING ALL);
     INSERT INTO compliance.bench_floor SELECT * FROM compliance.obligation;
-    ANALYZE compliance.bench_floor;
     GRANT SELECT, INSERT, UPDATE ON compliance.bench_floor TO compliance_writer;
 """
 FLOOR: Final = store_obligations.SAVE.replace("INSERT INTO obligation (", "INSERT INTO bench_floor (")
@@ -106,6 +105,8 @@ class _Stage:
             if machines:
                 await fill(self.admin, machines, self.evenings.machines)
             await self.admin.execute(MAKE_FLOOR)
+            await self.admin.execute("VACUUM ANALYZE compliance.bench_floor")
+            await self.admin.execute("CHECKPOINT")
 
     async def measured(self, rounds: int) -> dict[str, Any]:
         """Return what so many rounds come to."""
