@@ -65,8 +65,10 @@ class Written:
     rows: int
 
 
-async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: int) -> dict[str, dict[str, Any]]:
-    """Return the rates of `one` process and of `two` with `machines` of twenty requirements each in the table.
+async def obliged_stage(
+    place: Place, *, rounds: int, machines: int, devices: int, by_two: bool
+) -> dict[str, dict[str, Any]]:
+    """Return the rates of `one` process and `by_two` with `machines` of twenty requirements each in the table.
 
     In each round `devices` other machines say twenty things each. Each rate is told with how many obligations were
     `open` before, and how many `obligations` and `rows` were written for one event.
@@ -80,6 +82,8 @@ async def obliged_stage(place: Place, *, rounds: int, machines: int, devices: in
             await stage.joined_by(running.enter_context(WORKER.running(place)))
             await stage.filled(machines)
             one = await stage.measured(rounds)
+            if not by_two:
+                return {"one": one}
             await stage.joined_by(running.enter_context(WORKER.running(place)))
             return {"one": one, "two": await stage.measured(rounds)}
 

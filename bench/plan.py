@@ -39,6 +39,7 @@ class Plan:
     obliged_machines: int
     obliged_rounds: int
     obliged_devices: int
+    obliged_by_two: bool
     bodies_rounds: int
     rebuilt_rounds: int
     start_rounds: int
@@ -75,7 +76,8 @@ QUICK: Final = Plan(
     rest_events=5_000,
     obliged_machines=0,
     obliged_rounds=1,
-    obliged_devices=200,
+    obliged_devices=100,
+    obliged_by_two=False,
     bodies_rounds=1,
     rebuilt_rounds=1,
     start_rounds=1,
@@ -103,6 +105,7 @@ ORDINARY: Final = Plan(
     obliged_machines=10_000,
     obliged_rounds=1,
     obliged_devices=1_000,
+    obliged_by_two=True,
     bodies_rounds=5,
     rebuilt_rounds=1,
     start_rounds=1,
@@ -130,6 +133,7 @@ FULL: Final = Plan(
     obliged_machines=50_000,
     obliged_rounds=5,
     obliged_devices=1_000,
+    obliged_by_two=True,
     bodies_rounds=20,
     rebuilt_rounds=20,
     start_rounds=5,
