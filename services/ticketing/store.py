@@ -42,18 +42,17 @@ async def load_for_update(tx: Connection, facts: Sequence[Fact]) -> Desk:
         for key, asset in pairs | linked  # a link may make one matter's ticket the other's, for every device after it
         if (matter := matters.get(key)) is not None and matter.ticket is not None
     }
-    homes = {
-        (home, asset)
-        for key, asset in pairs  # a requirement that adopted the ticket has a word on its devices too
-        if (matter := matters.get(key)) is not None
-        and (ticket := tickets.get(matter.ticket or "")) is not None
-        and (home := ticket.home) is not None
+    others = {
+        (other, asset)
+        for key, asset in pairs | linked  # whose ticket it was, and the requirement that adopted it, have a word too
+        if (matter := matters.get(key)) is not None and (ticket := tickets.get(matter.ticket or "")) is not None
+        for other in (ticket.matter, ticket.home or ticket.matter)
     }
     return Desk(
         matters=matters,
         tickets=tickets,
         listings=await _load_listings(tx, touched),
-        standings=await load_standings(tx, pairs | homes),
+        standings=await load_standings(tx, pairs | linked | others),
         waiting=await load_waiting(tx, tickets),
     )
 

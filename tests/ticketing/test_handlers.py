@@ -206,6 +206,17 @@ async def test_the_catalog_hands_a_ticket_over_to_the_requirement(pool: Pool) ->
     assert len(await rows(pool, "ticket_device")) == 2
 
 
+@pytest.mark.parametrize("is_one_batch", [True, False])
+async def test_a_device_stays_listed_for_a_patch_that_is_unknown_there(pool: Pool, *, is_one_batch: bool) -> None:
+    await handle(pool, uncatalogued("a", 1), uncatalogued("b", 1))
+    told = [catalogued("b", 2), state_changed("a", State.VERIFIED, 2)]
+
+    for batch in [told] if is_one_batch else [[each] for each in told]:
+        await handle(pool, *batch)
+
+    assert [each["cleared_as"] for each in await rows(pool, "ticket_device")] == [None, None]
+
+
 async def test_an_intent_that_is_under_way_keeps_its_lease(pool: Pool) -> None:
     await handle(pool, state_changed("a", State.FAILED, 1))
     lease_ends = NOON + 5 * HOUR
