@@ -104,7 +104,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     except NeverWorks as error:
         stop(str(error), WRONG_USE)
     except (MayWorkLater, OSError, KafkaError, asyncpg.CannotConnectNowError, TimeoutError) as error:
-        stop(f"cannot reach a part: {error or type(error).__name__}; is it running? try: patchline status", UNREACHABLE)
+        why = str(error) or type(error).__name__
+        stop(f"cannot reach a part: {why}; is it running? try: patchline status", UNREACHABLE)
     except asyncpg.PostgresError as error:
         stop(f"the database refuses: {error}", NO)
 

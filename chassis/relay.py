@@ -17,7 +17,7 @@ from aiokafka.partitioner import DefaultPartitioner
 from aiokafka.producer.message_accumulator import BatchBuilder
 from aiokafka.record.util import calc_crc32c
 
-from chassis import outbox, points, relay_rows
+from chassis import outbox, points, producing, relay_rows
 from chassis.errors import TRANSIENT
 from chassis.health import Progress
 from chassis.postgres import Connection
@@ -93,19 +93,13 @@ class Relay:
     async def _session(self, stopping: asyncio.Event) -> None:
         connection = await asyncpg.connect(self._dsn, command_timeout=30)
         try:
-            producer = AIOKafkaProducer(
-                bootstrap_servers=self._kafka,
-                enable_idempotence=True,
-                acks="all",
+            async with producing.connected(
+                self._kafka,
                 linger_ms=0,
                 max_request_size=LARGEST_BYTES,
                 request_timeout_ms=int(relay_rows.DELIVERY_TIMEOUT_SECONDS * 1000),
-            )
-            await producer.start()
-            try:
+            ) as producer:
                 await self._relay(connection, producer, stopping)
-            finally:
-                await producer.stop()
         finally:
             await connection.close(timeout=2)
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
 import typer
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from chassis import commands
+from chassis import commands, producing
 from chassis.batch import REPLAY_GROUP
 from contracts.topics import dead_letter_topics
 from patchline import sealed_letter
@@ -178,14 +178,10 @@ async def replay_letters(kafka: str, letters: Sequence[DeadLetter]) -> None:
     """Put each letter back where it came from, acknowledged by all replicas.
 
     Raises:
-        KafkaError: the cluster cannot be reached or refuses; repeating the command is harmless.
+        KafkaError, TimeoutError: the cluster cannot be reached or refuses; repeating the command is harmless.
     """
-    producer = AIOKafkaProducer(bootstrap_servers=kafka, acks="all", enable_idempotence=True)
-    await producer.start()
-    try:
+    async with producing.connected(kafka) as producer:
         for letter in letters:
             headers = [(name, value) for name, value in letter.raw_headers if name not in {"dlq_id", *_OURS}]
             headers += [(REPLAY_GROUP, letter.headers["dlq_group"].encode()), (REPLAYED, letter.id.encode())]
             await producer.send_and_wait(letter.headers["dlq_topic"], letter.value, letter.key, headers=headers)
-    finally:
-        await producer.stop()

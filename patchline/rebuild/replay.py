@@ -1,14 +1,14 @@
 """A source's raw records once more, through the bulk lane: what its mended adapter says now comes through once."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
 from aiokafka import AIOKafkaProducer
 
+from chassis import producing
 from chassis.batch import REPLAY_GROUP, Record
 from contracts.topics import RAW_MAX_BYTES, RMM_RAW_BULK
 from patchline.rebuild.gateway import RAW
@@ -57,7 +57,7 @@ async def replay(
     """Put the chosen raw records, as they stand, into the bulk lane's raw topic, for the gateway and nobody else.
 
     Raises:
-        KafkaError: the cluster cannot be reached or refuses; repeating the command is harmless.
+        KafkaError, TimeoutError: the cluster cannot be reached or refuses; repeating the command is harmless.
     """
     result = Replayed()
     seen: set[str] = set()
@@ -66,7 +66,7 @@ async def replay(
     starts = await logs.since(partitions, chosen.since - clock_offset - MARGIN)
     spans = {each: Span(starts[each], ends[each]) for each in partitions}
     total = sum(span.end - span.start for span in spans.values())
-    async with _producer(kafka) as producer:
+    async with producing.connected(kafka, max_request_size=RAW_MAX_BYTES) as producer:
         async for records in logs.read(spans):
             result.read += len(records)
             fresh = [each for each in records if chosen.has(each) and _is_new(each, seen, result)]
@@ -92,15 +92,3 @@ async def _produce(producer: AIOKafkaProducer, records: list[Record]) -> None:
     mark = (REPLAY_GROUP, GROUP.encode())
     sent = [await producer.send(RMM_RAW_BULK.name, value=each.value, headers=[*each.headers, mark]) for each in records]
     await asyncio.gather(*sent)
-
-
-@asynccontextmanager
-async def _producer(kafka: str) -> AsyncIterator[AIOKafkaProducer]:
-    producer = AIOKafkaProducer(
-        bootstrap_servers=kafka, acks="all", enable_idempotence=True, max_request_size=RAW_MAX_BYTES
-    )
-    await producer.start()
-    try:
-        yield producer
-    finally:
-        await producer.stop()

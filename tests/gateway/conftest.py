@@ -4,11 +4,13 @@ import socket
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from patchline.local import ports
 from services.gateway.keys.sealing import new_sealing_key
 from tests.gateway.own_kafka import OwnKafka, running_own_kafka
+from tests.gateway.spooled import Tables
 from tests.parts import Database
 
 
@@ -39,3 +41,12 @@ def nobody() -> Iterator[str]:
 async def own_kafka() -> AsyncIterator[OwnKafka]:
     async with running_own_kafka() as own:
         yield own
+
+
+@pytest.fixture
+async def tables(database: Database) -> AsyncIterator[Tables]:
+    connection = await asyncpg.connect(database.admin)
+    tables = Tables(connection)
+    await tables.empty()
+    yield tables
+    await connection.close()

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
 
-import asyncpg
 import pytest
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
@@ -31,15 +30,6 @@ HOLDERS = """
     SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND granted AND objid = 0
     AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
 """
-
-
-@pytest.fixture
-async def tables(database: Database) -> AsyncIterator[Tables]:
-    connection = await asyncpg.connect(database.admin)
-    tables = Tables(connection)
-    await tables.empty()
-    yield tables
-    await connection.close()
 
 
 @pytest.fixture(scope="module")

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-import asyncpg
 import httpx
-import pytest
 
 from services.gateway.door.raw_writer import Limits
 from services.gateway.door.rules_breaker import Breaker
@@ -26,15 +24,6 @@ HEADERS = {"x-shared": SECRET}
 BUDGET = Limits(budget_seconds=0.5)
 SPOOL_BUDGET = SpoolLimits(budget_seconds=5)
 """More than production's: on a busy machine an answer is late, not refused."""
-
-
-@pytest.fixture
-async def tables(database: Database) -> AsyncIterator[Tables]:
-    connection = await asyncpg.connect(database.admin)
-    tables = Tables(connection)
-    await tables.empty()
-    yield tables
-    await connection.close()
 
 
 class MovedBy:

@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from datetime import timedelta
 from urllib.parse import urlsplit, urlunsplit
 from uuid import UUID
@@ -20,15 +19,6 @@ from tests.gateway.spooled import NO_DATABASE, NOON, SOURCE, Tables, running_spo
 from tests.parts import Database
 
 IMPATIENT = SpoolLimits(budget_seconds=0.4)
-
-
-@pytest.fixture
-async def tables(database: Database) -> AsyncIterator[Tables]:
-    connection = await asyncpg.connect(database.admin)
-    tables = Tables(connection)
-    await tables.empty()
-    yield tables
-    await connection.close()
 
 
 @pytest.fixture

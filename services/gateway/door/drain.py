@@ -15,10 +15,9 @@ from typing import Any, Final
 from uuid import UUID
 
 import asyncpg
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
-from chassis import points
+from chassis import points, producing
 from chassis.errors import TRANSIENT
 from chassis.health import Progress
 from chassis.postgres import Connection, Pool
@@ -84,7 +83,13 @@ class DrainSpool:
         async with self._leased() as connection:
             if connection is None:
                 return LOOK_EVERY_SECONDS
-            async with self._producing() as producer:
+            async with producing.connected(
+                self._kafka,
+                linger_ms=0,
+                max_batch_size=RAW_MAX_BYTES,
+                max_request_size=2 * RAW_MAX_BYTES,
+                request_timeout_ms=REQUEST_TIMEOUT_MS,
+            ) as producer:
                 while not stopping.is_set():
                     self._progress.beat(self.name)
                     rows = await store_spool.peek(connection, self._after, most=self._rows, most_bytes=MOST_BYTES)
@@ -132,23 +137,6 @@ class DrainSpool:
             yield connection if await store_spool.lease(connection) else None
         finally:
             await connection.close(timeout=2)
-
-    @asynccontextmanager
-    async def _producing(self) -> AsyncIterator[Any]:
-        producer = AIOKafkaProducer(
-            bootstrap_servers=self._kafka,
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=0,
-            max_batch_size=RAW_MAX_BYTES,
-            max_request_size=2 * RAW_MAX_BYTES,
-            request_timeout_ms=REQUEST_TIMEOUT_MS,
-        )
-        try:
-            await producer.start()
-            yield producer
-        finally:
-            await producer.stop()
 
     def _say_once(self, reason: str) -> None:
         """Log why the spool waits, once for each reason in a row."""

@@ -16,6 +16,7 @@ from typing import Any, Final
 from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError
 
+from chassis import producing
 from chassis.errors import NeverWorks
 from chassis.health import Progress
 from chassis.telemetry import METERS, Count, Duration
@@ -247,9 +248,9 @@ class RawWriter:
                 retry_backoff_ms=RETRY_BACKOFF_MS,
             )
             try:
-                await producer.start()
+                await asyncio.wait_for(producer.start(), producing.START_SECONDS)
                 await producer.partitions_for(self._topic)
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 self._say_once("kafka cannot be reached yet", reason=str(error) or type(error).__name__)
                 self._progress.ready[self.name] = True
                 await producer.stop()
