@@ -105,11 +105,18 @@ def reopened_by_person(before: Desk, key: str, *, cause: Cause, now: datetime) -
     if not owners:
         return clerk.desk
     for asset, listing in before.listings_of(key):
-        standing = before.standings.get((owners[-1], asset))
-        if listing.cleared_as is None and standing is not None and standing.state in rules.ENDS:
-            clerk.take_off(key, asset, cleared_as=standing.state, release=listing.release)  # while it was closed
+        ended_as = _ended_as(before, reversed(owners), asset)  # while it was closed
+        if listing.cleared_as is None and ended_as is not None:
+            clerk.take_off(key, asset, cleared_as=ended_as, release=listing.release)
     clerk.tell(key, cause, why=OPENED_AGAIN)
     return clerk.desk
+
+
+def _ended_as(desk: Desk, matters: Iterable[MatterKey], asset: str) -> str | None:
+    """Return how the first of these matters ended there; `None`: none did, or the asset fails in one of them."""
+    standings = (desk.standings.get((each, asset)) for each in matters)
+    states = [standing.state for standing in standings if standing is not None]
+    return None if State.FAILED in states else next((state for state in states if state in rules.ENDS), None)
 
 
 @dataclass(slots=True)

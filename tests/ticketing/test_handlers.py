@@ -27,7 +27,7 @@ from tests.ticketing.findings import (
     state_changed,
     uncatalogued,
 )
-from tests.ticketing.test_rules_fold import histories, repeated_histories
+from tests.ticketing.test_rules_fold_histories import histories, repeated_histories
 
 HANDLER = TicketingHandler(look_every=timedelta(seconds=30))
 TABLES = ("client", "matter", "standing", "ticket", "ticket_device", "intent", "history")

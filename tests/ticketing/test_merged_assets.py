@@ -13,8 +13,8 @@ from services.ticketing.records import Act, TicketState
 from services.ticketing.rules import ANOTHER_ASSET
 from services.ticketing.rules_desk import Desk
 from tests.ticketing.findings import label, state_changed, uncatalogued
+from tests.ticketing.folds import acts, all_told, folded, only
 from tests.ticketing.test_handlers import empty, handle, pool, rows
-from tests.ticketing.test_rules_fold import acts, all_told, folded, only
 
 __all__ = ["empty", "pool"]
 
