@@ -20,6 +20,13 @@ else:
 COMMAND_TIMEOUT_SECONDS: Final = 30
 
 
+class _Pooled(asyncpg.Connection):
+    """Goes back to its pool without a question: our settings and locks end with their transaction (ADR 0061)."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
 async def open_pool(dsn: str, *, size: int = 5, statement_cache_size: int = 256, application: str) -> Pool:
     """Return a pool whose connections read and write jsonb as Python values.
 
@@ -33,6 +40,7 @@ async def open_pool(dsn: str, *, size: int = 5, statement_cache_size: int = 256,
         statement_cache_size=statement_cache_size,
         command_timeout=COMMAND_TIMEOUT_SECONDS,
         init=prepare_connection,
+        connection_class=_Pooled,
         server_settings={"application_name": application},
     )
 

@@ -108,7 +108,7 @@ class Relay:
         flights: deque[_Flight] = deque()
         failed: set[Place] = set()
         await connection.add_listener(await connection.fetchval(relay_rows.CHANNEL), lambda *_: self._woken.set())
-        looks, is_over = True, False
+        looks, is_over, take_at = True, False, 0.0
         try:
             while flights or not is_over:
                 self._progress.beat(self.name)
@@ -116,7 +116,9 @@ class Relay:
                 looks = looks or is_last or self._woken.is_set()
                 self._woken.clear()
                 if len(shards) < outbox.SHARDS:
-                    shards += await relay_rows.take_shards(connection, shards)
+                    if time.monotonic() >= take_at:
+                        shards += await relay_rows.take_shards(connection, shards)
+                        take_at = time.monotonic() + self._idle_seconds
                     await self._tell_others(connection, shards)
                 flying = [row["id"] for flight in flights for row in flight.rows]
                 rows = await relay_rows.peeked(connection, shards, flying) if looks else []

@@ -76,20 +76,23 @@ async def standing(
     }
 
 
-LOCK: Final[LiteralString] = """
-    SELECT next_offset, last_recorded_at, topic, partition
-    FROM watermark
-    WHERE consumer_group = $1 AND (topic, partition) IN (SELECT * FROM unnest($2::text[], $3::integer[]))
-    ORDER BY topic, partition
-    FOR UPDATE
-"""
 ADVANCE: Final[LiteralString] = """
-    UPDATE watermark
-    SET next_offset = moved.next_offset, last_identity = moved.identity, last_recorded_at = $6
-    FROM unnest($2::text[], $3::integer[], $4::bigint[], $5::text[])
-        AS moved (topic, partition, next_offset, identity)
-    WHERE consumer_group = $1 AND watermark.topic = moved.topic AND watermark.partition = moved.partition
+    WITH standing AS (
+        SELECT topic, partition, w.next_offset, step.next_offset AS new_offset, identity, last_recorded_at
+        FROM watermark AS w JOIN unnest($2::text[], $3::integer[], $4::bigint[], $5::text[])
+            AS step (topic, partition, next_offset, identity) USING (topic, partition)
+        WHERE consumer_group = $1
+        ORDER BY topic, partition
+        FOR UPDATE OF w
+    ), recorded AS (SELECT greatest($6, max(last_recorded_at)) AS at FROM standing), moved AS (
+        UPDATE watermark AS w SET next_offset = new_offset, last_identity = s.identity, last_recorded_at = at
+        FROM standing AS s, recorded
+        WHERE consumer_group = $1 AND w.topic = s.topic AND w.partition = s.partition
+    )
+    SELECT topic, partition, next_offset, at FROM standing, recorded
 """
+"""One statement, as every transaction of every consumer begins with it; where it should not have moved, all of it is
+rolled back."""
 
 
 async def advance(connection: Connection, group: str, moves: Mapping[TopicPartition, Move], now: datetime) -> datetime:
@@ -98,24 +101,15 @@ async def advance(connection: Connection, group: str, moves: Mapping[TopicPartit
     The recorded time is `now`, or the latest that any of these partitions has seen: it never goes back.
 
     Raises:
-        LostPartition: a watermark is not where we believed it to be.
+        LostPartition: a watermark is not where we believed it to be; the transaction must be rolled back.
     """
-    partitions: Sequence[TopicPartition] = sorted(moves)
-    topics = [each.topic for each in partitions]
-    numbers = [each.partition for each in partitions]
-    rows = await connection.fetch(LOCK, group, topics, numbers)
-    standing = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
-    for each in partitions:
-        if standing.get(each) != moves[each].expected:
-            raise LostPartition(f"{each.topic}/{each.partition}: {standing.get(each)}, not {moves[each].expected}")
-    recorded_at: datetime = max([now, *(row["last_recorded_at"] for row in rows if row["last_recorded_at"])])
-    await connection.execute(
-        ADVANCE,
-        group,
-        topics,
-        numbers,
-        [moves[each].next_offset for each in partitions],
-        [moves[each].identity for each in partitions],
-        recorded_at,
-    )
+    places = sorted(moves)
+    topics, numbers = [each.topic for each in places], [each.partition for each in places]
+    offsets, identities = [moves[each].next_offset for each in places], [moves[each].identity for each in places]
+    rows = await connection.fetch(ADVANCE, group, topics, numbers, offsets, identities, now)
+    found = {TopicPartition(row["topic"], row["partition"]): row["next_offset"] for row in rows}
+    for each in places:
+        if found.get(each) != moves[each].expected:
+            raise LostPartition(f"{each.topic}/{each.partition}: {found.get(each)}, not {moves[each].expected}")
+    recorded_at: datetime = max([now, *(row["at"] for row in rows)])
     return recorded_at

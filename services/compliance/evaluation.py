@@ -49,8 +49,8 @@ async def bench_at(tx: Connection, shelf: CatalogShelf, policy: Policy, now: dat
 
     Taken before any asset is locked: it waits for whoever loads a catalog or lets another policy come into force.
     """
-    catalog = await shelf.newest(tx)
-    return Bench(catalog=catalog, policy=policy, now=now, own=await shelf.policies.all_at(tx, now))
+    catalog, own = await shelf.newest_with_policies(tx, now)
+    return Bench(catalog=catalog, policy=policy, now=now, own=own)
 
 
 async def known_of(

@@ -1,7 +1,11 @@
 """The newest catalog, read once and kept while it is the newest."""
 
+from collections.abc import Mapping
+from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
+
+import asyncpg
 
 from chassis.postgres import Connection
 from contracts.events.event import OsFamily, Severity
@@ -19,6 +23,7 @@ from services.compliance.catalog.model import (
 )
 from services.compliance.catalog.versions import Scheme
 from services.compliance.policies.store_policies import PolicyShelf
+from services.compliance.policy import Policy
 from services.compliance.store_intelligence import intelligence
 from services.compliance.subjects import Category
 
@@ -26,6 +31,17 @@ SHARE: Final[LiteralString] = "SELECT pg_advisory_xact_lock_shared(hashtextexten
 NEWEST: Final[LiteralString] = """
     SELECT version, name, (SELECT coalesce(max(id), 0) FROM feed_version) AS feeds
     FROM catalog_version ORDER BY version DESC LIMIT 1
+"""
+SHARE_BOTH: Final[LiteralString] = """
+    SELECT pg_advisory_xact_lock_shared(hashtextextended('compliance.catalog', 0)),
+           pg_advisory_xact_lock_shared(hashtextextended('compliance.policies', 0))
+"""
+BOTH: Final[LiteralString] = """
+    SELECT version, name, (SELECT coalesce(max(id), 0) FROM feed_version) AS feeds,
+           coalesce(number, 0) AS number, coalesce(noticed_at, 'epoch') AS noticed_at
+    FROM (SELECT) AS always
+         LEFT JOIN (SELECT version, name FROM catalog_version ORDER BY version DESC LIMIT 1) AS newest ON true
+         LEFT JOIN policy_noticed ON true
 """
 PRODUCTS: Final[LiteralString] = """
     SELECT product, os_family, for_servers, reads, line, selectors, versions
@@ -64,8 +80,21 @@ class CatalogShelf:
         """
         await tx.execute(SHARE)
         row = await tx.fetchrow(NEWEST)
+        return self._catalog if row is None else await self._known(tx, row)
+
+    async def newest_with_policies(self, tx: Connection, now: datetime) -> tuple[Catalog, Mapping[UUID, Policy]]:
+        """Return the newest catalog and the policies in force at `now`: as one after the other, in half the questions.
+
+        Every batch asks for both, and nearly always knows both.
+        """
+        await tx.execute(SHARE_BOTH)
+        row = await tx.fetchrow(BOTH)
         if row is None:
-            return self._catalog
+            raise LookupError("a select without a condition has a row")
+        catalog = self._catalog if row["version"] is None else await self._known(tx, row)
+        return catalog, await self.policies.noticed(tx, now, row["number"], row["noticed_at"])
+
+    async def _known(self, tx: Connection, row: asyncpg.Record) -> Catalog:
         catalog = self._catalog
         is_new = row["version"] != catalog.version
         if is_new:

@@ -79,13 +79,18 @@ class PolicyShelf:
         return self._holding
 
     async def _look(self, tx: Connection, now: datetime) -> None:
-        """Read what is new, and find out what holds at `now`, or when changes were last noticed if that was later."""
         await tx.execute(SHARE)
         row = await tx.fetchrow(NOTICED)
-        number, noticed_at = (row["number"], row["noticed_at"]) if row else (0, EPOCH)
+        await self.noticed(tx, now, *((row["number"], row["noticed_at"]) if row else (0, EPOCH)))
+
+    async def noticed(self, tx: Connection, now: datetime, number: int, noticed_at: datetime) -> Mapping[UUID, Policy]:
+        """Read what is new up to `number`, and return what holds at `now`, or at `noticed_at` if that was later.
+
+        Both are what changes were last noticed at, read while no other can be noticed. The mapping is kept.
+        """
         at = max(now, noticed_at)
         if number == self._number and self._since <= at < self._until:
-            return
+            return self._policies
         if number < self._number:  # another database than last time
             self._number, self._versions, self._ready = 0, {}, {}
         for each in await tx.fetch(NEWER, self._number, number):
@@ -95,6 +100,7 @@ class PolicyShelf:
         self._until = min(self._turns_after(at), default=FOR_EVER)
         self._holding = holding
         self._policies = {tenant: each.policy for tenant, each in holding.items()}
+        return self._policies
 
     async def _held_at(self, at: datetime) -> dict[UUID, Applied]:
         """Return what holds at `at`. Each version takes milliseconds to make ready, so others get their turn."""

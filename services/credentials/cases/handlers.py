@@ -37,11 +37,12 @@ class CredentialsHandler:
         items = await _new(tx, batch, [each for each in batch.items if _is_ours(batch, each)])
         now = batch.recorded_at if self._clock is None else min(batch.recorded_at, self._clock())
         told = await arrivals.taken(tx, [_sighting(each.value) for each in _of(items, ExposureFound)], now=now)
-        given = _of(items, ApprovalGiven)
-        counting = await approvals.counted(tx, [each.value for each in given], now=now)
-        told += [*counting.facts, *await answers.settled(tx, counting.verdicts, now=now)]
-        _count_uncounted(batch, given, dict(counting.uncounted), counting.repeated)
-        told += await answers.linked(tx, [each.value for each in _of(items, TicketEvent)], now=now)
+        if given := _of(items, ApprovalGiven):
+            counting = await approvals.counted(tx, [each.value for each in given], now=now)
+            told += [*counting.facts, *await answers.settled(tx, counting.verdicts, now=now)]
+            _count_uncounted(batch, given, dict(counting.uncounted), counting.repeated)
+        if tickets := _of(items, TicketEvent):  # most are of no case: nothing is asked then
+            told += await answers.linked(tx, [each.value for each in tickets], now=now)
         await telling.tell(tx, told)
 
 

@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from typing import Final, LiteralString
 from uuid import UUID
 
-from chassis.postgres import Pool
+from chassis.postgres import Connection, Pool
 from services.credentials.reset.records import NotYet
 
 LOCK: Final[LiteralString] = "SELECT pg_try_advisory_lock(7283646, hashtext($1::uuid::text))"
@@ -26,4 +26,13 @@ async def alone(pool: Pool, tenant: UUID) -> AsyncIterator[None]:
         try:
             yield
         finally:
-            await connection.execute(UNLOCK, tenant)
+            await _let_go(connection, tenant)
+
+
+async def _let_go(connection: Connection, tenant: UUID) -> None:
+    """Unlock, or end the connection if that is not possible: a pool takes it back as it is."""
+    try:
+        await connection.execute(UNLOCK, tenant)
+    except BaseException:
+        connection.terminate()
+        raise
