@@ -15,6 +15,7 @@ class Pace:
         """Start with nobody having had a turn."""
         self._lately: deque[UUID] = deque(maxlen=rules_effects.LATELY)
         self._rests_until: dict[UUID, float] = {}
+        self._ended_at: dict[UUID, float] = {}
 
     def began(self, tenant: UUID) -> None:
         """Note a turn of `tenant`."""
@@ -22,17 +23,22 @@ class Pace:
 
     def ended(self, tenant: UUID, took_seconds: float) -> float:
         """Return how many seconds `tenant` rests after an act that took so long."""
-        seconds = rules_effects.rest_seconds(tenant, self._lately, took_seconds)
+        seconds, now = rules_effects.rest_seconds(tenant, self._lately, took_seconds), time.monotonic()
         if seconds:
-            self._rests_until[tenant] = time.monotonic() + seconds
+            self._rests_until[tenant] = now + seconds
+            self._ended_at[tenant] = now
         return seconds
 
     def most(self, most: int) -> int:
         """Return how many of `most` acts one tenant may have under way."""
         return rules_effects.most_beside_others(most, self._lately)
 
-    def resting(self, among: Collection[UUID]) -> Mapping[UUID, int]:
-        """Return those of the tenants that may have no act now."""
+    def resting(self, among: Collection[UUID], busy: Mapping[UUID, int]) -> Mapping[UUID, int]:
+        """Return those of the tenants that may have no act now: who rests, and who gives way to an act under way."""
         now = time.monotonic()
         self._rests_until = {tenant: until for tenant, until in self._rests_until.items() if until > now}
-        return dict.fromkeys(self._rests_until.keys() & among, 0)
+        self._ended_at = {
+            tenant: at for tenant, at in self._ended_at.items() if now - at < rules_effects.GIVES_WAY_SECONDS
+        }
+        giving = {each for each in self._ended_at if rules_effects.gives_way(each, self._lately, busy)}
+        return dict.fromkeys(giving.union(self._rests_until).intersection(among), 0)

@@ -154,6 +154,9 @@ REST: Final = 1.0
 
 LONGEST_REST_SECONDS: Final = 5.0
 
+GIVES_WAY_SECONDS: Final = 1.0
+"""So long after its last act a tenant that storms has its next one, whoever else has one under way."""
+
 
 def most_beside_others(most: int, lately: Sequence[UUID]) -> int:
     """Return how many of `most` acts a tenant may have under way: a quarter of them while others have turns too.
@@ -179,6 +182,12 @@ def queueing(due: Sequence[Due], many: int) -> set[UUID]:
 def rest_seconds(tenant: UUID, lately: Sequence[UUID], took_seconds: float) -> float:
     """Return how long a tenant rests after an act that took so long: not at all, unless it storms beside others."""
     return min(took_seconds * REST, LONGEST_REST_SECONDS) if storms(tenant, lately) else 0.0
+
+
+def gives_way(tenant: UUID, lately: Sequence[UUID], busy: Mapping[UUID, int]) -> bool:
+    """Return whether a tenant that storms waits for the end of an act of somebody who does not. `busy`: under way."""
+    others = (each for each, acts in busy.items() if acts and each != tenant)
+    return storms(tenant, lately) and any(not storms(each, lately) for each in others)
 
 
 def fair_turns(

@@ -111,7 +111,7 @@ class Worker:
             first = rules_effects.lane_first(self._turns)
             most = self._limits.most_per_tenant
             due = await store_intents.load_due(self._pool, now, per_tenant=most)
-            resting = self._pace.resting(rules_effects.queueing(due, most))
+            resting = self._pace.resting(rules_effects.queueing(due, most), self._busy)
             fair = rules_effects.fair_turns(
                 rules_effects.in_lanes(due, first),
                 served=self._served,

@@ -6,8 +6,10 @@ from uuid import UUID
 import pytest
 
 from services.ticketing.pace import Pace
+from services.ticketing.rules_effects import GIVES_WAY_SECONDS
 
 STORMY, OTHER = UUID(int=1), UUID(int=2)
+IDLE: dict[UUID, int] = {}
 
 
 @pytest.fixture
@@ -28,9 +30,9 @@ def test_who_storms_beside_others_has_no_act_until_it_has_rested(now: list[float
     stormed = _storming()
 
     assert stormed.ended(STORMY, 0.25) == 0.25
-    assert stormed.resting({STORMY, OTHER}) == {STORMY: 0}
+    assert stormed.resting({STORMY, OTHER}, IDLE) == {STORMY: 0}
     now[0] += 0.3
-    assert stormed.resting({STORMY, OTHER}) == {}
+    assert stormed.resting({STORMY, OTHER}, IDLE) == {}
 
 
 @pytest.mark.usefixtures("now")
@@ -38,7 +40,7 @@ def test_who_has_few_waiting_goes_on_without_a_rest() -> None:
     stormed = _storming()
     stormed.ended(STORMY, 0.25)
 
-    assert stormed.resting({OTHER}) == {}
+    assert stormed.resting({OTHER}, IDLE) == {}
 
 
 @pytest.mark.usefixtures("now")
@@ -46,7 +48,18 @@ def test_whoever_calls_seldom_never_rests() -> None:
     stormed = _storming()
 
     assert stormed.ended(OTHER, 0.25) == 0
-    assert stormed.resting({STORMY, OTHER}) == {}
+    assert stormed.resting({STORMY, OTHER}, IDLE) == {}
+
+
+def test_who_storms_gives_way_to_an_act_of_somebody_else_for_a_while(now: list[float]) -> None:
+    stormed = _storming()
+    stormed.ended(STORMY, 0.25)
+    now[0] += 0.3
+
+    assert stormed.resting({STORMY, OTHER}, {OTHER: 1}) == {STORMY: 0}
+    assert stormed.resting({STORMY, OTHER}, {OTHER: 0, STORMY: 1}) == {}
+    now[0] += GIVES_WAY_SECONDS
+    assert stormed.resting({STORMY, OTHER}, {OTHER: 1}) == {}
 
 
 def test_once_nobody_else_had_a_turn_lately_all_acts_are_its_own() -> None:

@@ -16,6 +16,7 @@ from services.ticketing.rules_effects import (
     Step,
     chosen,
     fair_turns,
+    gives_way,
     hold_seconds,
     look_again_seconds,
     most_beside_others,
@@ -193,6 +194,23 @@ def test_a_tenant_has_a_quarter_of_its_acts_at_once_while_others_have_turns_too(
 )
 def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately: list[UUID], rests: float) -> None:
     assert rest_seconds(A, lately, 0.2) == rests
+
+
+@pytest.mark.parametrize(
+    ("busy", "waits"),
+    [
+        pytest.param({}, False, id="nothing is under way"),
+        pytest.param({A: 1}, False, id="its own act"),
+        pytest.param({B: 1}, True, id="an act of somebody who calls seldom"),
+        pytest.param({B: 0}, False, id="one that has ended"),
+        pytest.param({C: 1}, False, id="an act of somebody who storms as well"),
+    ],
+)
+def test_a_tenant_that_storms_gives_way_to_who_does_not(busy: dict[UUID, int], *, waits: bool) -> None:
+    lately = [*[A] * 7, *[C] * 7, B, *[UUID(int=n) for n in range(50, 55)]]
+
+    assert gives_way(A, lately, busy) == waits
+    assert not gives_way(B, lately, busy)
 
 
 def test_only_for_whom_many_wait_there_is_a_queue() -> None:
