@@ -154,7 +154,7 @@ async def _standing(stack: Stack, asked: int, size: StormSize) -> Standing:
 
 def waits(alone: list[float], beside: list[float], size: StormSize) -> list[Figure]:
     """Return the rows of the nine's p99 and p50 beside the storm, of milliseconds, and without it."""
-    quiet, loud = (statistics.quantiles(each, n=100) for each in (alone, beside))
+    quiet, loud = (statistics.quantiles(each, n=100, method="inclusive") for each in (alone, beside))
     ratio = round(loud[98] / quiet[98], 2)
     return [
         Figure(

@@ -143,6 +143,11 @@ def is_for(group: str, record: Record) -> bool:
     return True
 
 
+def is_of_bulk(record: Record) -> bool:
+    """Return whether a record came in bulk, or follows from one that did, and says so."""
+    return ("ce_lane", b"bulk") in record.headers
+
+
 def place_of(record: Record, group: str) -> dict[str, object]:
     """Return where a record stands, for a log line of `group`."""
     return {"group": group, "topic": record.topic, "partition": record.partition, "offset": record.offset}

@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
 from chassis import flow, outbox, points, watermark
-from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for, place_of
+from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for, is_of_bulk, place_of
 from chassis.courtesy import Courtesy
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.lanes import is_bulk
@@ -67,7 +67,7 @@ class BatchConsumer(Generic[T]):
         self._on = on
         self._progress = on.progress
         self._positions = Positions(group, on.pool, on.kafka)
-        self._courtesy = Courtesy(on.live, on.pool, on.bulk_share) if is_bulk(group) else None
+        self._courtesy = Courtesy(on.live, on.pool, on.bulk_share, on.cores) if is_bulk(group) else None
         self._ways, self._bugs_in_a_row = ways, 0
         self._later = Later()
         self._failed: asyncio.Future[None] | None = None
@@ -170,8 +170,12 @@ class BatchConsumer(Generic[T]):
             if left:
                 self._put_back(left, MayWorkLater("the portion before it was put back"))
         elif fresh:
-            with self._on.live.working():
-                await side_by_side([self._next(part) for part in parted(fresh, self._ways)])
+            work = side_by_side([self._next(part) for part in parted(fresh, self._ways)])
+            if all(is_of_bulk(each) for each in fresh):
+                await work  # what follows from bulk, on a topic without lanes: bulk would stand in its own way
+            else:
+                with self._on.live.working():
+                    await work
 
     async def _next(self, fresh: Sequence[Record]) -> bool:
         """Handle what comes next in its partitions and return whether all of it is behind us."""

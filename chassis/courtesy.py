@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from typing import Final, LiteralString
 
 from chassis.batch import Record
+from chassis.cores import Cores
 from chassis.errors import TRANSIENT
 from chassis.postgres import Pool
 
@@ -16,6 +17,9 @@ LIVE_SECONDS: Final = 1.0
 
 LONGEST_WAIT_SECONDS: Final = 2.0
 """However busy live is, and however full the outbox: after so long one portion of bulk goes on."""
+
+SCARCE_SHARE: Final = 0.2
+"""Of its share, where cores are scarce: what takes one away from live waits at another process too, unseen here."""
 
 LOOK_EVERY_SECONDS: Final = 0.02
 PORTION_SECONDS: Final = 0.025
@@ -76,14 +80,20 @@ def portion_records(records: int, took_seconds: float) -> int:
 class Courtesy:
     """When the bulk lane may take its next portion, and how large that is."""
 
-    def __init__(self, live: Activity, pool: Pool, share: float) -> None:
-        """Let `live` go first; work `share` of the time while it is at work."""
+    def __init__(self, live: Activity, pool: Pool, share: float, cores: Cores) -> None:
+        """Let `live` go first; work `share` of the time while it is at work, and less where `cores` are scarce."""
         self._live = live
         self._pool = pool
         self._share = share
+        self._cores = cores
         self._took_seconds = 0.0
         self._records = FIRST_RECORDS
         self.stopping = asyncio.Event()
+
+    @property
+    def share(self) -> float:
+        """Return how much of the time bulk may work now, while anything live is at work."""
+        return self._share * (SCARCE_SHARE if self._cores.are_scarce else 1.0)
 
     async def turn(self) -> None:
         """Wait until it is bulk's turn: rested, nothing live under way, room in the outbox; or for long enough.
@@ -91,7 +101,7 @@ class Courtesy:
         For what is live and under way bulk waits once more as long as it rests, so that it has half its share at least.
         """
         started = time.monotonic()
-        rest_seconds = pause_seconds(self._took_seconds, self._share, self._live.seconds_ago)
+        rest_seconds = pause_seconds(self._took_seconds, self.share, self._live.seconds_ago)
         await asyncio.sleep(rest_seconds)
         while self._live.under_way and time.monotonic() < started + 2 * rest_seconds:  # noqa: ASYNC110 - looked at
             await asyncio.sleep(LOOK_EVERY_SECONDS)

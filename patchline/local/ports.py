@@ -45,6 +45,30 @@ def claimed(port: int, *, setting: str) -> int:
     raise PortTaken(f"no port from {_FREE.start} to {_FREE.stop - 1} is free; set {setting} or stop other programs")
 
 
+def claimed_range(first: int, count: int, *, setting: str) -> int:
+    """Return the first of `count` ports in a row, as `claimed` does for one: `first` itself, or any if it is 0.
+
+    Raises: PortTaken, naming the `setting` that chooses another port.
+    """
+    if first:
+        for port in range(first, first + count):
+            _bound(port, setting)
+        return first
+    for _ in range(_TRIES):
+        chosen = range(start := secrets.choice(_FREE[: 1 - count or None]), start + count)
+        with _GIVING:
+            if not _GIVEN.isdisjoint(chosen):
+                continue
+            _GIVEN.update(chosen)
+        try:
+            for port in chosen:
+                _bound(port, setting)
+        except PortTaken:
+            continue
+        return chosen.start
+    raise PortTaken(f"no {count} ports in a row are free; set {setting} or stop other programs")
+
+
 def _bound(port: int, setting: str) -> int:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)  # connections that still close do not count

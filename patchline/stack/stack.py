@@ -1,8 +1,6 @@
 """Starts everything in order and stops it in reverse; data survive."""
 
 import asyncio
-import secrets
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -163,12 +161,18 @@ class Stack:
             database=self.parts.database_url,
             tracker=programs.tracker_settings(psa.access(desk), folder) if desk else {},
             gateway_port=self._gateway_port,
-            health_port=_free_range(self._settings.health_port, len(PROGRAMS)),
+            health_port=self._claimed_health_port(),
             simulator_port=ports.claimed(self._settings.simulator_port, setting="PATCHLINE_SIMULATOR_PORT"),
             mail=programs.mail_settings(None if self.parts.mail is None else self.parts.mail.port),
             clock_offset_seconds=self._settings.clock_offset_seconds,
             extra=self._settings.extra,
         )
+
+    def _claimed_health_port(self) -> int:
+        """Return the port below those of the services, which count theirs from it, from 1 on."""
+        first = self._settings.health_port
+        name = "PATCHLINE_STACK_HEALTH_PORT"
+        return ports.claimed_range(first + 1 if first else 0, len(PROGRAMS), setting=name) - 1
 
     def _write_secrets(self) -> None:
         for role in LOGIN_ROLES:
@@ -225,20 +229,3 @@ def _says_ready(url: str) -> bool:
         return httpx.get(url, timeout=2, trust_env=False).status_code == 200
     except httpx.TransportError:
         return False
-
-
-def _free_range(first: int, count: int) -> int:
-    """Return a port after which `count` ports are free: `first` itself, or any such place if `first` is 0."""
-    if first:
-        for number in range(first + 1, first + count + 1):
-            ports.claimed(number, setting="PATCHLINE_STACK_HEALTH_PORT")
-        return first
-    while True:
-        candidate = 20_000 + secrets.randbelow(12_000)  # below the range that Linux gives to outgoing connections
-        if all(_is_free(number) for number in range(candidate + 1, candidate + count + 1)):
-            return candidate
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex((ports.LOOPBACK, port)) != 0

@@ -24,7 +24,7 @@ class Rate:
     burst: int
 
 
-LIVE_FAILURES: Final = Rate(per_second=10, burst=100)
+LIVE_FAILURES: Final = Rate(per_second=10, burst=20)
 """Of one client's failed installations, so many travel live: more than its tickets can be opened at once, see ADR 0053.
 
 A client's storm would stand before the others' failures in every topic on the way. In bulk it waits, and loses nothing.

@@ -5,14 +5,16 @@ from collections import deque
 from collections.abc import Collection, Mapping
 from uuid import UUID
 
+from chassis.cores import Cores
 from services.ticketing import rules_effects
 
 
 class Pace:
     """Remembers whose the last turns were, and who rests until when."""
 
-    def __init__(self) -> None:
-        """Start with nobody having had a turn."""
+    def __init__(self, cores: Cores) -> None:
+        """Start with nobody having had a turn; where `cores` are scarce, who storms rests longer."""
+        self._cores = cores
         self._lately: deque[UUID] = deque(maxlen=rules_effects.LATELY)
         self._rests_until: dict[UUID, float] = {}
         self._ended_at: dict[UUID, float] = {}
@@ -23,7 +25,8 @@ class Pace:
 
     def ended(self, tenant: UUID, took_seconds: float) -> float:
         """Return how many seconds `tenant` rests after an act that took so long."""
-        seconds, now = rules_effects.rest_seconds(tenant, self._lately, took_seconds), time.monotonic()
+        scarce, now = self._cores.are_scarce, time.monotonic()
+        seconds = rules_effects.rest_seconds(tenant, self._lately, took_seconds, cores_are_scarce=scarce)
         if seconds:
             self._rests_until[tenant] = now + seconds
             self._ended_at[tenant] = now

@@ -152,6 +152,9 @@ FEW: Final = 4
 REST: Final = 1.0
 """How many times as long as its act took a tenant that storms rests."""
 
+REST_WHERE_SCARCE: Final = 6.0
+"""The same, where cores are scarce: an act of a few calls keeps several processes busy."""
+
 LONGEST_REST_SECONDS: Final = 5.0
 
 GIVES_WAY_SECONDS: Final = 1.0
@@ -179,9 +182,10 @@ def queueing(due: Sequence[Due], many: int) -> set[UUID]:
     return {tenant for tenant, count in waiting.items() if count >= many}
 
 
-def rest_seconds(tenant: UUID, lately: Sequence[UUID], took_seconds: float) -> float:
+def rest_seconds(tenant: UUID, lately: Sequence[UUID], took_seconds: float, *, cores_are_scarce: bool) -> float:
     """Return how long a tenant rests after an act that took so long: not at all, unless it storms beside others."""
-    return min(took_seconds * REST, LONGEST_REST_SECONDS) if storms(tenant, lately) else 0.0
+    rest = REST_WHERE_SCARCE if cores_are_scarce else REST
+    return min(took_seconds * rest, LONGEST_REST_SECONDS) if storms(tenant, lately) else 0.0
 
 
 def gives_way(tenant: UUID, lately: Sequence[UUID], busy: Mapping[UUID, int]) -> bool:

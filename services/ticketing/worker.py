@@ -11,6 +11,7 @@ from uuid import UUID
 from opentelemetry import trace
 
 from chassis.clock import Clock
+from chassis.cores import Cores
 from chassis.errors import BROKEN_DATA, TRANSIENT, MayWorkLater, NeverWorks, may_work_later
 from chassis.health import Progress
 from chassis.http import Unavailable
@@ -74,7 +75,7 @@ class Worker:
         self._served: dict[UUID, int] = {}
         self._turns = 0
         self._patience = Patience()
-        self._pace = Pace()
+        self._pace = Pace(Cores())
 
     def wake(self) -> None:
         """Look for intents now."""

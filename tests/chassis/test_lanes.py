@@ -1,6 +1,7 @@
 """Bulk yields to live and to a full outbox, and never starves: the rule, and real consumers and relays."""
 
 import asyncio
+import math
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -13,10 +14,12 @@ from chassis import courtesy, outbox
 from chassis.batch import Batch, is_for
 from chassis.clock import moved_clock
 from chassis.consumer import BatchConsumer
+from chassis.cores import Cores
 from chassis.courtesy import (
     LEAST_BYTES,
     MOST_IN_OUTBOX,
     PORTION_SECONDS,
+    SCARCE_SHARE,
     Courtesy,
     pause_seconds,
     portion_records,
@@ -77,7 +80,17 @@ def test_a_portion_grows_and_shrinks_towards_its_time(records: int, took: float,
 def test_a_portion_is_never_so_small_that_its_commit_costs_more(sizes: Sequence[int], taken: int) -> None:
     records = [KafkaRecord(value=b"x" * size, headers=()) for size in sizes]
 
-    assert Courtesy(courtesy.Activity(), None, 0.25).portion_of(records) == taken  # type: ignore[arg-type]  # unused
+    assert Courtesy(courtesy.Activity(), None, 0.25, Cores()).portion_of(records) == taken  # type: ignore[arg-type]  # unused
+
+
+def test_where_cores_are_scarce_bulk_takes_a_part_of_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    polite = Courtesy(courtesy.Activity(), None, 0.25, Cores())  # type: ignore[arg-type]  # unused
+    shares = []
+    for scarce in (False, True, False):
+        monkeypatch.setattr(Cores, "are_scarce", scarce)
+        shares.append(polite.share)
+
+    assert shares == [0.25, 0.25 * SCARCE_SHARE, 0.25]
 
 
 def test_a_bulk_group_is_named_after_its_live_one() -> None:
@@ -143,14 +156,17 @@ class Room:
 
 
 @asynccontextmanager
-async def bulk_lane(dsn: str, kafka: str, keeper: Keeper, *, with_relay: bool = True) -> AsyncIterator[Room]:
-    """Yield a process whose bulk lane runs."""
+async def bulk_lane(
+    dsn: str, kafka: str, keeper: Keeper, *, with_relay: bool = True, group: str | None = None
+) -> AsyncIterator[Room]:
+    """Yield a process whose bulk lane runs, or `group` in its place."""
     progress = Progress()
     pool = await open_pool(dsn, application="test")
     relay = Relay(dsn=dsn, kafka=kafka, progress=progress)
     health = HealthServer(progress, "127.0.0.1", 0)
     on = Platform(pool=pool, kafka=kafka, clock=moved_clock(0), progress=progress, relay=relay, health=health)
-    group, topic = bulk_group(keeper.forward_to.name), keeper.forward_to
+    topic = keeper.forward_to
+    group = group or bulk_group(topic.name)
     await commit_beginning(kafka, group, [TopicPartition(topic.name, number) for number in range(topic.partitions)])
     consumer = BatchConsumer(group=group, topics=[topic], decode=decode, handler=keeper, on=on)
     first, last = asyncio.Event(), asyncio.Event()
@@ -217,6 +233,23 @@ async def test_bulk_works_its_share_of_the_time_while_live_is_at_work_and_does_n
 
     assert beside_live > 3 * keeper.seconds
     assert alone < beside_live
+
+
+async def test_what_follows_from_bulk_is_no_live_work_that_bulk_would_wait_for(
+    kafka: str, empty_room: str, topic: Topic
+) -> None:
+    keeper = Keeper(forward_to=topic)
+
+    async with bulk_lane(empty_room, kafka, keeper, group=topic.name) as process:
+        await send(kafka, topic, texts(20), headers=[("ce_type", b"any"), ("ce_lane", b"bulk")])
+        await until(lambda: counted(empty_room, 20))
+        after_bulk = process.on.live.seconds_ago
+        await send(kafka, topic, [b"live"], headers=[("ce_type", b"any")])
+        await until(lambda: counted(empty_room, 21))
+        after_live = process.on.live.seconds_ago
+
+    assert after_bulk == math.inf
+    assert after_live < math.inf
 
 
 async def test_bulk_adds_nothing_to_a_full_outbox_but_a_portion_now_and_then(

@@ -1,12 +1,14 @@
 """Who storms rests between its acts, and nobody else does."""
 
 import time
+from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from chassis.cores import LOOK_SECONDS, Cores
 from services.ticketing.pace import Pace
-from services.ticketing.rules_effects import GIVES_WAY_SECONDS
+from services.ticketing.rules_effects import GIVES_WAY_SECONDS, REST_WHERE_SCARCE
 
 STORMY, OTHER = UUID(int=1), UUID(int=2)
 IDLE: dict[UUID, int] = {}
@@ -19,8 +21,8 @@ def now(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     return clock
 
 
-def _storming() -> Pace:
-    stormed = Pace()
+def _storming(cores: Cores | None = None) -> Pace:
+    stormed = Pace(cores or Cores(Path("/nowhere")))
     for tenant in (OTHER, *[STORMY] * 12):
         stormed.began(tenant)
     return stormed
@@ -33,6 +35,16 @@ def test_who_storms_beside_others_has_no_act_until_it_has_rested(now: list[float
     assert stormed.resting({STORMY, OTHER}, IDLE) == {STORMY: 0}
     now[0] += 0.3
     assert stormed.resting({STORMY, OTHER}, IDLE) == {}
+
+
+def test_who_storms_rests_longer_where_cores_are_scarce(now: list[float], tmp_path: Path) -> None:
+    told = tmp_path / "schedstat"
+    told.write_text("0 0 0")
+    stormed = _storming(Cores(told))
+    told.write_text("10000000 11000000 5")
+    now[0] += LOOK_SECONDS
+
+    assert stormed.ended(STORMY, 0.25) == 0.25 * REST_WHERE_SCARCE
 
 
 @pytest.mark.usefixtures("now")

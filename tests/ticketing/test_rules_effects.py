@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.ticketing.records import Act, TicketRef
 from services.ticketing.rules_effects import (
     LONGEST_REST_SECONDS,
+    REST_WHERE_SCARCE,
     Due,
     Known,
     Sight,
@@ -181,19 +182,20 @@ def test_a_tenant_has_a_quarter_of_its_acts_at_once_while_others_have_turns_too(
 
 
 @pytest.mark.parametrize(
-    ("lately", "rests"),
+    ("lately", "times"),
     [
-        pytest.param([], 0.0, id="nobody was served yet"),
-        pytest.param([A] * 20, 0.0, id="alone: nobody is kept waiting"),
-        pytest.param([*[A] * 10, *[B] * 10], 0.0, id="half of the turns"),
-        pytest.param([*[A] * 11, *[B] * 9], 0.2, id="more than half"),
-        pytest.param([*[A] * 5, *[UUID(int=n) for n in range(50, 65)]], 0.2, id="more than twice its share of sixteen"),
-        pytest.param([*[A] * 4, *[UUID(int=n) for n in range(50, 66)]], 0.0, id="few are nobody's storm"),
-        pytest.param([*[A] * 8, *[B] * 6, *[C] * 6], 0.0, id="more than a third, of three"),
+        pytest.param([], 0, id="nobody was served yet"),
+        pytest.param([A] * 20, 0, id="alone: nobody is kept waiting"),
+        pytest.param([*[A] * 10, *[B] * 10], 0, id="half of the turns"),
+        pytest.param([*[A] * 11, *[B] * 9], 1, id="more than half"),
+        pytest.param([*[A] * 5, *[UUID(int=n) for n in range(50, 65)]], 1, id="more than twice its share of sixteen"),
+        pytest.param([*[A] * 4, *[UUID(int=n) for n in range(50, 66)]], 0, id="few are nobody's storm"),
+        pytest.param([*[A] * 8, *[B] * 6, *[C] * 6], 0, id="more than a third, of three"),
     ],
 )
-def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately: list[UUID], rests: float) -> None:
-    assert rest_seconds(A, lately, 0.2) == rests
+def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately: list[UUID], times: int) -> None:
+    assert rest_seconds(A, lately, 0.2, cores_are_scarce=False) == pytest.approx(0.2 * times)
+    assert rest_seconds(A, lately, 0.2, cores_are_scarce=True) == pytest.approx(0.2 * times * REST_WHERE_SCARCE)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +220,7 @@ def test_only_for_whom_many_wait_there_is_a_queue() -> None:
 
 
 def test_no_rest_is_longer_than_a_hung_call_should_cost() -> None:
-    assert rest_seconds(A, [*[A] * 11, B], 60.0) == LONGEST_REST_SECONDS
+    assert rest_seconds(A, [*[A] * 11, B], 60.0, cores_are_scarce=False) == LONGEST_REST_SECONDS
 
 
 def test_the_longest_due_of_a_tenant_comes_first() -> None:

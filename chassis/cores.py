@@ -1,0 +1,42 @@
+"""Whether cores are scarce: how long this process waits for one, beside how long it runs."""
+
+import time
+from pathlib import Path
+from typing import Final
+
+TOLD: Final = Path("/proc/self/schedstat")
+"""Nanoseconds that the main thread ran, and was ready to run and waited. Source: Linux, scheduler/sched-stats.rst."""
+
+LOOK_SECONDS: Final = 0.2
+LEAST_NANOSECONDS: Final = 5_000_000
+"""From less than this, run and waited together, nothing follows."""
+
+
+def are_scarce(ran: int, waited: int) -> bool:
+    """Return whether cores are scarce for who ran and waited for so many nanoseconds: it waited longer than it ran."""
+    return ran + waited >= LEAST_NANOSECONDS and waited > ran
+
+
+class Cores:
+    """The cores that this process shares with others. Where the kernel does not tell, they are never scarce."""
+
+    def __init__(self, told: Path = TOLD) -> None:
+        """Look at `told` from now on."""
+        self._told = told
+        self._seen, self._looked_at, self._are_scarce = self._look(), time.monotonic(), False
+
+    @property
+    def are_scarce(self) -> bool:
+        """Return whether the process waited longer than it ran, when that was last looked at: a moment ago."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_SECONDS:
+            before, self._seen, self._looked_at = self._seen, self._look(), now
+            self._are_scarce = are_scarce(self._seen[0] - before[0], self._seen[1] - before[1])
+        return self._are_scarce
+
+    def _look(self) -> tuple[int, int]:
+        try:
+            ran, waited, *_ = map(int, self._told.read_text().split())
+        except (OSError, ValueError):
+            return 0, 0
+        return ran, waited
