@@ -16,6 +16,7 @@ class Pace:
         """Start with nobody having had a turn; where `cores` are scarce, who storms rests longer."""
         self._cores = cores
         self._lately: deque[UUID] = deque(maxlen=rules_effects.LATELY)
+        self._crowds: Collection[UUID] = ()
         self._rests_until: dict[UUID, float] = {}
         self._ended_at: dict[UUID, float] = {}
 
@@ -23,10 +24,18 @@ class Pace:
         """Note a turn of `tenant`."""
         self._lately.append(tenant)
 
+    def crowded(self, tenants: Collection[UUID]) -> None:
+        """Note for whom so many intents wait that they need not have had their turns to be known as who storms."""
+        self._crowds = tenants
+
+    @property
+    def _seen(self) -> rules_effects.Seen:
+        return rules_effects.Seen(self._lately, self._crowds)
+
     def ended(self, tenant: UUID, took_seconds: float) -> float:
         """Return how many seconds `tenant` rests after an act that took so long."""
         scarce, now = self._cores.are_scarce, time.monotonic()
-        seconds = rules_effects.rest_seconds(tenant, self._lately, took_seconds, cores_are_scarce=scarce)
+        seconds = rules_effects.rest_seconds(tenant, self._seen, took_seconds, cores_are_scarce=scarce)
         if seconds:
             self._rests_until[tenant] = now + seconds
             self._ended_at[tenant] = now
@@ -43,5 +52,5 @@ class Pace:
         self._ended_at = {
             tenant: at for tenant, at in self._ended_at.items() if now - at < rules_effects.GIVES_WAY_SECONDS
         }
-        giving = {each for each in self._ended_at if rules_effects.gives_way(each, self._lately, busy)}
+        giving = {each for each in self._ended_at if rules_effects.gives_way(each, self._seen, busy)}
         return dict.fromkeys(giving.union(self._rests_until).intersection(among), 0)

@@ -1,7 +1,7 @@
 """What to do at the tracker after the look-up, whose turn it is, and how long to wait. Pure."""
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -146,6 +146,9 @@ def few_of_bulk(turns: Sequence[Due], most: int) -> list[Due]:
 LATELY: Final = 20
 """Acts: whoever had one of the last so many is about to have another."""
 
+CROWD: Final = 2
+"""So many times as many intents as a tenant may have under way: with both lanes full of them."""
+
 FEW: Final = 4
 """Acts of the last `LATELY` that are nobody's storm."""
 
@@ -170,10 +173,22 @@ def most_beside_others(most: int, lately: Sequence[UUID]) -> int:
     return max(most // 4, 1) if len(set(lately)) > 1 else most
 
 
-def storms(tenant: UUID, lately: Sequence[UUID]) -> bool:
-    """Return whether a tenant had more than half of the last turns, or more than twice what is its share of them."""
-    tenants, turns = len(set(lately)), lately.count(tenant)
-    return tenants > 1 and turns > max(FEW, len(lately) * min(2 / tenants, 1 / 2))
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """What tells who storms: the tenants of the last turns, and those for whom a crowd waits."""
+
+    lately: Sequence[UUID]
+    crowds: Collection[UUID]
+
+    def storms(self, tenant: UUID) -> bool:
+        """Return whether a tenant had more than half of the last turns, or more than twice its share of them.
+
+        Or has a crowd, while others had turns who have none: so it need not have had its turns first.
+        """
+        tenants, turns = set(self.lately), self.lately.count(tenant)
+        if tenant in self.crowds and not tenants.issubset({tenant, *self.crowds}):
+            return True
+        return len(tenants) > 1 and turns > max(FEW, len(self.lately) * min(2 / len(tenants), 1 / 2))
 
 
 def queueing(due: Sequence[Due], many: int) -> set[UUID]:
@@ -182,16 +197,16 @@ def queueing(due: Sequence[Due], many: int) -> set[UUID]:
     return {tenant for tenant, count in waiting.items() if count >= many}
 
 
-def rest_seconds(tenant: UUID, lately: Sequence[UUID], took_seconds: float, *, cores_are_scarce: bool) -> float:
+def rest_seconds(tenant: UUID, seen: Seen, took_seconds: float, *, cores_are_scarce: bool) -> float:
     """Return how long a tenant rests after an act that took so long: not at all, unless it storms beside others."""
     rest = REST_WHERE_SCARCE if cores_are_scarce else REST
-    return min(took_seconds * rest, LONGEST_REST_SECONDS) if storms(tenant, lately) else 0.0
+    return min(took_seconds * rest, LONGEST_REST_SECONDS) if seen.storms(tenant) else 0.0
 
 
-def gives_way(tenant: UUID, lately: Sequence[UUID], busy: Mapping[UUID, int]) -> bool:
+def gives_way(tenant: UUID, seen: Seen, busy: Mapping[UUID, int]) -> bool:
     """Return whether a tenant that storms waits for the end of an act of somebody who does not. `busy`: under way."""
     others = (each for each, acts in busy.items() if acts and each != tenant)
-    return storms(tenant, lately) and any(not storms(each, lately) for each in others)
+    return seen.storms(tenant) and any(not seen.storms(each) for each in others)
 
 
 def fair_turns(

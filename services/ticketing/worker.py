@@ -112,6 +112,7 @@ class Worker:
             first = rules_effects.lane_first(self._turns)
             most = self._limits.most_per_tenant
             due = await store_intents.load_due(self._pool, now, per_tenant=most)
+            self._pace.crowded(rules_effects.queueing(due, rules_effects.CROWD * most))
             resting = self._pace.resting(rules_effects.queueing(due, most), self._busy)
             fair = rules_effects.fair_turns(
                 rules_effects.in_lanes(due, first),

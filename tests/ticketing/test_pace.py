@@ -81,3 +81,16 @@ def test_once_nobody_else_had_a_turn_lately_all_acts_are_its_own() -> None:
         stormed.began(STORMY)
 
     assert (before, stormed.most(4), stormed.ended(STORMY, 0.25)) == (1, 4, 0)
+
+
+def test_for_whom_a_crowd_waits_rests_from_its_first_act_on(now: list[float]) -> None:
+    fresh = Pace(Cores(Path("/nowhere")))
+    fresh.began(OTHER)
+    fresh.began(STORMY)
+    before = fresh.ended(STORMY, 0.25)
+    fresh.crowded({STORMY})
+
+    assert (before, fresh.ended(STORMY, 0.25), fresh.ended(OTHER, 0.25)) == (0, 0.25, 0)
+    assert fresh.resting({STORMY, OTHER}, IDLE) == {STORMY: 0}
+    now[0] += 0.3
+    assert fresh.resting({STORMY, OTHER}, {OTHER: 1}) == {STORMY: 0}

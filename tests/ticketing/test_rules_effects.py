@@ -13,6 +13,7 @@ from services.ticketing.rules_effects import (
     REST_WHERE_SCARCE,
     Due,
     Known,
+    Seen,
     Sight,
     Step,
     chosen,
@@ -194,8 +195,29 @@ def test_a_tenant_has_a_quarter_of_its_acts_at_once_while_others_have_turns_too(
     ],
 )
 def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately: list[UUID], times: int) -> None:
-    assert rest_seconds(A, lately, 0.2, cores_are_scarce=False) == pytest.approx(0.2 * times)
-    assert rest_seconds(A, lately, 0.2, cores_are_scarce=True) == pytest.approx(0.2 * times * REST_WHERE_SCARCE)
+    seen = Seen(lately, ())
+
+    assert rest_seconds(A, seen, 0.2, cores_are_scarce=False) == pytest.approx(0.2 * times)
+    assert rest_seconds(A, seen, 0.2, cores_are_scarce=True) == pytest.approx(0.2 * times * REST_WHERE_SCARCE)
+
+
+@pytest.mark.parametrize(
+    ("lately", "crowds", "storms"),
+    [
+        pytest.param([B], [A], True, id="before its first turn"),
+        pytest.param([A, B], [A], True, id="after it"),
+        pytest.param([], [A], False, id="nobody else had a turn"),
+        pytest.param([A] * 20, [A], False, id="only its own turns"),
+        pytest.param([A, B], [A, B], False, id="whoever had turns has a crowd too"),
+        pytest.param([*[A] * 11, *[B] * 9], [A, B], True, id="more than half of the turns beside another crowd"),
+        pytest.param([A, B, C], [A, B], True, id="one of them has none"),
+        pytest.param([A, B], [B], False, id="another has it"),
+    ],
+)
+def test_for_whom_a_crowd_waits_storms_beside_who_has_none(
+    lately: list[UUID], crowds: list[UUID], *, storms: bool
+) -> None:
+    assert Seen(lately, crowds).storms(A) == storms
 
 
 @pytest.mark.parametrize(
@@ -209,10 +231,10 @@ def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately
     ],
 )
 def test_a_tenant_that_storms_gives_way_to_who_does_not(busy: dict[UUID, int], *, waits: bool) -> None:
-    lately = [*[A] * 7, *[C] * 7, B, *[UUID(int=n) for n in range(50, 55)]]
+    seen = Seen([*[A] * 7, *[C] * 7, B, *[UUID(int=n) for n in range(50, 55)]], ())
 
-    assert gives_way(A, lately, busy) == waits
-    assert not gives_way(B, lately, busy)
+    assert gives_way(A, seen, busy) == waits
+    assert not gives_way(B, seen, busy)
 
 
 def test_only_for_whom_many_wait_there_is_a_queue() -> None:
@@ -220,7 +242,7 @@ def test_only_for_whom_many_wait_there_is_a_queue() -> None:
 
 
 def test_no_rest_is_longer_than_a_hung_call_should_cost() -> None:
-    assert rest_seconds(A, [*[A] * 11, B], 60.0, cores_are_scarce=False) == LONGEST_REST_SECONDS
+    assert rest_seconds(A, Seen([*[A] * 11, B], ()), 60.0, cores_are_scarce=False) == LONGEST_REST_SECONDS
 
 
 def test_the_longest_due_of_a_tenant_comes_first() -> None:
