@@ -91,7 +91,7 @@ def named(ticket: Ticket) -> Named:
 async def publish(tx: Connection, event: TicketEvent, intent: Intent) -> None:
     """Publish with the caller's transaction what became of `intent`. A ticket can be parked more than once."""
     about = f"{intent.marker}/{intent.attempts}" if isinstance(event, TicketParked) else intent.ticket
-    await _publish(tx, event, about, tenant=intent.tenant, cause=intent.cause)
+    await _publish(tx, event, about, tenant=intent.tenant, cause=replace(intent.cause, lane=intent.lane))
 
 
 async def publish_told(tx: Connection, event: TicketEvent, ticket: Ticket, cause: Cause) -> None:
@@ -116,6 +116,7 @@ async def _publish(tx: Connection, event: TicketEvent, about: str, *, tenant: UU
         causation=cause.event_id,
         correlation=cause.correlation,
         traceparent=cause.traceparent,
+        lane=cause.lane,
         data=event,
     )
     await outbox.enqueue_sequenced(tx, topics.TICKETS, [(event.ticket, envelope)])

@@ -123,7 +123,7 @@ class Effects:
                 client = around.client.seen_by(around.ticket.matter.kind, self._msp_company)
                 plan = rules_text.plan(around.ticket, around.listings, intent=fresh, about=around.about, client=client)
                 await store_acts.fix_plan(tx, fresh, plan)
-        mine = replace(fresh, leased_at=intent.leased_at)
+        mine = replace(fresh, leased_at=intent.leased_at, lane=intent.lane)
         return Work(mine, around.ticket, plan, looked_at, reservation=fresh.reservation)
 
     async def _known(self, work: Work, ref: TicketRef | None) -> Known:

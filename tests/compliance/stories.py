@@ -178,3 +178,6 @@ def judged_by(
 
 
 Story = Sequence[Envelope]
+
+
+LIST_IT = listed(0)

@@ -14,8 +14,8 @@ from contracts.events.event import Tier
 from patchline.main import app
 from tests.builders import ACME, BIRCH
 from tests.compliance.house import House, asset_changed, bundled, client_in
+from tests.compliance.said import reader_failed
 from tests.compliance.stories import booted, gone, listed, reported
-from tests.compliance.test_handlers import reader_failed
 
 ADD_CLIENT = "INSERT INTO gateway.client VALUES ($1, $2, 'UTC', NULL, NULL, now(), now()) ON CONFLICT DO NOTHING"
 

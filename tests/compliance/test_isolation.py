@@ -6,8 +6,8 @@ import pytest
 from contracts.events import rmm
 from tests.builders import ACME, BIRCH, of_device
 from tests.compliance.house import House, asset_changed, client_in
+from tests.compliance.said import reader_failed
 from tests.compliance.stories import booted, failed, gone, listed, reported
-from tests.compliance.test_handlers import reader_failed
 
 TABLES = """
     SELECT c.relname AS name FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace

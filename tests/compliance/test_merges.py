@@ -16,6 +16,7 @@ from contracts.events.asset import AssetMember
 from contracts.events.obligation import FigurePublished, ObligationStateChanged, State, UncataloguedFailureChanged
 from tests.builders import event
 from tests.compliance.house import House, asset_changed, asset_removed
+from tests.compliance.said import reader_failed
 from tests.compliance.stories import (
     JAN_BUILD,
     OLD,
@@ -30,7 +31,6 @@ from tests.compliance.stories import (
     read,
     reported,
 )
-from tests.compliance.test_handlers import reader_failed
 from tests.compliance.test_order import heard, sayings
 
 SURVIVING, GONE = sorted([A, B], key=lambda source: ids.asset_id(source, "dc01"))

@@ -8,6 +8,7 @@ import pytest
 from chassis.clock import moved_clock
 from contracts.envelope import Envelope
 from contracts.events.obligation import State
+from contracts.events.ticket import TicketOpened
 from contracts.topics import Lane
 from services.ticketing import store_intents
 from services.ticketing.records import Draft, TicketRef
@@ -145,3 +146,17 @@ async def test_what_bulk_adds_to_an_open_ticket_waits_to_be_one_note_until_live_
     await room.handle(failed(requirement, LIVE, device="d"))
 
     assert await lanes_due(room) == [LIVE]
+
+
+async def test_what_is_told_of_a_ticket_travels_in_the_lane_in_which_it_was_asked_for(
+    room: Room, requirement: str
+) -> None:
+    await room.handle(
+        client_changed("Acme Dental", sequence=1), failed(requirement, BULK), failed(f"{requirement} live", LIVE)
+    )
+    async with room.working(PatientTracker()):
+        await room.quiet()
+
+    told = {each.data.subject: each.lane for each in await room.published() if isinstance(each.data, TicketOpened)}
+
+    assert told == {requirement: BULK, f"{requirement} live": LIVE}

@@ -16,7 +16,7 @@ from services.ticketing.store_intents import LostLease
 from tests.builders import ACME, client_changed
 from tests.ticketing.desk import Desk, Issue, Room
 from tests.ticketing.findings import state_changed
-from tests.ticketing.test_effects_faults import Wrapped
+from tests.ticketing.hanging import Wrapped
 
 KNOWN = client_changed("Acme Dental", sequence=1)
 

@@ -25,10 +25,10 @@ from tests.builders import client_changed
 from tests.parts import Database
 from tests.ticketing.desk import AnyRoom, Desk, Issue, Room, emptied
 from tests.ticketing.findings import failed_again, state_changed
+from tests.ticketing.hanging import Wrapped
 from tests.ticketing.psa import renewed
 from tests.ticketing.psa_desk import PsaDesk, PsaRoom, plain
 from tests.ticketing.rt_desk import Meddling, RtDesk, RtRoom
-from tests.ticketing.test_effects_faults import Wrapped
 
 KNOWN = client_changed("Acme Dental", sequence=1)
 Local = LocalRoundup | LocalRequestTracker | Sandbox
