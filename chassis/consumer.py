@@ -15,7 +15,7 @@ from aiokafka.errors import KafkaError
 from opentelemetry import trace
 
 from chassis import flow, outbox, points, watermark
-from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for, is_of_bulk, place_of
+from chassis.batch import Batch, Decode, Handler, Record, dead_letter, decoded, is_for, place_of
 from chassis.courtesy import Courtesy
 from chassis.errors import TRANSIENT, LogNotContinuous, MayWorkLater, NeverWorks, may_work_later
 from chassis.lanes import is_bulk
@@ -170,12 +170,8 @@ class BatchConsumer(Generic[T]):
             if left:
                 self._put_back(left, MayWorkLater("the portion before it was put back"))
         elif fresh:
-            work = side_by_side([self._next(part) for part in parted(fresh, self._ways)])
-            if all(is_of_bulk(each) for each in fresh):
-                await work  # what follows from bulk, on a topic without lanes: bulk would stand in its own way
-            else:
-                with self._on.live.working():
-                    await work
+            with self._on.live.working(fresh):
+                await side_by_side([self._next(part) for part in parted(fresh, self._ways)])
 
     async def _next(self, fresh: Sequence[Record]) -> bool:
         """Handle what comes next in its partitions and return whether all of it is behind us."""

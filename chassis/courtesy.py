@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Final, LiteralString
 
-from chassis.batch import Record
+from chassis.batch import Record, is_of_bulk
 from chassis.cores import Cores
 from chassis.errors import TRANSIENT
 from chassis.postgres import Pool
@@ -57,8 +57,14 @@ class Activity:
         return 0.0 if self.under_way else time.monotonic() - self._last_at
 
     @contextmanager
-    def working(self) -> Iterator[None]:
-        """Count as live work for as long as the `with` block lasts."""
+    def working(self, records: Sequence[Record] = ()) -> Iterator[None]:
+        """Count as live work for as long as the `with` block lasts, unless all the records of it are of bulk.
+
+        What follows from bulk comes back on topics without lanes: bulk would stand in its own way.
+        """
+        if records and all(is_of_bulk(each) for each in records):
+            yield
+            return
         self.under_way += 1
         try:
             yield
