@@ -13,10 +13,10 @@ BATCH_BYTES: Final = 524_288
 HEADERS_BYTES: Final = 1024
 """More than a record's headers and framing take."""
 
-APART_SECONDS: Final = 0.01
+APART_SECONDS: Final = 0.02
 """Between two batches: a batch for each delivery is as much work for a broker as one for ten of them."""
 
-ENOUGH: Final = 4
+ENOUGH: Final = 32
 """Deliveries that wait for no distance."""
 
 
