@@ -95,8 +95,10 @@ async def test_what_comes_while_a_batch_travels_to_the_only_broker_leaves_togeth
     producer = Producer([1, 1, 1])
     async with _writing(producer) as writer:
         waiting = await _written(writer, b"a", b"b", b"c", b"d")
-        while on_its_way := [each for each in producer.sent if not each[2].done()]:
-            on_its_way[0][2].set_result(None)
+        while not all(each.done() for each in waiting):
+            for _, _, acknowledged in producer.sent:
+                if not acknowledged.done():
+                    acknowledged.set_result(None)
             await asyncio.sleep(0.01)
         outcomes = await asyncio.gather(*waiting)
 
