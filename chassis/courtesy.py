@@ -19,7 +19,7 @@ LONGEST_WAIT_SECONDS: Final = 2.0
 """However busy live is, and however full the outbox: after so long one portion of bulk goes on."""
 
 SCARCE_SHARE: Final = 0.2
-"""Of its share, where cores are scarce: what takes one away from live waits at another process too, unseen here."""
+"""How much of its share bulk has where cores are scarce: it takes them from the live work of other processes too."""
 
 LOOK_EVERY_SECONDS: Final = 0.02
 PORTION_SECONDS: Final = 0.025
