@@ -30,19 +30,7 @@ def claimed(port: int, *, setting: str) -> int:
 
     Raises: PortTaken, naming the `setting` that chooses another port.
     """
-    if port:
-        return _bound(port, setting)
-    for _ in range(_TRIES):
-        chosen = secrets.choice(_FREE)
-        with _GIVING:
-            if chosen in _GIVEN:
-                continue
-            _GIVEN.add(chosen)
-        try:
-            return _bound(chosen, setting)
-        except PortTaken:
-            continue
-    raise PortTaken(f"no port from {_FREE.start} to {_FREE.stop - 1} is free; set {setting} or stop other programs")
+    return claimed_range(port, 1, setting=setting)
 
 
 def claimed_range(first: int, count: int, *, setting: str) -> int:
@@ -66,7 +54,8 @@ def claimed_range(first: int, count: int, *, setting: str) -> int:
         except PortTaken:
             continue
         return chosen.start
-    raise PortTaken(f"no {count} ports in a row are free; set {setting} or stop other programs")
+    free = f"from {_FREE.start} to {_FREE.stop - 1} no {count} in a row are free"
+    raise PortTaken(f"of the ports {free}; set {setting} or stop other programs")
 
 
 def _bound(port: int, setting: str) -> int:

@@ -30,6 +30,9 @@ LIVE_FAILURES: Final = Rate(per_second=10, burst=20)
 A client's storm would stand before the others' failures in every topic on the way. In bulk it waits, and loses nothing.
 """
 
+ANOTHER_TIME_SECONDS: Final = 20.0
+"""Longer than partitions of one backlog drift apart, which are read one after the other: it is the same storm."""
+
 
 def live_rate(per_second: float) -> Rate:
     """Return the rate of a source that may deliver `per_second` live."""
@@ -61,9 +64,9 @@ def turn_of_failure(paid_at: float, now: float) -> Turn:
     """Return the lane of a client's failed installation that was received at `now`.
 
     They come nearly in the order of receipt. What came long before the one ahead of it, as a replayed one did, finds a
-    debt that nobody can have who is never let owe more than a burst: it is of another time, and no part of its storm.
+    debt that nobody comes to who is never let owe more than a burst: it is of another time, and no part of its storm.
     """
-    is_of_another_time = paid_at - now > 2 * LIVE_FAILURES.burst / LIVE_FAILURES.per_second
+    is_of_another_time = paid_at - now > ANOTHER_TIME_SECONDS
     return turn(now if is_of_another_time else paid_at, LIVE_FAILURES, now)
 
 

@@ -113,6 +113,7 @@ BURST_SECONDS = LIVE_FAILURES.burst / LIVE_FAILURES.per_second
     [
         pytest.param(0.0, Lane.LIVE, 1000 + 1 / LIVE_FAILURES.per_second, id="the first for long"),
         pytest.param(1000.0 + BURST_SECONDS, Lane.BULK, 1000.0 + BURST_SECONDS, id="in a storm"),
+        pytest.param(1018.0, Lane.BULK, 1018.0, id="in a storm, of a partition that is behind another"),
         pytest.param(
             5000.0, Lane.LIVE, 1000 + 1 / LIVE_FAILURES.per_second, id="received long before the one ahead of it"
         ),
