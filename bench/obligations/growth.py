@@ -35,6 +35,10 @@ COLUMNS: Final[LiteralString] = """
     WHERE table_schema = 'compliance' AND table_name = $1 AND is_generated = 'NEVER' ORDER BY ordinal_position
 """
 COUNT: Final[LiteralString] = "SELECT count(*) FROM compliance.obligation"
+COUNT_ANEW: Final[LiteralString] = """
+    INSERT INTO compliance.figure_touched (tenant_id, os_family, tier, severity)
+    SELECT DISTINCT tenant_id, os_family, tier, severity FROM compliance.obligation
+"""
 
 
 @dataclass(slots=True)
@@ -112,6 +116,7 @@ async def fill(admin: Connection, machines: int, there: int) -> float:
         columns = [row["column_name"] for row in await admin.fetch(COLUMNS, table)]
         await admin.execute(_copy(table, columns), copies)
         await admin.execute(f"VACUUM ANALYZE compliance.{table}")
+    await admin.execute(COUNT_ANEW)
     await admin.execute("CHECKPOINT")
     return time.perf_counter() - began_at
 

@@ -25,6 +25,8 @@ _SUPERUSER: Final = "postgres"
 _CREATE_DATABASE: Final = r"""
     SELECT 'CREATE DATABASE patchline' WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'patchline') \gexec
 """
+_SIZES: Final = {"shared_buffers": "512MB", "max_wal_size": "4GB"}
+"""As docs/deploy.md asks for. Memory is taken as it is used; durability is PostgreSQL's own default."""
 _READY_SECONDS: Final = 60
 _STOP_SECONDS: Final = 30
 _LEFTOVER_SECONDS: Final = 10
@@ -154,6 +156,8 @@ class Postgres:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "max_connections": "200",
+            **_SIZES,
+            **_SIZES,
         }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return self._command("postgres", (str(binaries / "postgres"), "-D", str(self._folder), *options))

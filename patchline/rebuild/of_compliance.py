@@ -28,7 +28,9 @@ from services.compliance.zones import use_shipped_zones
 
 AT_ONCE: Final = 500
 JUST_BEFORE: Final = timedelta(microseconds=1)
-FIGURE: Final = Table("figure", ("tenant_id", "os_family", "tier", "severity"), left_out=("as_of",))
+FIGURE: Final = Table(
+    "figure", ("tenant_id", "os_family", "tier", "severity"), left_out=("as_of", "summed_as_of", "counted_at")
+)
 
 CATALOG: Final = (
     "catalog_version",
@@ -178,6 +180,7 @@ TOUCH: Final[LiteralString] = """
     INSERT INTO compliance.figure_touched (tenant_id, os_family, tier, severity)
     SELECT (key ->> 'tenant_id')::uuid, key ->> 'os_family', key ->> 'tier', key ->> 'severity'
     FROM compliance_rebuild.rebuild_difference WHERE relation = 'figure'
+    UNION SELECT tenant_id, os_family, tier, severity FROM compliance.figure_touched
 """
 
 
@@ -197,6 +200,7 @@ LOOK_ANEW: Final[LiteralString] = """
 async def _count_anew(tx: Connection) -> None:
     """Let the service count anew the figures that differ, and publish them whatever it believes to have published.
 
+    So it does those of which changes wait to be summed: they are of obligations that are no more.
     Its monitors look at every machine that they watch.
     """
     await tx.execute(TOUCH)

@@ -9,7 +9,7 @@ from uuid import UUID
 from chassis import outbox
 from chassis.postgres import Connection
 from contracts import topics
-from services.compliance import store_assets, store_attestations, store_evidence, store_obligations
+from services.compliance import store_assets, store_attestations, store_evidence, store_figures, store_obligations
 from services.compliance.exceptions import store_exceptions
 from services.compliance.monitors import watching
 from services.compliance.policy import Policy
@@ -150,7 +150,7 @@ async def _save(tx: Connection, after: Outcome, bench: Bench) -> None:
         await store_obligations.keep_witnesses(tx, after.witnesses)
     if after.failing:
         await store_obligations.save_failing(tx, after.failing)
-    if after.touched:
-        await store_obligations.touch(tx, after.touched)
+    if after.moves:
+        await store_figures.move(tx, after.moves)
     if bench.own:
         await watching.decided(tx, after, bench.own.keys())

@@ -1,6 +1,9 @@
-"""Publishes the figures of cells whose obligations changed: about once a second, however many changed."""
+"""Publishes the figures of cells whose obligations changed: about once a second, however many there are."""
 
-from datetime import datetime
+import logging
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Final
 
 from chassis import outbox
 from chassis.platform import Platform
@@ -12,14 +15,19 @@ from services.compliance import store_figures
 from services.compliance.evaluation import bench_at
 from services.compliance.policy import Policy
 from services.compliance.rules_cause import SOURCE
-from services.compliance.rules_figures import FORMULA, Figure
+from services.compliance.rules_figures import FORMULA, Cell, Figure, drifted, is_other, is_possible, summed
 from services.compliance.rules_known import Bench
 from services.compliance.store_catalog import CatalogShelf
 from services.compliance.zones import TZDATA
 
+log = logging.getLogger(__name__)
+
+COUNTED_EVERY: Final = timedelta(hours=1)
+"""So often each cell is counted whole, whatever its sums say."""
+
 
 class Figures:
-    """Counts touched cells and publishes those whose counts are others than before."""
+    """Sums what changed, and publishes the cells whose counts are others than before."""
 
     def __init__(self, on: Platform, shelf: CatalogShelf, policy: Policy) -> None:
         """Publish by the clock of `on`, with the versions that the counts were made with."""
@@ -31,14 +39,20 @@ class Figures:
         """Publish what changed since the last time. There is never more at once."""
         now = self._on.clock()
         async with transaction(self._on.pool) as tx:
-            cells = await store_figures.take_touched(tx)
-            if cells:
-                before = await store_figures.published(tx, cells)
-                counted = await store_figures.count(tx, cells)
-                changed = [each for each in counted if before.get(each.cell) != (dict(each.counts), each.attested)]
+            taken = await store_figures.take(tx, counted_before=now - COUNTED_EVERY)
+            if taken is None or not (cells := taken.cells):
+                return False
+            before = await store_figures.published(tx, cells)
+            figures = [summed(cell, before.get(cell), taken) for cell in cells]
+            changed = [each for each in figures if is_possible(each) and is_other(each, before.get(each.cell))]
+            if changed:
                 await self._publish(tx, changed, now)
-        if cells:
-            self._on.relay.wake()
+            if taken.whole:
+                await store_figures.note_counted(tx, taken.whole, now)
+            impossible = [each.cell for each in figures if not is_possible(each)]
+            await _count_anew(tx, impossible)
+        _complain([*drifted(before, taken), *impossible])
+        self._on.relay.wake()
         return False
 
     async def _publish(self, tx: Connection, changed: list[Figure], now: datetime) -> None:
@@ -46,6 +60,17 @@ class Figures:
         await store_figures.save(tx, changed, now)
         told = [(each.cell.key, _published(each, bench)) for each in changed]
         await outbox.enqueue_sequenced(tx, topics.FIGURES, told)
+
+
+async def _count_anew(tx: Connection, cells: Sequence[Cell]) -> None:
+    if cells:
+        await store_figures.count_anew(tx, cells)
+
+
+def _complain(cells: Sequence[Cell]) -> None:
+    """Say which sums were wrong: something changed obligations and left no word of it."""
+    for cell in cells:
+        log.error("a figure was not what its obligations count to; it is counted anew", extra={"cell": cell.key})
 
 
 def _published(figure: Figure, bench: Bench) -> Envelope:

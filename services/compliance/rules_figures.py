@@ -1,6 +1,6 @@
-"""Figures: the partition of a cell and its headline, and why nothing is ever blended. Pure."""
+"""Figures: the partition of a cell and its headline, how changes sum to it, and why nothing is ever blended. Pure."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_DOWN, Decimal
 from typing import Final, Literal, NamedTuple
@@ -27,6 +27,31 @@ class Cell(NamedTuple):
     def key(self) -> str:
         """Return the record key on `compliance.figures`."""
         return f"{self.tenant_id}/{self.os_family}/{self.tier}/{self.severity}"
+
+
+class Counted(NamedTuple):
+    """As what an obligation counts: in one cell, in one state, by a person's word alone or not."""
+
+    tenant_id: UUID
+    os_family: OsFamily
+    tier: Tier
+    severity: Severity
+    state: State
+    is_attested: bool
+
+
+Moves = dict[Counted, int]
+"""How many obligations more, or fewer, count so."""
+
+
+class Sum(NamedTuple):
+    """How many obligations of a cell are in each state, how many by a person's word alone; or how many more or less."""
+
+    counts: Mapping[State, int]
+    attested: int = 0
+
+
+NOTHING: Final = Sum({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +91,58 @@ def f_strict(verified: int, population: int) -> Decimal | None:
 def figure(cell: Cell, counts: Mapping[State, int], attested: int = 0) -> Figure:
     """Return the figure of a cell, with every state that it does not have as 0."""
     return Figure(cell, {state: counts.get(state, 0) for state in State}, attested)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What changed since the figures were last summed.
+
+    `whole` has the cells whose obligations were counted, all at one moment, and `until` what had changed in them until
+    then; `more` what changed otherwise: of cells in `whole` after that moment. `unasked` of them were counted only to
+    see whether their sums are right.
+    """
+
+    unasked: Collection[Cell]
+    whole: Mapping[Cell, Sum]
+    until: Mapping[Cell, Sum]
+    more: Mapping[Cell, Sum]
+
+    @property
+    def cells(self) -> list[Cell]:
+        """Return every cell concerned, sorted."""
+        return sorted({*self.whole, *self.more})
+
+
+def summed(cell: Cell, before: Sum | None, taken: Taken) -> Figure:
+    """Return the figure of a cell that stood at `before`; `None`: it had no obligation."""
+    base = taken.whole.get(cell, before or NOTHING)
+    now = plus(base, taken.more.get(cell, NOTHING))
+    return figure(cell, now.counts, now.attested)
+
+
+def plus(one: Sum, other: Sum) -> Sum:
+    """Return both together."""
+    counts = {state: one.counts.get(state, 0) + other.counts.get(state, 0) for state in State}
+    return Sum(counts, one.attested + other.attested)
+
+
+def drifted(before: Mapping[Cell, Sum], taken: Taken) -> list[Cell]:
+    """Return the cells whose sums were others than their obligations, counted whole, come to."""
+    return [
+        cell
+        for cell in sorted(taken.unasked)
+        if plus(before[cell], taken.until.get(cell, NOTHING)) != plus(taken.whole[cell], NOTHING)
+    ]
+
+
+def is_other(figure: Figure, before: Sum | None) -> bool:
+    """Return whether a figure is another than was published."""
+    return before is None or before != (figure.counts, figure.attested)
+
+
+def is_possible(figure: Figure) -> bool:
+    """Return whether so many can be: no state has fewer than none."""
+    return figure.attested >= 0 and all(count >= 0 for count in figure.counts.values())
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from services.compliance.exceptions.records import Granted
 from services.compliance.policy import Policy
 from services.compliance.rules_assets import Asset
 from services.compliance.rules_cause import Part
-from services.compliance.rules_figures import Cell
+from services.compliance.rules_figures import Moves
 from services.compliance.rules_rows import Attestation, Device, Evidence, Obligation
 from services.compliance.rules_uncatalogued import Failing
 from services.compliance.rules_views import Saying
@@ -71,7 +71,7 @@ class Outcome:
     transitions: list[Transition] = field(default_factory=list)
     witnesses: list[Heard] = field(default_factory=list)
     failing: list[Failing] = field(default_factory=list)
-    touched: set[Cell] = field(default_factory=set)
+    moves: Moves = field(default_factory=dict)
     events: list[Envelope] = field(default_factory=list)
     decided: dict[Part, Obligation] = field(default_factory=dict)
     failing_now: dict[Part, bool] = field(default_factory=dict)

@@ -13,6 +13,7 @@ from services.compliance.rules import Decision, decide
 from services.compliance.rules_assets import Asset, reselected, view_of
 from services.compliance.rules_case import Basis, Case, Signs, SourceDevice
 from services.compliance.rules_cause import Part, Scope, envelope
+from services.compliance.rules_figures import Counted
 from services.compliance.rules_known import Bench, Heard, Known, Outcome, Transition
 from services.compliance.rules_rows import Evidence, Obligation, obligation, stands
 from services.compliance.rules_told import (
@@ -204,16 +205,19 @@ class _Judge:
         return found
 
     def _changed(self, before: Obligation | None, after: Obligation, decision: Decision) -> None:
-        """Tell a change of state, or that what had failed failed again; let changed cells be counted anew."""
+        """Tell a change of state, or that what had failed failed again, and where it counts now."""
         if before is None or before.state != after.state:
             self._transition(before, after, decision.witnesses)
         elif after.state is _FAILED and after.failures > before.failures:
             self._tell(failure_repeated(self._asset, after), part=after.requirement_id)
-        if before is None:
-            self._out.touched.add(after.cell)
-        elif (before.state, before.proof) != (after.state, after.proof) or before.cell != after.cell:
-            self._out.touched.add(before.cell)
-            self._out.touched.add(after.cell)
+        came_from, comes_to = before.counted if before else None, after.counted
+        if came_from != comes_to:
+            if came_from is not None:
+                self._moves(came_from, -1)
+            self._moves(comes_to, 1)
+
+    def _moves(self, counted: Counted, change: int) -> None:
+        self._out.moves[counted] = self._out.moves.get(counted, 0) + change
 
     def _breach(self, before: Obligation | None, after: Obligation, about: str | None = None) -> None:
         """Tell that a deadline passed by which the client agreed to be judged, or that it is over."""
@@ -236,7 +240,7 @@ class _Judge:
             state, why = State.OUT_OF_SCOPE, f"not in catalog {self._bench.catalog.label}"
         after = before._replace(state=state, why=why, due_at=None, next_change_at=None, breached_at=None, proof=None)
         self._out.withdrawn.append(before)
-        self._out.touched.add(before.cell)
+        self._moves(before.counted, -1)
         self._transition(before, after, ())
         self._breach(before, after)
 
@@ -245,7 +249,7 @@ class _Judge:
         why = "the asset belongs to another client now"
         after = before._replace(state=State.NOT_APPLICABLE, why=why, breached_at=None, proof=None)
         about = f"{before.requirement_id}/{before.tenant_id}"
-        self._out.touched.add(before.cell)
+        self._moves(before.counted, -1)
         self._transition(before, after, (), about=about)
         self._breach(before, after, about=about)
 

@@ -14,7 +14,7 @@ from services.compliance.catalog.model import Requirement
 from services.compliance.policy import ProofClass
 from services.compliance.rules import Decision
 from services.compliance.rules_assets import Asset
-from services.compliance.rules_figures import Cell
+from services.compliance.rules_figures import Counted
 from services.compliance.rules_fold import NO_SIGN, NO_WORD, DeviceRegisters, PatchRegisters
 from services.compliance.rules_names import PatchName
 from services.compliance.rules_views import LONGEST_SAW, Saying
@@ -76,6 +76,10 @@ class Evidence(NamedTuple):
         return (self.name.patch, title) if title else (self.name.patch,)
 
 
+_ATTESTED: Final = ProofClass.ATTESTED
+"""Named once: Python 3.11 looks a member of an enum up each time."""
+
+
 class Obligation(NamedTuple):
     """One asset, one requirement, and how it stands. `moments` are written as ISO 8601.
 
@@ -107,9 +111,9 @@ class Obligation(NamedTuple):
     breached_at: datetime | None = None
 
     @property
-    def cell(self) -> Cell:
-        """Return the cell that counts it."""
-        return Cell(self.tenant_id, self.os_family, self.tier, self.severity)
+    def counted(self) -> Counted:
+        """Return as what figures count it."""
+        return Counted(self.tenant_id, self.os_family, self.tier, self.severity, self.state, self.proof is _ATTESTED)
 
 
 def obligation(asset: Asset, requirement: Requirement, decision: Decision) -> Obligation:

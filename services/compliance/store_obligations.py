@@ -1,4 +1,4 @@
-"""Obligations, their history and witnesses, failures that no catalog knows, and the cells to count anew."""
+"""Obligations, their history and witnesses, and failures that no catalog knows."""
 
 from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
@@ -13,7 +13,6 @@ from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import State
 from services.compliance.policy import ProofClass
 from services.compliance.rules_cause import Part
-from services.compliance.rules_figures import Cell
 from services.compliance.rules_known import Heard, Transition
 from services.compliance.rules_rows import Obligation
 from services.compliance.rules_uncatalogued import Failing
@@ -165,24 +164,6 @@ async def keep_witnesses(tx: Connection, witnesses: Iterable[Heard]) -> None:
         [each.saying.source for each in rows],
         [each.saying.method for each in rows],
         [each.saying.at for each in rows],
-    )
-
-
-TOUCH: Final[LiteralString] = """
-    INSERT INTO figure_touched (tenant_id, os_family, tier, severity)
-    SELECT * FROM unnest($1::uuid[], $2::text[], $3::text[], $4::text[])
-"""
-
-
-async def touch(tx: Connection, cells: Iterable[Cell]) -> None:
-    """Let these cells be counted anew."""
-    rows = sorted(cells)
-    await tx.execute(
-        TOUCH,
-        [each.tenant_id for each in rows],
-        [each.os_family for each in rows],
-        [each.tier for each in rows],
-        [each.severity for each in rows],
     )
 
 

@@ -1,10 +1,17 @@
-"""Figures are counted from the obligations, published when they changed, and always sum."""
+"""Figures are summed from what changed, published when they changed, and always are what the obligations count to."""
 
 import random
+from datetime import timedelta
 
+import asyncpg
+import pytest
+
+from chassis.postgres import transaction
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import OUTSIDE_POPULATION, FigurePublished, State
+from services.compliance import store_figures
 from services.compliance.policy import DEFAULT_1
+from services.compliance.rules_figures import Cell
 from services.compliance.zones import TZDATA
 from tests.builders import ACME
 from tests.compliance.house import House, asset_changed, asset_removed
@@ -103,3 +110,128 @@ async def test_while_another_process_counts_this_one_waits_its_turn(house: House
     assert await house.told(FigurePublished) == []
     await house.figures.publish()
     assert len(await house.told(FigurePublished)) == 1
+
+
+async def equal_what_is_counted(house: House) -> bool:
+    """Return whether each published figure is what its obligations come to."""
+    kept = await house.rows("SELECT tenant_id, os_family, tier, severity, counts, attested, as_of FROM figure")
+    cells = [
+        Cell(row["tenant_id"], OsFamily(row["os_family"]), Tier(row["tier"]), Severity(row["severity"])) for row in kept
+    ]
+    async with transaction(house.pool) as tx:
+        counted = await store_figures.count(tx, cells)
+    return [(dict(each.counts), each.attested) for each in counted] == [
+        (row["counts"], row["attested"]) for row in kept
+    ]
+
+
+async def test_sums_over_many_changes_are_what_is_counted(house: House) -> None:
+    chance = random.Random(5)
+    machines = [asset_changed(f"dc{number}") for number in range(4)]
+    await house.hear(*machines, asset_changed())
+    for number, said in enumerate(sayings(chance, 150)):
+        await house.hear(said)
+        if number % 7 == 0:
+            await house.figures.publish()
+    await house.hear(asset_removed(sequence=2, at=hour(1)), asset_changed("dc02", tier=Tier.KIOSK, sequence=2))
+
+    await house.figures.publish()
+
+    assert await equal_what_is_counted(house)
+    assert await house.rows("SELECT * FROM figure_touched") == []
+
+
+async def test_what_another_release_published_is_counted_whole(house: House) -> None:
+    await house.hear(asset_changed())
+    await house.figures.publish()
+    await house.hear(asset_changed("dc02"))
+    await as_admin(
+        house,
+        "UPDATE compliance.figure SET counts = jsonb_set(counts, '{UNKNOWN}', '2'), as_of = as_of + interval '1 s'",
+    )
+
+    await house.figures.publish()
+
+    assert await equal_what_is_counted(house)
+
+
+async def test_what_another_release_touched_is_counted_whole(house: House, caplog: pytest.LogCaptureFixture) -> None:
+    await house.hear(asset_changed(), asset_changed("dc02"))
+    await house.figures.publish()
+    await as_admin(house, "UPDATE compliance.figure SET counts = '{}'")
+    await as_admin(
+        house,
+        "INSERT INTO compliance.figure_touched (tenant_id, os_family, tier, severity) "
+        "SELECT tenant_id, os_family, tier, severity FROM compliance.figure",
+    )
+    await house.hear(asset_changed("dc03"))
+
+    await house.figures.publish()
+
+    assert await equal_what_is_counted(house)
+    assert (await house.told(FigurePublished))[-1].population == 3
+    assert "a figure was not" not in caplog.text
+
+
+async def test_once_an_hour_each_cell_is_counted_whole_and_a_wrong_sum_is_told(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.hear(asset_changed(), asset_changed("dc02", tier=Tier.KIOSK))
+    await house.figures.publish()
+    await as_admin(
+        house, "UPDATE compliance.figure SET counts = jsonb_set(counts, '{UNKNOWN}', '7') WHERE tier = 'kiosk'"
+    )
+    await house.figures.publish()
+    assert not await equal_what_is_counted(house)
+
+    house.now += timedelta(hours=1, seconds=1)
+    await house.figures.publish()
+    await house.figures.publish()
+
+    assert await equal_what_is_counted(house)
+    assert [record.__dict__["cell"] for record in caplog.records if "a figure was not" in record.message] == [
+        f"{ACME}/windows/kiosk/critical"
+    ]
+
+
+async def test_a_sum_below_none_is_not_published_but_counted_anew(
+    house: House, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house.hear(asset_changed())
+    await house.figures.publish()
+    await as_admin(house, "UPDATE compliance.figure SET counts = jsonb_set(counts, '{UNKNOWN}', '0')")
+
+    await house.hear(listed(0))
+    await house.figures.publish()
+    assert "a figure was not" in caplog.text
+    assert len(await house.told(FigurePublished)) == 1
+    await house.figures.publish()
+
+    assert await equal_what_is_counted(house)
+    assert len(await house.told(FigurePublished)) == 2
+
+
+async def test_what_changed_before_and_after_a_whole_count_is_counted_once(house: House) -> None:
+    await house.hear(asset_changed())
+    async with house.pool.acquire() as other, other.transaction():
+        await other.execute("SELECT pg_advisory_xact_lock(hashtextextended('compliance.figures', 0))")
+        await house.hear(asset_changed("dc02"))
+        await house.figures.publish()
+    await as_admin(
+        house,
+        "INSERT INTO compliance.figure_touched (tenant_id, os_family, tier, severity) "
+        "SELECT DISTINCT tenant_id, os_family, tier, severity FROM compliance.obligation",
+    )
+    await house.figures.publish()
+    await house.hear(asset_changed("dc03"))
+
+    await house.figures.publish()
+
+    assert [each.population for each in await house.told(FigurePublished)] == [2, 3]
+    assert await equal_what_is_counted(house)
+
+
+async def as_admin(house: House, statement: str) -> None:
+    connection = await asyncpg.connect(house.database.admin)
+    await connection.execute(statement)
+    await connection.close()

@@ -1,5 +1,6 @@
 """Figures: they always sum, they round down, and they are never blended."""
 
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -8,7 +9,19 @@ from hypothesis import strategies as st
 
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import OUTSIDE_POPULATION, State
-from services.compliance.rules_figures import Cell, Refused, Single, f_strict, figure, single_figure
+from services.compliance.rules_figures import (
+    Cell,
+    Refused,
+    Single,
+    Sum,
+    Taken,
+    drifted,
+    f_strict,
+    figure,
+    is_possible,
+    single_figure,
+    summed,
+)
 from tests.builders import ACME, BIRCH
 
 SERVERS = Cell(ACME, OsFamily.WINDOWS, Tier.SERVER, Severity.CRITICAL)
@@ -87,3 +100,67 @@ def test_nothing_at_all_is_an_empty_figure_not_a_hundred_per_cent() -> None:
 
     assert isinstance(one, Single)
     assert (one.population, one.percent) == (0, None)
+
+
+FAILED, VERIFIED = State.FAILED, State.VERIFIED
+Counts = dict[State, int]
+ADDED: dict[str, tuple[Counts | None, dict[Cell, Counts], Counts, Counts]] = {
+    "the first obligations": (None, {}, {FAILED: 2}, {FAILED: 2}),
+    "one is verified": ({FAILED: 2}, {}, {FAILED: -1, VERIFIED: 1}, {FAILED: 1, VERIFIED: 1}),
+    "counted whole, whatever was published": ({FAILED: 2}, {SERVERS: {FAILED: 7}}, {}, {FAILED: 7}),
+    "counted whole, and there is none": ({FAILED: 2}, {SERVERS: {}}, {}, {}),
+    "and then the last went away": ({}, {SERVERS: {FAILED: 7}}, {FAILED: -7}, {}),
+    "fewer than none, which the caller refuses": ({FAILED: 1}, {}, {FAILED: -2}, {FAILED: -1}),
+}
+
+
+@pytest.mark.parametrize(("before", "whole", "more", "becomes"), ADDED.values(), ids=ADDED.keys())
+def test_what_changed_is_added_to_what_stood(
+    before: dict[State, int] | None,
+    whole: dict[Cell, dict[State, int]],
+    more: dict[State, int],
+    becomes: dict[State, int],
+) -> None:
+    taken = taken_of(whole=whole, more=more)
+
+    summed_up = summed(SERVERS, None if before is None else Sum(before), taken)
+
+    assert {state: count for state, count in summed_up.counts.items() if count} == becomes
+    assert is_possible(summed_up) is (min(becomes.values(), default=0) >= 0)
+
+
+def test_a_persons_words_are_summed_beside_the_states() -> None:
+    taken = Taken(unasked=(), whole={}, until={}, more={SERVERS: Sum({State.VERIFIED: 1}, attested=1)})
+
+    one = summed(SERVERS, Sum({State.VERIFIED: 4}, attested=1), taken)
+
+    assert (one.counts[State.VERIFIED], one.attested) == (5, 2)
+    assert not is_possible(summed(SERVERS, Sum({}, attested=-2), taken))
+
+
+DRIFTS: dict[str, tuple[Counts, Counts, Counts, list[Cell]]] = {
+    "the sums are right": ({FAILED: 2}, {FAILED: 1}, {FAILED: 3}, []),
+    "nothing changed, and they are right": ({FAILED: 2}, {}, {FAILED: 2, State.STALE: 0}, []),
+    "one is missing": ({FAILED: 2}, {}, {FAILED: 1}, [SERVERS]),
+    "one stands elsewhere": ({FAILED: 2}, {}, {FAILED: 1, State.STALE: 1}, [SERVERS]),
+}
+
+
+@pytest.mark.parametrize(("before", "until", "counted", "wrong"), DRIFTS.values(), ids=DRIFTS.keys())
+def test_sums_that_are_not_what_is_counted_are_found_where_nobody_asked(
+    before: Counts, until: Counts, counted: Counts, wrong: list[Cell]
+) -> None:
+    told = {SERVERS: Sum(before)}
+    looked = Taken(unasked={SERVERS}, whole={SERVERS: Sum(counted)}, until={SERVERS: Sum(until)}, more={})
+
+    assert drifted(told, looked) == wrong
+    assert drifted(told, replace(looked, unasked=())) == []
+
+
+def taken_of(*, whole: dict[Cell, dict[State, int]], more: dict[State, int]) -> Taken:
+    return Taken(
+        unasked=(),
+        whole={cell: Sum(counts) for cell, counts in whole.items()},
+        until={},
+        more={SERVERS: Sum(more)} if more else {},
+    )
