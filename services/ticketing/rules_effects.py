@@ -158,9 +158,12 @@ REST: Final = 1.0
 REST_WHERE_SCARCE: Final = 6.0
 """The same, where cores are scarce: an act of a few calls keeps several processes busy."""
 
+REST_OF_A_CROWD: Final = 20.0
+"""The same for whom a crowd waits: it is not done soon, whether it rests or not."""
+
 LONGEST_REST_SECONDS: Final = 5.0
 
-GIVES_WAY_SECONDS: Final = 1.0
+GIVES_WAY_SECONDS: Final = 3.0
 """So long after its last act a tenant that storms has its next one, whoever else has one under way."""
 
 
@@ -199,7 +202,8 @@ def queueing(due: Sequence[Due], many: int) -> set[UUID]:
 
 def rest_seconds(tenant: UUID, seen: Seen, took_seconds: float, *, cores_are_scarce: bool) -> float:
     """Return how long a tenant rests after an act that took so long: not at all, unless it storms beside others."""
-    rest = REST_WHERE_SCARCE if cores_are_scarce else REST
+    where_scarce = REST_OF_A_CROWD if tenant in seen.crowds else REST_WHERE_SCARCE
+    rest = where_scarce if cores_are_scarce else REST
     return min(took_seconds * rest, LONGEST_REST_SECONDS) if seen.storms(tenant) else 0.0
 
 

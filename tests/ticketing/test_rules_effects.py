@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from services.ticketing.records import Act, TicketRef
 from services.ticketing.rules_effects import (
     LONGEST_REST_SECONDS,
+    REST_OF_A_CROWD,
     REST_WHERE_SCARCE,
     Due,
     Known,
@@ -199,6 +200,14 @@ def test_a_tenant_that_storms_beside_others_rests_as_long_as_its_act_took(lately
 
     assert rest_seconds(A, seen, 0.2, cores_are_scarce=False) == pytest.approx(0.2 * times)
     assert rest_seconds(A, seen, 0.2, cores_are_scarce=True) == pytest.approx(0.2 * times * REST_WHERE_SCARCE)
+
+
+def test_for_whom_a_crowd_waits_rests_longest_where_cores_are_scarce() -> None:
+    seen = Seen([A, B], [A])
+
+    assert rest_seconds(A, seen, 0.1, cores_are_scarce=True) == pytest.approx(0.1 * REST_OF_A_CROWD)
+    assert rest_seconds(A, seen, 0.1, cores_are_scarce=False) == pytest.approx(0.1)
+    assert rest_seconds(B, seen, 0.1, cores_are_scarce=True) == 0
 
 
 @pytest.mark.parametrize(
