@@ -93,9 +93,15 @@ class Child:
     def finish(self, *, timeout_seconds: float) -> None:
         """Start it and wait for its good end: for programs that do one thing and exit. Raises: ChildFailed."""
         self.start()
-        self.wait_until(lambda: not self.is_running, timeout_seconds=timeout_seconds)
-        if self.exit_code != 0:
-            raise ChildFailed(self._with_log_tail(f"{self.name} ended with code {self.exit_code}"))
+        if self._popen is None:
+            raise RuntimeError("what was started has a process")
+        try:
+            code = self._popen.wait(timeout_seconds)
+        except subprocess.TimeoutExpired:
+            self.stop()
+            raise ChildFailed(self._with_log_tail(f"{self.name} did not end in {timeout_seconds:g} s")) from None
+        if code != 0:
+            raise ChildFailed(self._with_log_tail(f"{self.name} ended with code {code}"))
 
     def signal_stop(self) -> None:
         """Ask it to stop and return at once, so that several can stop at the same time."""
