@@ -157,7 +157,6 @@ class Postgres:
             "log_timezone": "UTC",
             "max_connections": "200",
             **_SIZES,
-            **_SIZES,
         }
         options = [part for key, value in settings.items() for part in ("-c", f"{key}={value}")]
         return self._command("postgres", (str(binaries / "postgres"), "-D", str(self._folder), *options))
