@@ -58,6 +58,10 @@ FAILURES: Final = (
 TOLD_EVERY_SECONDS: Final = 30.0
 
 
+class OutOfTime(Exception):
+    """The run's time was over before the stage was: nothing is wrong with it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """The rows of a run, the stages for which no time was left, and those that broke off, with the reason."""
@@ -109,19 +113,24 @@ class Run:
             try:
                 before(ground)
                 self.figures += marked(uvloop.run(self._bounded(name, stage(ground, self.plan))), self._note(name))
+            except OutOfTime:
+                self.turn.leave_out(name)
+                continue
             except FAILURES as error:
-                if isinstance(error, TimeoutError) and not self.turn.left_seconds():
-                    self.turn.leave_out(name)
-                    continue
                 self.failed.append(f"{name}: {type(error).__name__}: {error}")
                 self.say(f"stage: {name} broke off: {type(error).__name__}: {error}")
             self.say(f"stage: {name} took {time.monotonic() - began_at:.0f} s")
 
     async def _bounded(self, name: str, stage: Awaitable[list[Figure]]) -> list[Figure]:
         telling = asyncio.create_task(self._tell(name))
+        bound = asyncio.timeout(self.turn.left_seconds())
         try:
-            async with asyncio.timeout(self.turn.left_seconds()):
+            async with bound:
                 return await stage
+        except TimeoutError:
+            if bound.expired():
+                raise OutOfTime from None
+            raise
         finally:
             telling.cancel()
 

@@ -22,6 +22,10 @@ async def _takes_long(_ground: str, _plan: Plan) -> list[Figure]:
     return [ROW]
 
 
+async def _waits_in_vain(_ground: str, _plan: Plan) -> list[Figure]:
+    raise TimeoutError("no answer")
+
+
 async def _breaks_off(_ground: str, _plan: Plan) -> list[Figure]:
     raise RuntimeError("the relay left rows")
 
@@ -80,6 +84,14 @@ def test_a_stage_is_stopped_when_the_time_of_the_run_is_over() -> None:
     run.through({"state": ("the floor", _takes_long)}, "ground")
 
     assert (run.turn.left_out, run.figures, run.failed) == (["state"], [], [])
+
+
+def test_a_stage_that_waits_in_vain_for_something_breaks_off() -> None:
+    run = _run(ORDINARY, [])
+
+    run.through({"state": ("the floor", _waits_in_vain)}, "ground")
+
+    assert (run.turn.left_out, run.failed) == ([], ["state: TimeoutError: no answer"])
 
 
 @pytest.mark.parametrize(("plan", "stage"), [(QUICK, "state (reduced)"), (FULL, "state")])
