@@ -93,7 +93,7 @@ class _Room:
         seen = state_load.events(state_load.changing, self.assets, first_at=START, seed=0, devices=self.assets)
         while batch := list(islice(seen, BATCH)):
             rows = [store.row(step) for step in state_load.steps(batch, {})]
-            await self.writer.execute(store.SAVE, *zip(*rows, strict=True), store.TAG_SEPARATOR)
+            await self.writer.execute(store.SAVE, rows)
         async with connected(self.place.admin_dsn) as admin:
             await admin.execute(HISTORY)
             await admin.execute(SEQUENCES, topics.ASSETS.name)

@@ -21,6 +21,7 @@ from typing import Any, Final, LiteralString
 
 import asyncpg
 
+from bench.by_columns import by_columns
 from bench.measured import Place, at_rest, connected, held, start_at_the_end
 from bench.obligations import load
 from bench.obligations.growth import COUNT, WORKER, Evenings, fill
@@ -45,7 +46,6 @@ MAKE_FLOOR: Final[LiteralString] = """
     INSERT INTO compliance.bench_floor SELECT * FROM compliance.obligation;
     GRANT SELECT, INSERT, UPDATE ON compliance.bench_floor TO compliance_writer;
 """
-FLOOR: Final = store_obligations.SAVE.replace("INSERT INTO obligation (", "INSERT INTO bench_floor (")
 WRITTEN: Final[LiteralString] = """
     SELECT sum(n_tup_ins + n_tup_upd) FILTER (WHERE relname = 'obligation')::bigint AS obligations,
            sum(n_tup_ins + n_tup_upd)::bigint AS rows
@@ -78,7 +78,8 @@ async def obliged_stage(
         await store_commands_catalog.add(admin, load.catalog(load.hour_of(now)), now)
         await start_at_the_end(place.kafka, writer, GROUP, [topics.RMM_EVENTS, topics.ASSETS, topics.CLIENTS])
         with ExitStack() as running:
-            stage = _Stage(admin, writer, Evenings(place, writer, devices=devices))
+            floor = await by_columns(writer, store_obligations.SAVE, table="obligation", into="bench_floor")
+            stage = _Stage(admin, writer, Evenings(place, writer, devices=devices), floor)
             await stage.joined_by(running.enter_context(WORKER.running(place)))
             await stage.filled(machines)
             one = await stage.measured(rounds)
@@ -95,6 +96,7 @@ class _Stage:
     admin: Connection
     writer: Connection
     evenings: Evenings
+    floor: str
 
     async def joined_by(self, process: Process) -> None:
         """Let one more process share the work, and all of them get warm."""
@@ -136,8 +138,19 @@ class _Stage:
         written = Written(total.obligations - already.obligations, total.rows - already.rows)
         events = len(assets) * load.REQUIREMENTS
         with held(*self.evenings.processes):
-            floor = await _floor(self.writer, before, after, events=events, changes=written.obligations)
+            floor = await self._floored(before, after, events=events, changes=written.obligations)
         return rate, floor, written
+
+    async def _floored(self, before: list[Row], after: list[Row], *, events: int, changes: int) -> float:
+        """Upsert these obligations until `changes` of them were, from what they were to what they became and back."""
+        await self.writer.execute(self.floor, *zip(*_sorted(before), strict=True))
+        batch = min(len(after), round(BATCH * changes / events))
+        ready = list(itertools.islice(_changing(before, after, batch), round(changes / batch)))
+        started_at = time.perf_counter()
+        for columns in ready:
+            await self.writer.execute(self.floor, *columns)
+        seconds = time.perf_counter() - started_at
+        return sum(len(columns[0]) for columns in ready) / changes * events / seconds
 
     async def _written(self) -> Written:
         """Return what was ever written, once the processes have nothing left to do."""
@@ -145,18 +158,6 @@ class _Stage:
         await asyncio.sleep(SETTLED_SECONDS)
         row = await self.admin.fetchrow(WRITTEN)
         return Written(row["obligations"] or 0, row["rows"] or 0) if row else Written(0, 0)
-
-
-async def _floor(writer: Connection, before: list[Row], after: list[Row], *, events: int, changes: int) -> float:
-    """Upsert these obligations until `changes` of them were, from what they were to what they became and back."""
-    await writer.execute(FLOOR, *zip(*_sorted(before), strict=True))
-    batch = min(len(after), round(BATCH * changes / events))
-    ready = list(itertools.islice(_changing(before, after, batch), round(changes / batch)))
-    started_at = time.perf_counter()
-    for columns in ready:
-        await writer.execute(FLOOR, *columns)
-    seconds = time.perf_counter() - started_at
-    return sum(len(columns[0]) for columns in ready) / changes * events / seconds
 
 
 def _changing(before: list[Row], after: list[Row], batch: int) -> Iterator[list[tuple[Any, ...]]]:

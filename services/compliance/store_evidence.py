@@ -157,8 +157,7 @@ def _evidence(row: asyncpg.Record) -> Evidence:
 SAVE: Final[LiteralString] = """
     INSERT INTO evidence (device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers)
     SELECT device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers::jsonb
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::uuid[], $8::text[])
-        AS told (device_id, patch_id, tenant_id, kb, patch, product, requirement_id, registers)
+    FROM unnest($1::evidence_row[]) AS told
     ON CONFLICT (device_id, patch_id) DO UPDATE
     SET tenant_id = excluded.tenant_id, requirement_id = excluded.requirement_id, registers = excluded.registers
 """
@@ -166,17 +165,23 @@ SAVE: Final[LiteralString] = """
 
 async def save(tx: Connection, evidence: Collection[Evidence]) -> None:
     """Save evidence that was loaded and folded under its devices' locks."""
-    rows = sorted(evidence, key=lambda each: (each.device_id, each.name.id))
-    await tx.execute(
-        SAVE,
-        [each.device_id for each in rows],
-        [each.name.id for each in rows],
-        [each.tenant_id for each in rows],
-        [each.name.kb for each in rows],
-        [each.name.patch for each in rows],
-        [each.name.product for each in rows],
-        [each.requirement_id for each in rows],
-        [stored(each.registers) for each in rows],
+    await tx.execute(SAVE, [_row(each) for each in sorted(evidence, key=_key)])
+
+
+def _key(each: Evidence) -> tuple[UUID, UUID]:
+    return each.device_id, each.name.id
+
+
+def _row(each: Evidence) -> tuple[object, ...]:
+    return (
+        each.device_id,
+        each.name.id,
+        each.tenant_id,
+        each.name.kb,
+        each.name.patch,
+        each.name.product,
+        each.requirement_id,
+        stored(each.registers),
     )
 
 

@@ -20,11 +20,8 @@ APPEND: Final[LiteralString] = """
     INSERT INTO patch_fact (event_id, tenant_id, source, device, device_id, patch_id, type, method,
                             occurred_at, received_at, effective_at, recorded_at, facts)
     SELECT event_id, tenant_id, source, device, device_id, patch_id, type, method,
-           occurred_at, received_at, effective_at, $13, facts::jsonb
-    FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::uuid[], $6::uuid[], $7::text[], $8::text[],
-                $9::timestamptz[], $10::timestamptz[], $11::timestamptz[], $12::text[])
-        AS said (event_id, tenant_id, source, device, device_id, patch_id, type, method,
-                 occurred_at, received_at, effective_at, facts)
+           occurred_at, received_at, effective_at, $2, facts::jsonb
+    FROM unnest($1::patch_fact_row[]) AS said
     ORDER BY event_id
     ON CONFLICT (event_id) DO NOTHING
     RETURNING event_id
@@ -33,23 +30,7 @@ APPEND: Final[LiteralString] = """
 
 async def append(tx: Connection, lines: Sequence[Line], recorded_at: datetime) -> list[Line]:
     """Keep the facts and return those that were not known before, in their order, each once."""
-    facts = [line.fact for line in lines]
-    rows = await tx.fetch(
-        APPEND,
-        [fact.event.id for fact in facts],
-        [fact.tenant_id for fact in facts],
-        [fact.event.source for fact in facts],
-        [fact.told.device for fact in facts],
-        [fact.device_id for fact in facts],
-        [fact.patch.name.id if fact.patch else None for fact in facts],
-        [fact.told.TYPE for fact in facts],
-        [fact.told.method for fact in facts],
-        [fact.event.time for fact in facts],
-        [fact.event.received for fact in facts],
-        [effective_at(fact.event.time, fact.event.received) for fact in facts],
-        [line.text for line in lines],
-        recorded_at,
-    )
+    rows = await tx.fetch(APPEND, [_row(line.fact, line.text) for line in lines], recorded_at)
     new = {row["event_id"] for row in rows}
     fresh: list[Line] = []
     for line in lines:
@@ -57,3 +38,21 @@ async def append(tx: Connection, lines: Sequence[Line], recorded_at: datetime) -
             new.discard(line.fact.event.id)
             fresh.append(line)
     return fresh
+
+
+def _row(fact: FactNews, text: str) -> tuple[object, ...]:
+    event = fact.event
+    return (
+        event.id,
+        fact.tenant_id,
+        event.source,
+        fact.told.device,
+        fact.device_id,
+        fact.patch.name.id if fact.patch else None,
+        fact.told.TYPE,
+        fact.told.method,
+        event.time,
+        event.received,
+        effective_at(event.time, event.received),
+        text,
+    )

@@ -16,6 +16,7 @@ from services.compliance.rules_cause import Part
 from services.compliance.rules_known import Heard, Transition
 from services.compliance.rules_rows import Obligation
 from services.compliance.rules_uncatalogued import Failing
+from services.compliance.rules_views import Saying
 
 OF_ASSETS: Final[LiteralString] = """
     SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
@@ -66,13 +67,7 @@ SAVE: Final[LiteralString] = """
     SELECT asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why, since_at,
            release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments::jsonb, rule, proof,
            breached_at
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::text[], $11::timestamptz[], $12::text[], $13::timestamptz[], $14::timestamptz[],
-                $15::timestamptz[], $16::timestamptz[], $17::integer[], $18::text[], $19::text[], $20::text[],
-                $21::text[], $22::timestamptz[])
-        AS decided (asset_id, requirement_id, tenant_id, product, train, os_family, tier, severity, state, why,
-                    since_at, release, clock_started_at, due_at, next_change_at, verified_at, failures, code, moments,
-                    rule, proof, breached_at)
+    FROM unnest($1::obligation_row[]) AS decided
     ON CONFLICT (asset_id, requirement_id) DO UPDATE
     SET tenant_id = excluded.tenant_id, os_family = excluded.os_family, tier = excluded.tier,
         severity = excluded.severity, state = excluded.state, why = excluded.why, since_at = excluded.since_at,
@@ -85,10 +80,11 @@ SAVE: Final[LiteralString] = """
 
 async def save(tx: Connection, obligations: Sequence[Obligation]) -> None:
     """Save obligations of locked assets."""
-    rows = sorted(obligations, key=_key)
-    columns = list(zip(*rows, strict=True))
-    columns[_MOMENTS] = tuple([to_json(each.moments).decode() for each in rows])
-    await tx.execute(SAVE, *columns)
+    await tx.execute(SAVE, [_row(each) for each in sorted(obligations, key=_key)])
+
+
+def _row(each: Obligation) -> tuple[object, ...]:
+    return *each[:_MOMENTS], to_json(each.moments).decode(), *each[_MOMENTS + 1 :]
 
 
 def _key(each: Obligation) -> Part:
@@ -110,61 +106,67 @@ APPEND: Final[LiteralString] = """
     INSERT INTO obligation_history (event_id, asset_id, requirement_id, tenant_id, before, state, why, release,
                                     severity, due_at, failures, occurred_at, caused_by, policy, rule, proof,
                                     recorded_at, catalog)
-    SELECT changed.*, $17, $18
-    FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::text[], $7::text[], $8::text[],
-                $9::text[], $10::timestamptz[], $11::integer[], $12::timestamptz[], $13::uuid[], $14::text[],
-                $15::text[], $16::text[]) AS changed
+    SELECT changed.*, $2, $3
+    FROM unnest($1::transition_row[]) AS changed
     ON CONFLICT (event_id) DO NOTHING
 """
 
 
 async def append(tx: Connection, transitions: Sequence[Transition], *, recorded_at: datetime, catalog: int) -> None:
     """Keep what changed: when it was so, when we knew, and by which catalog and policy it was judged."""
-    await tx.execute(
-        APPEND,
-        [each.told.id for each in transitions],
-        [each.after.asset_id for each in transitions],
-        [each.after.requirement_id for each in transitions],
-        [each.told.tenant for each in transitions],
-        [each.before for each in transitions],
-        [each.after.state for each in transitions],
-        [each.after.why for each in transitions],
-        [each.after.release for each in transitions],
-        [each.after.severity for each in transitions],
-        [each.after.due_at for each in transitions],
-        [each.after.failures for each in transitions],
-        [each.after.since_at for each in transitions],
-        [each.caused_by for each in transitions],
-        [each.policy for each in transitions],
-        [each.after.rule for each in transitions],
-        [each.after.proof for each in transitions],
-        recorded_at,
-        catalog,
+    await tx.execute(APPEND, [_line(each) for each in transitions], recorded_at, catalog)
+
+
+def _line(each: Transition) -> tuple[object, ...]:
+    after = each.after
+    return (
+        each.told.id,
+        after.asset_id,
+        after.requirement_id,
+        each.told.tenant,
+        each.before,
+        after.state,
+        after.why,
+        after.release,
+        after.severity,
+        after.due_at,
+        after.failures,
+        after.since_at,
+        each.caused_by,
+        each.policy,
+        after.rule,
+        after.proof,
     )
 
 
 KEEP_WITNESSES: Final[LiteralString] = """
     INSERT INTO witness (asset_id, requirement_id, event_id, saw, tenant_id, source, method, at)
-    SELECT * FROM unnest($1::uuid[], $2::uuid[], $3::uuid[], $4::text[], $5::uuid[], $6::text[], $7::text[],
-                         $8::timestamptz[])
+    SELECT * FROM unnest($1::witness_row[])
     ON CONFLICT (asset_id, requirement_id, event_id, saw) DO NOTHING
 """
 
 
 async def keep_witnesses(tx: Connection, witnesses: Iterable[Heard]) -> None:
     """Keep who said what about which obligation, once each."""
-    rows = sorted(witnesses, key=lambda each: (each.obligation.asset_id, each.obligation.requirement_id, each.saying))
-    await tx.execute(
-        KEEP_WITNESSES,
-        [each.obligation.asset_id for each in rows],
-        [each.obligation.requirement_id for each in rows],
-        [each.saying.event for each in rows],
-        [each.saying.saw for each in rows],
-        [each.obligation.tenant_id for each in rows],
-        [each.saying.source for each in rows],
-        [each.saying.method for each in rows],
-        [each.saying.at for each in rows],
+    rows = [_witness(each.obligation, each.saying) for each in witnesses]
+    await tx.execute(KEEP_WITNESSES, sorted(rows, key=_witness_key))
+
+
+def _witness(obligation: Obligation, saying: Saying) -> tuple[object, ...]:
+    return (
+        obligation.asset_id,
+        obligation.requirement_id,
+        saying.event,
+        saying.saw,
+        obligation.tenant_id,
+        saying.source,
+        saying.method,
+        saying.at,
     )
+
+
+def _witness_key(row: tuple[object, ...]) -> tuple[object, ...]:
+    return row[:4]
 
 
 FAILING_OF_ASSETS: Final[LiteralString] = """

@@ -16,9 +16,6 @@ from services.inventory.rules_fields import FIELDS, Said
 from services.inventory.rules_labels import Basis, labels_of
 from services.inventory.rules_stamp import packed, unpacked
 
-TAG_SEPARATOR: Final = "\x1f"
-"""PostgreSQL's unnest takes no array of arrays, so tags travel as one text. No tag has this character: see rules."""
-
 
 class AssetMovedOn(MayWorkLater):
     """Another consumer made or wrote an asset of this batch since it was loaded; loading it again gives the truth."""
@@ -82,10 +79,7 @@ MOVE: Final[LiteralString] = """
     SET os_build = moved.os_build, online = moved.online, last_boot_at = moved.last_boot_at,
         last_seen_at = moved.last_seen_at, announced_seen_at = moved.announced_seen_at,
         revision = moved.revision, stamps = moved.stamps
-    FROM unnest(
-        $1::uuid[], $2::text[], $3::boolean[], $4::timestamptz[], $5::timestamptz[], $6::timestamptz[], $7::bigint[],
-        $8::bytea[]
-    ) AS moved (asset_id, os_build, online, last_boot_at, last_seen_at, announced_seen_at, revision, stamps)
+    FROM unnest($1::asset_moved_row[]) AS moved
     WHERE asset.asset_id = moved.asset_id AND asset.revision = moved.revision - 1
 """
 
@@ -97,18 +91,9 @@ SAVE: Final[LiteralString] = """
         first_seen_at, last_seen_at, announced_seen_at, revision, stamps
     )
     SELECT asset_id, tenant_id, source, device, hostname, os_family, os_family_from, os_name, os_version, os_build,
-           tier, tier_from, owner, location, serial, string_to_array(tags, $27), ephi, ephi_from, online, last_boot_at,
-           removed_at, first_seen_at, last_seen_at, announced_seen_at, revision, stamps
-    FROM unnest(
-        $1::uuid[], $2::uuid[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[],
-        $10::text[], $11::text[], $12::text[], $13::text[], $14::text[], $15::text[], $16::text[], $17::boolean[],
-        $18::text[], $19::boolean[], $20::timestamptz[], $21::timestamptz[], $22::timestamptz[], $23::timestamptz[],
-        $24::timestamptz[], $25::bigint[], $26::bytea[]
-    ) AS fresh (
-        asset_id, tenant_id, source, device, hostname, os_family, os_family_from, os_name, os_version, os_build,
-        tier, tier_from, owner, location, serial, tags, ephi, ephi_from, online, last_boot_at, removed_at,
-        first_seen_at, last_seen_at, announced_seen_at, revision, stamps
-    )
+           tier, tier_from, owner, location, serial, tags, ephi, ephi_from, online, last_boot_at, removed_at,
+           first_seen_at, last_seen_at, announced_seen_at, revision, stamps
+    FROM unnest($1::asset_row[]) AS fresh
     ON CONFLICT (asset_id) DO UPDATE
     SET tenant_id = excluded.tenant_id, hostname = excluded.hostname,
         os_family = excluded.os_family, os_family_from = excluded.os_family_from, os_name = excluded.os_name,
@@ -134,9 +119,9 @@ async def save(tx: Connection, steps: Iterable[Step]) -> None:
     for each in sorted((each for each in steps if not each.is_repeat), key=_asset_number):
         (small if each.is_small else whole).append(each)
     if small:
-        _all_written(await tx.execute(MOVE, *moved(small)), len(small))
+        _all_written(await tx.execute(MOVE, [_moved(each) for each in small]), len(small))
     if whole:
-        _all_written(await tx.execute(SAVE, *saved(whole)), len(whole))
+        _all_written(await tx.execute(SAVE, [row(each) for each in whole]), len(whole))
 
 
 def _asset_number(step: Step) -> int:
@@ -148,22 +133,16 @@ def _all_written(tag: str, count: int) -> None:
         raise AssetMovedOn(f"{tag} of {count} assets: another consumer wrote one of them")
 
 
-def moved(steps: Iterable[Step]) -> list[object]:
-    """Return the arguments of `MOVE`: one sequence per column."""
-    return list(zip(*((step.after.asset_id, *_daily(step.after), *_state(step)) for step in steps), strict=True))
+def _moved(step: Step) -> tuple[object, ...]:
+    return step.after.asset_id, *_daily(step.after), *_state(step)
 
 
 def _daily(asset: Asset) -> tuple[object, ...]:
     return asset.said["os_build"], asset.said["online"], asset.said["last_boot_at"]
 
 
-def saved(steps: Iterable[Step]) -> list[object]:
-    """Return the arguments of `SAVE`: one sequence per column, and what joins the tags."""
-    return [*zip(*map(row, steps), strict=True), TAG_SEPARATOR]
-
-
 def row(step: Step) -> tuple[object, ...]:
-    """Return the values of one asset in the order of `SAVE`'s columns."""
+    """Return one asset as `SAVE` takes it."""
     return _identity(step.after) + _state(step)
 
 
@@ -194,7 +173,7 @@ def _identity(asset: Asset) -> tuple[object, ...]:
         said["owner"],
         said["location"],
         said["serial"],
-        TAG_SEPARATOR.join(said["tags"]),
+        said["tags"],
         labels.ephi.value,
         labels.ephi.basis,
         said["online"],
@@ -208,11 +187,8 @@ APPEND: Final[LiteralString] = """
     INSERT INTO device_fact (
         event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, recorded_at, facts
     )
-    SELECT event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, $10, facts::jsonb
-    FROM unnest(
-        $1::uuid[], $2::text[], $3::text[], $4::uuid[], $5::text[], $6::timestamptz[], $7::timestamptz[],
-        $8::timestamptz[], $9::text[]
-    ) AS said (event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, facts)
+    SELECT event_id, source, device, tenant_id, type, occurred_at, received_at, effective_at, $2, facts::jsonb
+    FROM unnest($1::device_fact_row[]) AS said
     ON CONFLICT (event_id) DO NOTHING
     RETURNING event_id
 """
@@ -239,7 +215,7 @@ async def append_history(tx: Connection, told: Iterable[tuple[Fact, str]], recor
     ]
     if not rows:
         return set()
-    return {row["event_id"] for row in await tx.fetch(APPEND, *zip(*rows, strict=True), recorded_at)}
+    return {row["event_id"] for row in await tx.fetch(APPEND, rows, recorded_at)}
 
 
 def _event_number(told: tuple[Fact, str]) -> int:

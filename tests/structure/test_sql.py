@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -87,3 +88,11 @@ async def test_readers_may_read_only_tables_with_a_tenant_or_without_any_clients
 
     names = {row["name"] for row in readable}
     assert {name for name in names if not name.startswith(tuple(shared))} == set()
+
+
+def test_no_migration_alters_the_type_of_a_row() -> None:
+    altered = re.compile(r"ALTER\s+TYPE\s+\w+_row\b", re.IGNORECASE)
+    files = sorted((ROOT / "services").glob("*/migrations/*.sql"))
+
+    assert any("_row AS (" in file.read_text() for file in files)
+    assert [str(file) for file in files if altered.search(file.read_text())] == []
