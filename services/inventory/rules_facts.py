@@ -109,5 +109,5 @@ def _normalised(facts: rmm.DeviceFacts) -> dict[Field, object]:
 
 
 def _one_line(text: str) -> str:
-    """Return `text` with single spaces: without tabs, line breaks, and the separator that `store` joins tags with."""
+    """Return `text` with single spaces: without tabs, line breaks and other separators."""
     return " ".join(text.split())
