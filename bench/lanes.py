@@ -24,7 +24,7 @@ from bench.thread import opened_by_patch
 from patchline.stack.stack import Stack
 
 FULL_EVENTS: Final = 100_000
-REDUCED_EVENTS: Final = 3_000
+REDUCED_EVENTS: Final = 5_000
 EVENTS_IN_A_BODY: Final = 20
 EVENTS_OF_A_DEVICE: Final = 20
 SENDERS: Final = 2
@@ -33,7 +33,7 @@ REDUCED_QUIET_SECONDS: Final = 12.0
 WARM_UP_SECONDS: Final = 5.0
 SETTLE_SECONDS: Final = 2.0
 LIVE_PER_SECOND: Final = 20
-FAILURE_EVERY: Final = 10
+FAILURE_EVERY: Final = 4
 LONGEST_SECONDS: Final = 1200
 LATEST_TICKET_SECONDS: Final = 60
 REACH: Final = 1.5

@@ -76,11 +76,11 @@ class Activity:
 WAITING: Final[LiteralString] = "SELECT sum(records) >= $1 FROM (SELECT records FROM outbox_waiting LIMIT $1) AS first"
 
 
-def portion_records(records: int, took_seconds: float) -> int:
-    """Return how many records the next portion has, where one of `records` took so long."""
-    if took_seconds > 2 * PORTION_SECONDS:
-        return max(records // 2, 1)
-    return min(records * 2, MOST_RECORDS) if took_seconds < PORTION_SECONDS else records
+def portion_records(allowed: int, size: int, took_seconds: float) -> int:
+    """Return how many records the next portion may have: at most twice the `size` of one that took so long."""
+    if took_seconds <= 2 * PORTION_SECONDS and (size < allowed or took_seconds >= PORTION_SECONDS):
+        return allowed
+    return max(1, size // 4, min(int(size * PORTION_SECONDS / max(took_seconds, PORTION_SECONDS / 2)), MOST_RECORDS))
 
 
 class Courtesy:
@@ -133,7 +133,7 @@ class Courtesy:
             started = time.monotonic()
             is_done = not portion or await handle(portion)
             self._took_seconds = time.monotonic() - started
-            self._records = portion_records(self._records, self._took_seconds)
+            self._records = portion_records(self._records, size, self._took_seconds)
             if not is_done:
                 return records
         return []

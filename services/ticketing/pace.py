@@ -1,5 +1,9 @@
-"""How fast each client's acts follow one another: one that storms leaves the tracker to the others now and then."""
+"""How fast each client's acts follow one another: one that storms leaves the tracker to the others now and then.
 
+So does bulk to what is live, where cores are scarce.
+"""
+
+import math
 import time
 from collections import deque
 from collections.abc import Collection, Mapping
@@ -19,6 +23,7 @@ class Pace:
         self._crowds: Collection[UUID] = ()
         self._rests_until: dict[UUID, float] = {}
         self._ended_at: dict[UUID, float] = {}
+        self._live_at = self._bulk_until = -math.inf
 
     def began(self, tenant: UUID) -> None:
         """Note a turn of `tenant`."""
@@ -40,6 +45,25 @@ class Pace:
             self._rests_until[tenant] = now + seconds
             self._ended_at[tenant] = now
         return seconds
+
+    def live_ended(self) -> None:
+        """Note the end of an act that was not of bulk."""
+        self._live_at = time.monotonic()
+
+    def bulk_ended(self, took_seconds: float) -> float:
+        """Return how many seconds bulk rests after an act that took so long."""
+        now = time.monotonic()
+        seconds = rules_effects.bulk_rest_seconds(
+            took_seconds, live_seconds_ago=now - self._live_at, cores_are_scarce=self._cores.are_scarce
+        )
+        if seconds:
+            self._bulk_until = now + seconds
+        return seconds
+
+    def bulk_rests(self, live_under_way: int) -> bool:
+        """Return whether bulk may have no act now: it rests, or gives way to a live one for a while after its rest."""
+        patience = rules_effects.GIVES_WAY_SECONDS if live_under_way else 0.0
+        return time.monotonic() < self._bulk_until + patience
 
     def most(self, most: int) -> int:
         """Return how many of `most` acts one tenant may have under way."""

@@ -143,6 +143,17 @@ def few_of_bulk(turns: Sequence[Due], most: int) -> list[Due]:
     return [each for each in turns if each not in too_many]
 
 
+LIVE_SECONDS: Final = 1.0
+"""A live act that ended so lately may be followed by another at any moment."""
+
+
+def bulk_rest_seconds(took_seconds: float, *, live_seconds_ago: float, cores_are_scarce: bool) -> float:
+    """Return how long bulk rests after an act that took so long: only where live ones would miss its cores."""
+    if live_seconds_ago > LIVE_SECONDS or not cores_are_scarce:
+        return 0.0
+    return min(took_seconds * REST_OF_A_CROWD, LONGEST_REST_SECONDS)
+
+
 LATELY: Final = 20
 """Acts: whoever had one of the last so many is about to have another."""
 

@@ -114,6 +114,8 @@ class Worker:
             due = await store_intents.load_due(self._pool, now, per_tenant=most)
             self._pace.crowded(rules_effects.queueing(due, rules_effects.CROWD * most))
             resting = self._pace.resting(rules_effects.queueing(due, most), self._busy)
+            if not (bulk_slots := self._bulk_slots()):
+                due = rules_effects.few_of_bulk(due, 0)  # before the turns are shared out: bulk takes none of them
             fair = rules_effects.fair_turns(
                 rules_effects.in_lanes(due, first),
                 served=self._served,
@@ -122,7 +124,6 @@ class Worker:
                 most_per_tenant=self._pace.most(most),
                 fewer={**self._patience.fewer(), **resting},
             )
-            bulk_slots = self._limits.bulk_slots - self._bulk_busy
             turns = rules_effects.few_of_bulk(rules_effects.in_lanes(fair, first), bulk_slots)[:slots]
             until = now + timedelta(seconds=self._limits.lease_seconds)
             margin = timedelta(seconds=self._limits.lease_seconds - self._limits.deadline_seconds)
@@ -138,6 +139,12 @@ class Worker:
             self._busy[intent.tenant] += 1
             self._bulk_busy += intent.lane is Lane.BULK
         return intents
+
+    def _bulk_slots(self) -> int:
+        """Return how many acts of bulk may begin now."""
+        if self._pace.bulk_rests(self._busy.total() - self._bulk_busy):
+            return 0
+        return max(self._limits.bulk_slots - self._bulk_busy, 0)
 
     async def _carry_out(self, intent: Intent, until: float) -> None:
         """Do one act, sending nothing after `until`, by the clock that goes on while we are stopped."""
@@ -158,8 +165,15 @@ class Worker:
         finally:
             self._busy[intent.tenant] -= 1
             self._bulk_busy -= intent.lane is Lane.BULK
-            rest_seconds = self._pace.ended(intent.tenant, uptime() - began_at)
-            asyncio.get_running_loop().call_later(rest_seconds, self.wake)
+            asyncio.get_running_loop().call_later(self._rest_seconds(intent, uptime() - began_at), self.wake)
+
+    def _rest_seconds(self, intent: Intent, took_seconds: float) -> float:
+        """Return how long those rest who acted: the client, if it storms, and bulk."""
+        of_client = self._pace.ended(intent.tenant, took_seconds)
+        if intent.lane is Lane.BULK:
+            return max(of_client, self._pace.bulk_ended(took_seconds))
+        self._pace.live_ended()
+        return of_client
 
     async def _note_failure(self, intent: Intent, error: Exception) -> None:
         try:

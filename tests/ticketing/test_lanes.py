@@ -1,5 +1,6 @@
 """At the tracker live goes before bulk, and bulk has its turn all the same."""
 
+import asyncio
 from dataclasses import dataclass, field, replace
 from uuid import uuid4
 
@@ -10,7 +11,7 @@ from contracts.envelope import Envelope
 from contracts.events.obligation import State
 from contracts.events.ticket import TicketOpened
 from contracts.topics import Lane
-from services.ticketing import store_intents
+from services.ticketing import rules_effects, store_intents
 from services.ticketing.records import Draft, TicketRef
 from services.ticketing.rules_effects import BULK_EVERY, Due, few_of_bulk, in_lanes, lane_first
 from services.ticketing.worker import Limits
@@ -84,6 +85,20 @@ class PatientTracker(OnlyOpens):
         self.created.clear()
 
 
+@dataclass
+class StuckTracker(PatientTracker):
+    """Holds the first ticket that it is to create until it may go on."""
+
+    entered: asyncio.Event = field(default_factory=asyncio.Event)
+    may_go_on: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def create(self, draft: Draft, reservation: str | None) -> TicketRef:
+        if not self.entered.is_set():
+            self.entered.set()
+            await self.may_go_on.wait()
+        return await super().create(draft, reservation)
+
+
 def failed(requirement: str, lane: Lane, *, device: str = "a", sequence: int = 1) -> Envelope:
     return replace(state_changed(device, State.FAILED, sequence, requirement=requirement), lane=lane)
 
@@ -113,6 +128,28 @@ async def test_a_live_failure_is_opened_before_what_a_resync_brought_and_all_are
 
     assert tracker.created[0] == live
     assert set(tracker.created) == {live, *before}
+
+
+async def test_live_goes_on_while_bulk_has_its_turn_and_its_act_does_not_end(
+    room: Room, requirement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rules_effects, "lane_first", lambda _turns: BULK)
+    tracker = StuckTracker()
+    await room.handle(
+        client_changed("Acme Dental", sequence=1), *(failed(f"{requirement} {number}", BULK) for number in range(3))
+    )
+
+    async with room.working(tracker, limits=Limits(slots=8, most_per_tenant=2, bulk_slots=1)):
+        await asyncio.wait_for(tracker.entered.wait(), 10)
+        [*before] = await room.keys()
+        await room.handle(failed(f"{requirement} live", LIVE))
+        [live] = set(await room.keys()) - set(before)
+
+        async def live_is_created() -> bool:
+            return tracker.created == [live]
+
+        await until(live_is_created)
+        tracker.may_go_on.set()
 
 
 async def test_a_note_that_bulk_asked_for_becomes_live_when_live_asks_too(room: Room, requirement: str) -> None:

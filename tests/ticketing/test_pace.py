@@ -8,7 +8,7 @@ import pytest
 
 from chassis.cores import LOOK_SECONDS, Cores
 from services.ticketing.pace import Pace
-from services.ticketing.rules_effects import GIVES_WAY_SECONDS, REST_WHERE_SCARCE
+from services.ticketing.rules_effects import GIVES_WAY_SECONDS, LIVE_SECONDS, REST_OF_A_CROWD, REST_WHERE_SCARCE
 
 STORMY, OTHER = UUID(int=1), UUID(int=2)
 IDLE: dict[UUID, int] = {}
@@ -37,12 +37,17 @@ def test_who_storms_beside_others_has_no_act_until_it_has_rested(now: list[float
     assert stormed.resting({STORMY, OTHER}, IDLE) == {}
 
 
-def test_who_storms_rests_longer_where_cores_are_scarce(now: list[float], tmp_path: Path) -> None:
+def _scarce(now: list[float], tmp_path: Path) -> Cores:
     told = tmp_path / "schedstat"
     told.write_text("0 0 0")
-    stormed = _storming(Cores(told))
+    cores = Cores(told)
     told.write_text("10000000 11000000 5")
     now[0] += LOOK_SECONDS
+    return cores
+
+
+def test_who_storms_rests_longer_where_cores_are_scarce(now: list[float], tmp_path: Path) -> None:
+    stormed = _storming(_scarce(now, tmp_path))
 
     assert stormed.ended(STORMY, 0.25) == 0.25 * REST_WHERE_SCARCE
 
@@ -94,3 +99,37 @@ def test_for_whom_a_crowd_waits_rests_from_its_first_act_on(now: list[float]) ->
     assert fresh.resting({STORMY, OTHER}, IDLE) == {STORMY: 0}
     now[0] += 0.3
     assert fresh.resting({STORMY, OTHER}, {OTHER: 1}) == {STORMY: 0}
+
+
+def test_bulk_rests_beside_live_where_cores_are_scarce_and_then_gives_way_for_a_while(
+    now: list[float], tmp_path: Path
+) -> None:
+    pace = Pace(_scarce(now, tmp_path))
+    pace.live_ended()
+
+    assert pace.bulk_ended(0.125) == 0.125 * REST_OF_A_CROWD
+    assert pace.bulk_rests(live_under_way=0)
+    now[0] += 0.125 * REST_OF_A_CROWD
+    assert not pace.bulk_rests(live_under_way=0)
+    assert pace.bulk_rests(live_under_way=1)
+    now[0] += GIVES_WAY_SECONDS
+    assert not pace.bulk_rests(live_under_way=1)
+
+
+def test_bulk_does_not_rest_where_nothing_live_had_an_act_lately(now: list[float], tmp_path: Path) -> None:
+    pace = Pace(_scarce(now, tmp_path))
+    never = pace.bulk_ended(0.125)
+    pace.live_ended()
+    now[0] += LIVE_SECONDS + 0.1
+
+    assert (never, pace.bulk_ended(0.125)) == (0.0, 0.0)
+    assert not pace.bulk_rests(live_under_way=1)
+
+
+@pytest.mark.usefixtures("now")
+def test_bulk_does_not_rest_where_cores_are_free() -> None:
+    pace = Pace(Cores(Path("/nowhere")))
+    pace.live_ended()
+
+    assert pace.bulk_ended(0.125) == 0.0
+    assert not pace.bulk_rests(live_under_way=1)
