@@ -80,7 +80,7 @@ def portion_records(allowed: int, size: int, took_seconds: float) -> int:
     """Return how many records the next portion may have: at most twice the `size` of one that took so long."""
     if took_seconds <= 2 * PORTION_SECONDS and (size < allowed or took_seconds >= PORTION_SECONDS):
         return allowed
-    return max(1, size // 4, min(int(size * PORTION_SECONDS / max(took_seconds, PORTION_SECONDS / 2)), MOST_RECORDS))
+    return max(1, size // 4, min(round(size * PORTION_SECONDS / max(took_seconds, PORTION_SECONDS / 2)), MOST_RECORDS))
 
 
 class Courtesy:
