@@ -56,21 +56,22 @@ def test_bulk_rests_in_proportion_to_its_work(took: float, share: float, live_ag
 
 
 @pytest.mark.parametrize(
-    ("size", "took", "following"),
+    ("allowed", "size", "took", "following"),
     [
-        pytest.param(20, 0.4 * PORTION_SECONDS, 40, id="quick: twice as many"),
-        pytest.param(20, 0.8 * PORTION_SECONDS, 25, id="almost right: a little larger"),
-        pytest.param(20, 1.4 * PORTION_SECONDS, 20, id="about right: the same"),
-        pytest.param(20, 2.5 * PORTION_SECONDS, 8, id="slow: smaller, so that the next fits"),
-        pytest.param(20, 100 * PORTION_SECONDS, 5, id="very slow, perhaps for another reason: a quarter"),
-        pytest.param(8, 0.4 * PORTION_SECONDS, 20, id="fewer than allowed were there: they tell nothing of more"),
-        pytest.param(8, 4 * PORTION_SECONDS, 2, id="but slow ones do"),
-        pytest.param(1, 9.0, 1, id="never none"),
-        pytest.param(500, 0.4 * PORTION_SECONDS, 500, id="never more than the most"),
+        pytest.param(20, 20, 0.4 * PORTION_SECONDS, 40, id="quick: twice as many"),
+        pytest.param(20, 20, 0.8 * PORTION_SECONDS, 25, id="almost right: a little larger"),
+        pytest.param(20, 20, 1.4 * PORTION_SECONDS, 20, id="about right: the same"),
+        pytest.param(20, 20, 2.5 * PORTION_SECONDS, 8, id="slow: smaller, so that the next fits"),
+        pytest.param(20, 20, 100 * PORTION_SECONDS, 5, id="very slow, perhaps for another reason: a quarter"),
+        pytest.param(20, 8, 0.4 * PORTION_SECONDS, 20, id="fewer than allowed were there: they tell nothing of more"),
+        pytest.param(20, 8, 4 * PORTION_SECONDS, 2, id="but slow ones do"),
+        pytest.param(20, 0, 0.0, 20, id="all had gone to others: nothing is learned"),
+        pytest.param(1, 1, 9.0, 1, id="never none"),
+        pytest.param(500, 500, 0.4 * PORTION_SECONDS, 500, id="never more than the most"),
     ],
 )
-def test_a_portion_grows_and_shrinks_towards_its_time(size: int, took: float, following: int) -> None:
-    assert portion_records(max(size, 20) if size > 1 else 1, size, took) == following
+def test_a_portion_grows_and_shrinks_towards_its_time(allowed: int, size: int, took: float, following: int) -> None:
+    assert portion_records(allowed, size, took) == following
 
 
 @pytest.mark.parametrize(
