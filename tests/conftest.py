@@ -17,6 +17,7 @@ from patchline.local import place, samba, slapd
 from patchline.schemas import LOGIN_ROLES, SCHEMAS
 from patchline.topics import apply_declared
 from tests.parts import ROLE_PASSWORD, Database, named, running, running_kafka, running_postgres
+from tests.what_broke import WhatBroke
 
 # Machines are shared and noisy, so no example has a deadline; in CI the same tree always gets the same examples.
 settings.register_profile("patchline", deadline=None, derandomize=bool(os.environ.get("CI")))
@@ -38,6 +39,10 @@ class ByFolder(LoadScopeScheduling):  # type: ignore[misc]  # it ships no types
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFolder:
     return ByFolder(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(WhatBroke(lambda line: sys.stderr.write(f"[broken] {line}\n")))
 
 
 def _say(line: str) -> None:
