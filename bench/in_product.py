@@ -6,11 +6,13 @@ from bench.bodies import bodies_stage
 from bench.lanes import lanes_stage
 from bench.memory import memory_stage
 from bench.plan import Plan
+from bench.quiet import quiet
 from bench.rebuilt import rebuilt_stage
 from bench.report import Figure
 from bench.start import start_stage
 from bench.storm import storm_stage
 from bench.thread import thread_stage
+from patchline.local import Say
 from patchline.stack.programs import PROGRAMS, SIMULATOR
 from patchline.stack.stack import Stack
 
@@ -50,8 +52,8 @@ async def storm(stack: Stack, plan: Plan) -> list[Figure]:
     return await storm_stage(stack, plan.storm)
 
 
-def whole(stack: Stack) -> None:
-    """Start again whatever a stage before left down.
+async def whole(stack: Stack, plan: Plan, say: Say) -> None:
+    """Start again whatever a stage before left down, and let what it left to do be done.
 
     Raises:
         PartUnavailable: a service does not become ready.
@@ -59,4 +61,5 @@ def whole(stack: Stack) -> None:
     for program in (*PROGRAMS, SIMULATOR):
         if not stack.children[program.name].is_running:
             stack.start_program(program)
-            stack.wait_ready(program)
+            await asyncio.to_thread(stack.wait_ready, program)
+    await quiet(stack.around.database, longest_seconds=plan.quiet_seconds, say=say)

@@ -43,6 +43,7 @@ class Plan:
     bodies_rounds: int
     rebuilt_rounds: int
     start_rounds: int
+    quiet_seconds: float
     thread_seconds: int
     memory_events: int
     lanes: Size
@@ -81,6 +82,7 @@ QUICK: Final = Plan(
     bodies_rounds=1,
     rebuilt_rounds=1,
     start_rounds=1,
+    quiet_seconds=2,
     thread_seconds=5,
     memory_events=10_000,
     lanes=SMALL_RESYNC,
@@ -109,6 +111,7 @@ ORDINARY: Final = Plan(
     bodies_rounds=5,
     rebuilt_rounds=1,
     start_rounds=1,
+    quiet_seconds=10,
     thread_seconds=20,
     memory_events=10_000,
     lanes=SMALL_RESYNC,
@@ -137,6 +140,7 @@ FULL: Final = Plan(
     bodies_rounds=20,
     rebuilt_rounds=20,
     start_rounds=5,
+    quiet_seconds=120,
     thread_seconds=60,
     memory_events=1_000_000,
     lanes=WHOLE_RESYNC,

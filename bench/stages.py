@@ -6,6 +6,7 @@ import subprocess
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, TypeVar
 
 import asyncpg
@@ -29,6 +30,9 @@ from patchline.stack.stack import started as started_stack
 G = TypeVar("G")
 Stages = Mapping[str, tuple[str, Callable[[G, Plan], Awaitable[list[Figure]]]]]
 """By its name: what a stage is beside, and what returns its rows on the ground that it needs."""
+
+Before = Callable[[G, Plan, Say], Awaitable[None]]
+"""What is to be done before each stage: it is in none of their figures."""
 
 IN_PARTS: Final[Stages[LocalParts]] = {
     "accept": ("a bare ASGI app on the same server is the floor", in_parts.accept),
@@ -104,15 +108,16 @@ class Run:
     figures: list[Figure] = field(default_factory=list)
     failed: list[str] = field(default_factory=list)
 
-    def through(self, stages: Stages[G], ground: G, *, before: Callable[[G], None] = lambda _ground: None) -> None:
+    def through(self, stages: Stages[G], ground: G, *, before: Before[G] | None = None) -> None:
         """Run those that have their turn, one after the other, each on a ground that is whole again."""
         for name in filter(self.turn.has, stages):
             told, stage = stages[name]
             began_at = time.monotonic()
             self.say(f"stage: {name} ({told})")
             try:
-                before(ground)
-                self.figures += marked(uvloop.run(self._bounded(name, stage(ground, self.plan))), self._note(name))
+                first = partial(before, ground, self.plan, self.say) if before else None
+                found = uvloop.run(self._bounded(name, partial(stage, ground, self.plan), first=first))
+                self.figures += marked(found, self._note(name))
             except OutOfTime:
                 self.turn.leave_out(name)
                 continue
@@ -121,12 +126,16 @@ class Run:
                 self.say(f"stage: {name} broke off: {type(error).__name__}: {error}")
             self.say(f"stage: {name} took {time.monotonic() - began_at:.0f} s")
 
-    async def _bounded(self, name: str, stage: Awaitable[list[Figure]]) -> list[Figure]:
+    async def _bounded(
+        self, name: str, stage: Callable[[], Awaitable[list[Figure]]], *, first: Callable[[], Awaitable[None]] | None
+    ) -> list[Figure]:
         telling = asyncio.create_task(self._tell(name))
         bound = asyncio.timeout(self.turn.left_seconds())
         try:
             async with bound:
-                return await stage
+                if first is not None:
+                    await first()
+                return await stage()
         except TimeoutError:
             if bound.expired():
                 raise OutOfTime from None

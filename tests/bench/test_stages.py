@@ -9,6 +9,7 @@ from bench.plan import ALL, FULL, ORDINARY, QUICK, Plan
 from bench.report import Figure
 from bench.stages import STAGES, Run
 from bench.turn import Turn
+from patchline.local import Say
 
 ROW = Figure(stage="state", value=1.0, unit="events/s", ok=True)
 
@@ -76,6 +77,32 @@ def test_a_stage_that_breaks_off_is_told_and_the_others_go_on() -> None:
     assert run.failed == ["relay: RuntimeError: the relay left rows"]
     assert run.figures == [ROW]
     assert "stage: relay broke off: RuntimeError: the relay left rows" in told
+
+
+def test_what_is_to_be_done_before_is_done_before_each_stage() -> None:
+    done: list[str] = []
+
+    async def before(ground: str, _plan: Plan, _say: Say) -> None:
+        done.append(ground)
+
+    async def works(_ground: str, _plan: Plan) -> list[Figure]:
+        done.append("stage")
+        return [ROW]
+
+    _run(ORDINARY, []).through({"relay": ("", works), "state": ("", works)}, "ground", before=before)
+
+    assert done == ["ground", "stage", "ground", "stage"]
+
+
+def test_a_stage_whose_ground_cannot_be_made_whole_breaks_off_before_it_began() -> None:
+    async def before(_ground: str, _plan: Plan, _say: Say) -> None:
+        raise RuntimeError("no such service")
+
+    run = _run(ORDINARY, [])
+
+    run.through({"state": ("the floor", _works)}, "ground", before=before)
+
+    assert (run.figures, run.failed) == ([], ["state: RuntimeError: no such service"])
 
 
 def test_a_stage_is_stopped_when_the_time_of_the_run_is_over() -> None:
