@@ -6,17 +6,18 @@ them.
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cache
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 from pydantic import TypeAdapter, ValidationError
+from pydantic_core import to_json
 
 from contracts.errors import UndecodableEvent, UnknownEventType
 from contracts.events import BY_TYPE, asset
 from contracts.events.event import Event
+from contracts.ids import spelled
 from contracts.order import OrderKey, effective_at
 from contracts.topics import Lane
 
@@ -31,10 +32,12 @@ FIELD_BY_HEADER: Final = {
 SCHEMA_PREFIX: Final = "urn:patchline:schema:"
 _usual_uuid: Final = TypeAdapter(UUID).validator.validate_python
 """Reads the usual spellings in a fifth of the time that `UUID` takes, which reads a few more."""
+_LIVE: Final = Lane.LIVE
+_BULK: Final = Lane.BULK
+"""Named once: Python 3.11 looks a member of an enum up each time."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Envelope:
+class Envelope(NamedTuple):
     """An event with everything that is known about it but its content.
 
     `time` is when it happened (the vendor's word), `received` when we got the delivery that it came with; derived
@@ -61,8 +64,7 @@ class Envelope:
         return OrderKey(effective_at(self.time, self.received), self.id)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """What goes into one Kafka record."""
 
     key: bytes | None
@@ -72,32 +74,41 @@ class Message:
 
 def encode(envelope: Envelope, key: str | None = None) -> Message:
     """Return the record for `envelope`. `key` defaults to its subject."""
-    type_ = envelope.data.TYPE
+    content, received = envelope.data, _written(envelope.received)
+    subject = envelope.subject.encode()
     headers = [
-        *_headers_of_type(type_),
-        ("ce_id", str(envelope.id).encode()),
+        *_headers_of_type(content.TYPE),
+        ("ce_id", spelled(envelope.id).encode()),
         ("ce_source", envelope.source.encode()),
-        ("ce_subject", envelope.subject.encode()),
-        ("ce_time", _written(envelope.time)),
-        ("ce_receivedtime", _written(envelope.received)),
+        ("ce_subject", subject),
+        ("ce_time", received if envelope.time is envelope.received else _written(envelope.time)),
+        ("ce_receivedtime", received),
     ]
-    optional = {
-        "ce_tenantid": envelope.tenant,
-        "ce_sequence": envelope.sequence,
-        "ce_causationid": envelope.causation,
-        "ce_correlationid": envelope.correlation,
-        "ce_traceparent": envelope.traceparent,
-        "traceparent": envelope.traceparent,
-        "ce_lane": None if envelope.lane is Lane.LIVE else envelope.lane,
-    }
-    headers += [(name, str(value).encode()) for name, value in optional.items() if value is not None]
-    if type_ in NULL_VALUE:
-        fields = envelope.data.model_dump(exclude_none=True)
+    _add_optional(headers, envelope)
+    written_key = key.encode() if key else subject
+    if content.TYPE in NULL_VALUE:
+        fields = content.model_dump(exclude_none=True)
         headers += [(name, str(fields[field]).encode()) for name, field in FIELD_BY_HEADER.items() if field in fields]
-        return Message(key=(key or envelope.subject).encode(), headers=headers, value=None)
-    content = envelope.data
+        return Message(key=written_key, headers=headers, value=None)
     value = content.__pydantic_serializer__.to_json(content, exclude_none=True)  # `model_dump_json`, at once as bytes
-    return Message(key=(key or envelope.subject).encode(), headers=headers, value=value)
+    return Message(key=written_key, headers=headers, value=value)
+
+
+def _add_optional(headers: list[tuple[str, bytes]], envelope: Envelope) -> None:
+    """Add what an event may have or not, in one order."""
+    if envelope.tenant is not None:
+        headers.append(("ce_tenantid", spelled(envelope.tenant).encode()))
+    if envelope.sequence is not None:
+        headers.append(("ce_sequence", str(envelope.sequence).encode()))
+    if envelope.causation is not None:
+        headers.append(("ce_causationid", spelled(envelope.causation).encode()))
+    if envelope.correlation is not None:
+        headers.append(("ce_correlationid", envelope.correlation.encode()))
+    if envelope.traceparent is not None:
+        traceparent = envelope.traceparent.encode()
+        headers += [("ce_traceparent", traceparent), ("traceparent", traceparent)]
+    if envelope.lane is not _LIVE:
+        headers.append(("ce_lane", envelope.lane.encode()))
 
 
 @cache
@@ -158,7 +169,14 @@ def described(error: ValidationError) -> str:
     )
 
 
+_USUAL_LENGTH: Final = len('"2026-01-01T00:00:00.000000Z"')
+
+
 def _written(at: datetime) -> bytes:
+    """Return a moment in UTC, to the microsecond."""
+    text = to_json(at)
+    if len(text) == _USUAL_LENGTH and text.endswith(b'Z"'):
+        return text[1:-1]  # the same in a third of the time, where it is in UTC and has microseconds
     return at.astimezone(UTC).isoformat(timespec="microseconds").encode().replace(b"+00:00", b"Z")
 
 

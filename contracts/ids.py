@@ -8,12 +8,13 @@ import json
 from datetime import UTC, datetime
 from functools import lru_cache
 from hashlib import sha1
-from json.encoder import encode_basestring
 from typing import Final, NewType
 from uuid import UUID
 
 import uuid_utils
 import uuid_utils.compat
+from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 RawId = NewType("RawId", UUID)
 EventId = NewType("EventId", UUID)
@@ -37,11 +38,20 @@ _VERSION_5: Final = 0x5 << 76 | 0b10 << 62
 _HASHED_BITS: Final = ~(0xF << 76 | 0b11 << 62)
 
 
-def _named(*parts: str) -> UUID:
+_known: Final = TypeAdapter(UUID).validator.validate_python
+"""Makes a UUID of its bytes in a third of the time that `UUID` takes."""
+
+
+def _named(*parts: str | UUID) -> UUID:
     """Return the uuid5 of `parts` as a compact JSON array; written out, because every event needs several of them."""
-    array = f"[{','.join(map(encode_basestring, parts))}]"
-    digest = sha1(_ROOT + array.encode(), usedforsecurity=False).digest()
-    return UUID(int=int.from_bytes(digest[:16], "big") & _HASHED_BITS | _VERSION_5)
+    digest = sha1(_ROOT + to_json(parts), usedforsecurity=False).digest()
+    number = int.from_bytes(digest[:16], "big") & _HASHED_BITS | _VERSION_5
+    return _known(number.to_bytes(16, "big"))  # type: ignore[no-any-return]  # a validator does not say what it makes
+
+
+def spelled(number: UUID) -> str:
+    """Return a UUID as `str` spells it, in half the time; a driver's own kind knows its spelling already."""
+    return to_json(number)[1:-1].decode() if type(number) is UUID else str(number)
 
 
 def new_raw_id() -> RawId:
@@ -72,12 +82,12 @@ def event_id_of_raw(raw_id: UUID, index: int) -> EventId:
 
     Such an event cannot be recognised when the vendor repeats it: mark it undeduplicable.
     """
-    return EventId(_named("event", "raw", str(raw_id), str(index)))
+    return EventId(_named("event", "raw", raw_id, str(index)))
 
 
 def fact_id(cause_id: UUID, type_: str, subject: str) -> EventId:
     """Return the id of what we derive from one event."""
-    return EventId(_named("fact", str(cause_id), type_, subject))
+    return EventId(_named("fact", cause_id, type_, subject))
 
 
 def timer_fact_id(subject: str, type_: str, deadline: datetime) -> EventId:
@@ -106,12 +116,12 @@ def ticket_key(tenant: UUID, kind: str, subject: str, generation: int) -> str:
 
     At most 80 characters (ConnectWise's `externalXRef` takes 100), and readable: kind and generation stay visible.
     """
-    return f"pl-{kind}-{_named('ticket', str(tenant), kind, subject)}-g{generation}"
+    return f"pl-{kind}-{_named('ticket', tenant, kind, subject)}-g{generation}"
 
 
 def case_id(tenant: UUID, identity: str, number: int) -> UUID:
     """Return the id of a client's `number`-th case of one identity: the key that credentials knows it by."""
-    return _named("case", str(tenant), identity, str(number))
+    return _named("case", tenant, identity, str(number))
 
 
 def uncatalogued_subject(product: str | None, patch: str) -> str:

@@ -1,7 +1,7 @@
 """Events into the shadow, by the service's own handler: those that the live state has heard, and no others."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, LiteralString
 from uuid import UUID
@@ -67,8 +67,7 @@ class Folding:
             tx, {(each.source, seat.organisation) for each, seat in seated if seat}
         )
         return [
-            replace(
-                each,
+            each._replace(
                 tenant=rules.tenant_of(
                     each, seat, ownerships[each.source, seat.organisation] if seat else (), recorded.get(each.id)
                 ),

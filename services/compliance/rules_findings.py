@@ -4,7 +4,8 @@ The order of precedence is that of `FINDERS`; docs/patch-state.md is the same ta
 """
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contracts.events.obligation import State
@@ -248,8 +249,10 @@ def told(witnesses: Iterable[Saying]) -> str:
     return "; ".join([f"{each.saw} {moment(each.at)} ({each.source}, {each.method})" for each in witnesses])
 
 
+@lru_cache(maxsize=4096)
 def moment(at: datetime) -> str:
-    """Return a moment for people: UTC, to the minute."""
+    """Return a moment for people: UTC, to the minute. One scan is told of all that its machine owes."""
+    at = at.astimezone(UTC)
     if at.year < FOUR_DIGITS:
         return f"{at:%Y-%m-%d %H:%M}Z"
     return at.isoformat(" ", "minutes")[:16] + "Z"  # the same in a tenth of the time

@@ -11,6 +11,7 @@ from uuid import UUID
 from contracts.envelope import Envelope
 from contracts.events import rmm
 from contracts.events.event import Method
+from contracts.ids import spelled
 from contracts.order import effective_at
 
 WINDOW: Final = 8
@@ -189,9 +190,9 @@ _WEBHOOK: Final = Method.WEBHOOK.value
 def fold_device(kept: DeviceRegisters, event: Envelope, tenant: UUID) -> DeviceRegisters:
     """Return the device's registers after `event`, which may also be about a patch."""
     told = event.data
-    at, id_ = effective_at(event.time, event.received), str(event.id)
+    at, id_ = effective_at(event.time, event.received), spelled(event.id)
     method = _WORDS[told.method] if isinstance(told, rmm.RmmEvent) else _WEBHOOK
-    owner = later(kept.tenant, Belonging(at, id_, method, str(tenant)))
+    owner = later(kept.tenant, Belonging(at, id_, method, spelled(tenant)))
     match told:
         case rmm.PatchDetected() | rmm.PatchNoLongerListed() | rmm.PatchScanCompleted():
             seen = Mark(effective_at(told.scanned_at, event.received), id_, method)
@@ -235,7 +236,7 @@ def _read(kept: DeviceRegisters, reading: Reading) -> tuple[Reading, ...]:
 def fold_patch(kept: PatchRegisters, event: Envelope, ref: rmm.PatchRef) -> PatchRegisters:
     """Return the patch's registers after `event`."""
     told = event.data
-    at, id_ = effective_at(event.time, event.received), str(event.id)
+    at, id_ = effective_at(event.time, event.received), spelled(event.id)
     method = _WORDS[told.method] if isinstance(told, rmm.RmmEvent) else _WEBHOOK
     naming = _named(kept.naming, Naming(at, id_, method, ref.title, ref.severity))
     match told:

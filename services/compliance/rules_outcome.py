@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
+from contracts import ids
 from contracts.events.event import Event
 from contracts.events.obligation import DeviceLabel, State
 from services.compliance.catalog.model import Catalog, Named, Requirement
@@ -266,7 +267,7 @@ class _Judge:
             changed,
             asset_id=after.asset_id,
             tenant_id=after.tenant_id,
-            about=about or str(after.requirement_id),
+            about=about or ids.spelled(after.requirement_id),
         )
         self._out.events.append(event)
         known_as = before.state if before else None

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -144,10 +145,10 @@ def obligation(asset: Asset, requirement: Requirement, decision: Decision) -> Ob
     )
 
 
+@lru_cache(maxsize=4096)
 def written(at: datetime) -> str:
-    """Return a moment as `isoformat` writes it; one in UTC in a third of the time."""
-    text = to_json(at)
-    return text[1:-2].decode() + "+00:00" if text[-2:] == b'Z"' else at.isoformat()
+    """Return a moment in UTC as `isoformat` writes it. A release's and a scan's are the same for many obligations."""
+    return to_json(at.astimezone(UTC))[1:-2].decode() + "+00:00"
 
 
 _NEXT_CHANGE: Final = Obligation._fields.index("next_change_at")

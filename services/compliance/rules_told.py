@@ -52,7 +52,7 @@ def state_changed(
     """Return the news that an obligation moved between states, and if its evidence left, where it goes on."""
     return ObligationStateChanged(
         label=label,
-        requirement=str(after.requirement_id),
+        requirement=ids.spelled(after.requirement_id),
         product=after.product,
         train=after.train,
         release=after.release,
@@ -80,7 +80,7 @@ def breach_changed(
     """Return the news that an obligation is overdue by what was agreed with its client, or is so no longer."""
     return ObligationBreached(
         label=asset.label,
-        requirement=str(after.requirement_id),
+        requirement=ids.spelled(after.requirement_id),
         product=after.product,
         train=after.train,
         release=after.release,
@@ -101,7 +101,7 @@ def failure_repeated(asset: Asset, after: Obligation) -> ObligationFailureRepeat
     """Return the news that what had failed failed again."""
     return ObligationFailureRepeated(
         label=asset.label,
-        requirement=str(after.requirement_id),
+        requirement=ids.spelled(after.requirement_id),
         product=after.product,
         train=after.train,
         release=after.release,

@@ -1,10 +1,9 @@
 """The fold: an asset is, field by field, the word of the newest fact, in whatever order the facts arrive."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from operator import itemgetter
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 from uuid import UUID
 
 from services.inventory.rules_facts import Fact
@@ -17,8 +16,7 @@ DAILY: Final[tuple[Field, ...]] = ("os_build", "online", "last_boot_at")
 _rare: Final = itemgetter(*(field for field in FIELDS if field not in DAILY))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Asset:
+class Asset(NamedTuple):
     """The newest word on each field, the stamps of the facts that set them, and when its source spoke of it at all.
 
     `retired_at` is when a person last retired it: it is gone until something is heard of it from later than that.
@@ -39,8 +37,7 @@ class Asset:
         return self.said["removed_at"] is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """An asset as it is stored: what `last_seen_at` was when it was last published, and how often it was written."""
 
     asset: Asset
@@ -48,8 +45,7 @@ class Kept:
     revision: int
 
 
-@dataclass(frozen=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What some facts did to an asset. `why` is the fact that the news is about; `None`: there is no news."""
 
     before: Kept | None
@@ -118,7 +114,7 @@ def retired(asset: Asset, at: datetime, decision: Stamp) -> Asset:
     place in the order of facts, so a removal by the vendor that came after it counts in whatever order they arrive.
     """
     said: Said = {**asset.said, "removed_at": at}
-    return replace(asset, said=said, stamps={**asset.stamps, "removed_at": decision}, retired_at=at)
+    return asset._replace(said=said, stamps={**asset.stamps, "removed_at": decision}, retired_at=at)
 
 
 def _said(before: Asset | None, facts: Sequence[Fact]) -> tuple[Said, Mapping[Field, Stamp]]:

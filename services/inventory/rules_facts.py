@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, TypeGuard, cast
+from typing import Final, NamedTuple, TypeGuard, cast
 from uuid import UUID
 
 from contracts import events, ids
@@ -30,8 +30,7 @@ ABOUT_DEVICE: Final[frozenset[type[Event]]] = frozenset(
 """Those that say something about the device itself. Patch and alert events only show that it is there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """What one event says of its device: a word on some of the fields, and where it stands in the order."""
 
     event: Envelope

@@ -1,7 +1,7 @@
 """Assets that are one machine: which of them are, since when, and the one record that they make together. Pure."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final, cast
 from uuid import UUID
@@ -111,8 +111,7 @@ def merged(assets: Sequence[Asset]) -> Asset:
             stamps[field] = newest.stamps[field]
     online = {each.said["online"] for each in live}
     said["online"] = True if True in online else (False if False in online else None)
-    return replace(
-        speaker,
+    return speaker._replace(
         asset_id=min(each.asset_id for each in assets),
         said=cast("Said", said),
         stamps=stamps,

@@ -1,7 +1,6 @@
 """Load, decide, save: what a ticket system tells of our tickets is kept until each was read again."""
 
 from collections.abc import Collection
-from dataclasses import replace
 from uuid import UUID
 
 from chassis.batch import Batch, Fate, Received
@@ -26,7 +25,7 @@ async def keep(tx: Connection, batch: Batch[Envelope], own_names: Collection[str
         else:
             news.append((item, _hint(item.value, data, known)))
     fresh = await store_save.remember(
-        tx, [replace(item.value, tenant=hint.tenant) for item, hint in news], batch.recorded_at
+        tx, [item.value._replace(tenant=hint.tenant) for item, hint in news], batch.recorded_at
     )
     first: dict[UUID, Hint] = {}
     for item, hint in news:

@@ -1,7 +1,6 @@
 """What people decide changes obligations, is told once, and moves no deadline; through the real database."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -238,7 +237,7 @@ async def test_tags_of_inventory_choose_the_row(house: House, people: People) ->
     newer = asset_changed(build=DEC_BUILD, sequence=2)
     record = newer.data.model_copy(update={"tags": ("dmz",), "ephi": True})
 
-    await house.hear(replace(newer, data=record))
+    await house.hear(newer._replace(data=record))
 
     after = await obligation(house)
     assert (before["due_at"], after["due_at"]) == (DUE_AT, JANUARY_AT + timedelta(hours=1))

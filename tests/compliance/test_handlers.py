@@ -1,6 +1,5 @@
 """What compliance does with batches: it does it, repeats it, gets it late, gets it with a bad neighbour."""
 
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import cast
 
@@ -74,7 +73,7 @@ async def test_the_witnesses_of_a_proof_are_kept(house: House) -> None:
 
 async def test_what_follows_from_an_event_carries_its_time_tenant_trace_and_cause(house: House) -> None:
     await house.hear(asset_changed())
-    cause = replace(failed(1), traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01", correlation="series-1")
+    cause = failed(1)._replace(traceparent="00-" + "a" * 32 + "-" + "b" * 16 + "-01", correlation="series-1")
 
     await house.hear(cause)
 
@@ -116,8 +115,8 @@ async def test_what_is_heard_late_takes_its_place_and_undoes_nothing_newer(house
 
 
 async def test_an_impossible_record_is_refused_and_its_neighbours_are_not(house: House) -> None:
-    homeless = replace(failed(2), tenant=None)
-    ancient = replace(failed(3), time=datetime(1, 1, 1, tzinfo=UTC))
+    homeless = failed(2)._replace(tenant=None)
+    ancient = failed(3)._replace(time=datetime(1, 1, 1, tzinfo=UTC))
 
     batch = await house.hear(asset_changed(), failed(1), homeless, ancient)
 

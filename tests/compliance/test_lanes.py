@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -32,7 +31,7 @@ async def heard(house: House, events: Sequence[Envelope], chance: random.Random)
 
 
 def in_bulk(events: Sequence[Envelope]) -> list[Envelope]:
-    return [replace(each, lane=Lane.BULK) for each in events]
+    return [each._replace(lane=Lane.BULK) for each in events]
 
 
 @pytest.mark.parametrize("seed", range(8))

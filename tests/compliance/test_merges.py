@@ -2,7 +2,6 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime
 from itertools import permutations
 
@@ -125,7 +124,7 @@ async def told_of(house: House, asset: str) -> list[ObligationStateChanged]:
 
 @pytest.mark.parametrize("first", [0, 1], ids=["the record first", "the removal first"])
 async def test_what_is_told_of_the_vanished_asset_names_the_one_that_it_is_now(house: House, first: int) -> None:
-    await house.hear(*apart(), failed(1, source=GONE), replace(reader_failed(1), source=GONE))
+    await house.hear(*apart(), failed(1, source=GONE), reader_failed(1)._replace(source=GONE))
     told = len(await house.published())
     parts = merged(4)
 

@@ -1,7 +1,5 @@
 """What an obligation tells besides its state: when it lapses, its clock, attempts, severity, witnesses and moments."""
 
-from dataclasses import replace
-
 import pytest
 
 from contracts.events.event import Method, Severity
@@ -158,6 +156,6 @@ def test_a_proof_names_its_witnesses() -> None:
 def test_a_device_dated_2099_proves_nothing_ahead_of_time() -> None:
     in_2099 = 24 * 365 * 74
     dated = booted(in_2099)
-    lying = replace(dated, received=hour(0.5))
+    lying = dated._replace(received=hour(0.5))
 
     assert judged(LIST_IT, lying, reported(1), gone(2), of=needed(JANUARY)).state is State.PENDING_REBOOT

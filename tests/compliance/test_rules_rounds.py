@@ -1,7 +1,5 @@
 """A failure is not swallowed by what came after it, however records fall into batches."""
 
-from dataclasses import replace
-
 import pytest
 
 from services.compliance.news import FactNews, news
@@ -50,8 +48,8 @@ def test_a_device_that_fails_all_day_costs_few_rounds_and_no_fact_is_left_out() 
 
 
 def test_one_device_in_turns_does_not_hold_up_another() -> None:
-    other = replace(failed(9), subject="dc02")
-    other = replace(other, data=other.data.model_copy(update={"device": "dc02"}))
+    other = failed(9)._replace(subject="dc02")
+    other = other._replace(data=other.data.model_copy(update={"device": "dc02"}))
 
     found = rounds(_facts(failed(1), reported(2), other))
 

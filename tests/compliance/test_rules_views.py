@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from contracts.envelope import Envelope
 from contracts.events.event import Method
+from services.compliance.rules_findings import moment
 from services.compliance.rules_fold import CLAIMS, NO_WORD
 from services.compliance.rules_rows import written
 from services.compliance.rules_views import SourcePatch, release_view
@@ -38,6 +39,11 @@ SAYINGS = st.one_of(
     st.builds(restart_pending, HOURS, st.just(JAN)),
 )
 OFFSETS = st.integers(min_value=-14 * 60, max_value=14 * 60).map(lambda minutes: timezone(timedelta(minutes=minutes)))
+MOMENTS = st.datetimes(
+    min_value=datetime(1, 1, 2),  # noqa: DTZ001 - the offset is drawn beside it
+    max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+    timezones=st.just(UTC) | OFFSETS,
+)
 
 
 @settings(max_examples=60, deadline=None)
@@ -52,6 +58,19 @@ def test_a_source_that_says_nothing_changes_nothing(events: list[Envelope]) -> N
 
 
 @settings(max_examples=200, deadline=None)
-@given(st.datetimes(timezones=st.just(UTC) | OFFSETS))
-def test_a_moment_is_written_as_iso_8601(at: datetime) -> None:
-    assert written(at) == at.isoformat()
+@given(MOMENTS)
+def test_a_moment_is_written_as_iso_8601_in_utc(at: datetime) -> None:
+    assert written(at) == at.astimezone(UTC).isoformat()
+
+
+@settings(max_examples=200, deadline=None)
+@given(MOMENTS)
+def test_a_moment_is_told_in_utc_to_the_minute(at: datetime) -> None:
+    assert moment(at) == f"{at.astimezone(UTC):%Y-%m-%d %H:%M}Z"
+
+
+def test_a_vendor_that_writes_its_own_offset_is_told_the_same_as_one_that_writes_utc() -> None:
+    there, here = datetime.fromisoformat("2026-01-01T10:00:00+02:00"), datetime(2026, 1, 1, 8, tzinfo=UTC)
+
+    assert moment(there) == moment(here) == "2026-01-01 08:00Z"
+    assert written(there) == written(here) == "2026-01-01T08:00:00+00:00"

@@ -1,7 +1,6 @@
 """The automaton joins what one serial number makes one machine; a person's unmerge holds against it for ever."""
 
 import asyncio
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -27,7 +26,7 @@ THIRD = "rmm/datto/main"
 
 
 def of_third(event: Envelope) -> Envelope:
-    return replace(event, source=THIRD, id=ids.fact_id(event.id, "third", THIRD))
+    return event._replace(source=THIRD, id=ids.fact_id(event.id, "third", THIRD))
 
 
 def platform_of(inventory: Inventory) -> Platform:
@@ -79,7 +78,7 @@ def serials(of_rmm: str, of_the_agent: str | None = None) -> list[Envelope]:
     "also",
     [
         [seen("d2", serial="C02XK1")],
-        [replace(seen("d2", serial="c02xk1"), tenant=BIRCH)],
+        [seen("d2", serial="c02xk1")._replace(tenant=BIRCH)],
         [of_agent(removed("a1", at=NOON + HOUR))],
     ],
     ids=["a second device of the source", "a second device of the source, another client's", "the agent's was removed"],
@@ -139,7 +138,7 @@ async def test_the_automaton_runs_only_where_it_is_switched_on(
 
 async def test_two_clients_are_never_joined(inventory: Inventory) -> None:
     rmm, agents = serials("C02XK1")
-    await inventory.hears(rmm, replace(agents, tenant=BIRCH))
+    await inventory.hears(rmm, agents._replace(tenant=BIRCH))
 
     assert await automaton(inventory).join() == 0
 

@@ -3,7 +3,6 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from itertools import islice
 
 from hypothesis import given
@@ -50,7 +49,7 @@ async def test_events_over_both_lanes_end_in_the_rows_of_one(
     shuffled = chance.sample([*events, *twice], len(events) + len(twice))
     by_bulk = [chance.random() < 0.5 for _ in shuffled]
     live = [each for each, is_bulk in zip(shuffled, by_bulk, strict=True) if not is_bulk]
-    bulk = [replace(each, lane=Lane.BULK) for each, is_bulk in zip(shuffled, by_bulk, strict=True) if is_bulk]
+    bulk = [each._replace(lane=Lane.BULK) for each, is_bulk in zip(shuffled, by_bulk, strict=True) if is_bulk]
     await inventory.pool.execute(EMPTY)
     await inventory.hears(*events)
     alone = await stored(inventory)
@@ -63,7 +62,7 @@ async def test_events_over_both_lanes_end_in_the_rows_of_one(
 
 
 async def test_news_of_what_came_in_bulk_says_so(inventory: Inventory) -> None:
-    await inventory.hears(replace(seen(hostname="a"), lane=Lane.BULK))
+    await inventory.hears(seen(hostname="a")._replace(lane=Lane.BULK))
     await inventory.hears(updated(at=NOON + 5 * MINUTE, hostname="b"))
 
     assert [each.lane for each in await inventory.published()] == [Lane.BULK, Lane.LIVE]
@@ -73,7 +72,7 @@ async def test_a_repeat_from_the_other_lane_changes_nothing(inventory: Inventory
     event = seen(hostname="a")
     await inventory.hears(event)
 
-    await inventory.hears(replace(event, lane=Lane.BULK))
+    await inventory.hears(event._replace(lane=Lane.BULK))
 
     assert len(await inventory.published()) == 1
     [row] = await stored(inventory)

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import permutations
 from uuid import UUID
@@ -27,7 +26,7 @@ SURVIVING, GONE = sorted([RMM_ID, AGENT_ID])
 
 def of_agent(event: Envelope, *, tenant: UUID = ACME) -> Envelope:
     """Return `event` as the agent's source tells it."""
-    return replace(event, source=AGENTS, tenant=tenant, id=ids.fact_id(event.id, "agent", AGENTS))
+    return event._replace(source=AGENTS, tenant=tenant, id=ids.fact_id(event.id, "agent", AGENTS))
 
 
 RMM = seen("d1", hostname="pc-1", serial="S-1", os_name="Windows 11 Pro", tags=("kiosk",))
@@ -118,7 +117,7 @@ async def test_a_repeated_delivery_after_a_merge_changes_nothing(inventory: Inve
 async def test_a_bad_neighbour_in_the_batch_harms_no_merged_asset(inventory: Inventory) -> None:
     await inventory.hears(RMM, AGENT)
     await merge(inventory)
-    nobodys = replace(seen("d9"), tenant=None)
+    nobodys = seen("d9")._replace(tenant=None)
 
     batch = await inventory.hears(nobodys, updated("d1", at=NOON + 2 * HOUR, location="Berlin"), patch_detected("d7"))
 
@@ -241,7 +240,7 @@ async def test_a_pair_that_goes_to_another_client_leaves_the_merge(inventory: In
     await inventory.hears(RMM, AGENT)
     await merge(inventory)
 
-    await inventory.hears(replace(updated("d1", at=NOON + 2 * HOUR, location="Berlin"), tenant=BIRCH))
+    await inventory.hears(updated("d1", at=NOON + 2 * HOUR, location="Berlin")._replace(tenant=BIRCH))
 
     assert {asset: each.location for asset, each in (await records(inventory)).items()} == {
         RMM_ID: "Berlin",

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -108,7 +107,7 @@ async def test_a_machine_that_reports_again_is_told_of_again(inventory: Inventor
     assert (await inventory.published())[-1].id == retired.id
 
     again = patch_detected(at=retired.time + SECOND)
-    await inventory.hears(replace(again, received=again.time))
+    await inventory.hears(again._replace(received=again.time))
 
     back = (await inventory.published())[-1]
     assert isinstance(back.data, AssetChanged)

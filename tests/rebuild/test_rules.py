@@ -1,6 +1,5 @@
 """What belongs to a rebuilt state, whose an event is, and what a report means."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -14,8 +13,8 @@ from tests.builders import ACME, BIRCH, HOUR, NOON, of_device
 
 RAW = UUID(int=1)
 ANOTHER = UUID(int=2)
-TOLD = replace(of_device(rmm.DeviceOnline(device="dc01")), causation=RAW)
-NAMED = replace(of_device(rmm.DeviceOnline(device="dc01", organisation="17")), causation=RAW)
+TOLD = of_device(rmm.DeviceOnline(device="dc01"))._replace(causation=RAW)
+NAMED = of_device(rmm.DeviceOnline(device="dc01", organisation="17"))._replace(causation=RAW)
 NOTHING_ON_ITS_WAY = Moment(frozenset(), frozenset())
 LOOKED_AT_EARLIER = Moment(frozenset(), frozenset(), claimed_before=NOON + HOUR)
 

@@ -1,7 +1,5 @@
 """Tickets about exposed credentials in a real Roundup: does it, repeats it, gets it late, with a bad neighbour."""
 
-from dataclasses import replace
-
 import pytest
 
 from contracts.events.credential import BreakerState, CaseStep, Decision
@@ -67,7 +65,7 @@ async def test_what_comes_after_the_end_changes_nothing(room: Room, desk: Desk, 
 async def test_a_case_of_nobody_is_refused_and_its_neighbours_get_their_tickets(
     room: Room, desk: Desk, story: Story, requirement: str
 ) -> None:
-    nobodys = replace(Story().opened(), tenant=None)
+    nobodys = Story().opened()._replace(tenant=None)
 
     failed = state_changed("a", State.FAILED, 1, requirement=requirement)
     batch = await room.handle(KNOWN, nobodys, story.opened(Decision.ASK), failed)

@@ -1,7 +1,5 @@
 """Tickets about breaches and exceptions in a real Roundup: does it, repeats it, gets it late, with a bad neighbour."""
 
-from dataclasses import replace
-
 from contracts.events import exception
 from contracts.events.obligation import State
 from contracts.events.ticket import TicketOpened
@@ -31,7 +29,7 @@ async def test_an_exception_has_one_ticket_that_tells_its_story(room: Room, desk
 
 async def test_an_overdue_update_names_its_machines_and_is_resolved_with_them(room: Room, desk: Desk) -> None:
     ended = breached(2, is_so=False, state=State.VERIFIED)
-    bad = replace(breached(3, asset="a-9"), tenant=None)
+    bad = breached(3, asset="a-9")._replace(tenant=None)
     await room.done(KNOWN, breached(1), bad)
     [key] = await room.keys()
     opened = desk.issue(key)

@@ -1,7 +1,5 @@
 """What the events of compliance mean here."""
 
-from dataclasses import replace
-
 import pytest
 
 from contracts import ids
@@ -71,7 +69,7 @@ EVENTS = [
 
 @pytest.mark.parametrize("envelope", EVENTS, ids=lambda each: each.data.TYPE)
 def test_without_a_client_or_a_sequence_it_is_unusable(envelope: Envelope) -> None:
-    nobody, unordered = fact_of(replace(envelope, tenant=None)), fact_of(replace(envelope, sequence=None))
+    nobody, unordered = fact_of(envelope._replace(tenant=None)), fact_of(envelope._replace(sequence=None))
 
     assert isinstance(nobody, Unusable)
     assert nobody.reason.startswith("ce_tenantid:")

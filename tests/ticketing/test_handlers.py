@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
@@ -105,7 +104,7 @@ async def test_what_is_told_once_more_in_other_words_ends_as_it_did(pool: Pool) 
     proven = state_changed("a", State.VERIFIED, 2, at=NOON + HOUR)
     await handle(pool, failed, proven)
 
-    await handle(pool, replace(again, id=uuid4()), replace(proven, sequence=4))
+    await handle(pool, again._replace(id=uuid4()), proven._replace(sequence=4))
 
     [device], [ticket] = await rows(pool, "ticket_device"), await rows(pool, "ticket")
     assert (device["cleared_as"], ticket["state"]) == ("VERIFIED", "resolved")
@@ -118,7 +117,7 @@ async def test_a_failure_told_once_more_in_other_words_stays_one(pool: Pool, *, 
     proven = state_changed("a", State.VERIFIED, 1)
     failed = state_changed("a", State.FAILED, 2, at=NOON + HOUR)
     await handle(pool, proven, failed)
-    anew = [replace(proven, id=uuid4(), sequence=3), replace(failed, sequence=4)]
+    anew = [proven._replace(id=uuid4(), sequence=3), failed._replace(sequence=4)]
 
     for events in [anew] if both_at_once else [[each] for each in anew]:
         await handle(pool, *events)
@@ -133,7 +132,7 @@ async def test_the_way_to_where_it_stands_changes_nothing_when_it_is_told_once_m
     await handle(pool, failed, proven)
     before = await everything(pool)
 
-    for anew in (replace(failed, sequence=3), replace(proven, sequence=4)):
+    for anew in (failed._replace(sequence=3), proven._replace(sequence=4)):
         await handle(pool, anew, recorded_at=NOON + 2 * HOUR)
 
     assert await everything(pool) == before
@@ -159,8 +158,8 @@ async def test_a_late_proof_clears_nothing(pool: Pool) -> None:
 async def test_a_bad_neighbour_is_refused_and_the_others_go_on(pool: Pool) -> None:
     good = state_changed("a", State.FAILED, 1)
     nobody = state_changed("b", State.FAILED, 1, tenant=None)
-    unordered = replace(state_changed("c", State.FAILED, 1), sequence=None)
-    nameless = replace(client_changed("Acme Dental", sequence=1), tenant=None)
+    unordered = state_changed("c", State.FAILED, 1)._replace(sequence=None)
+    nameless = client_changed("Acme Dental", sequence=1)._replace(tenant=None)
 
     batch = await handle(pool, nobody, unordered, good, nameless)
 

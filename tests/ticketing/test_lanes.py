@@ -1,7 +1,7 @@
 """At the tracker live goes before bulk, and bulk has its turn all the same."""
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from uuid import uuid4
 
 import pytest
@@ -100,7 +100,7 @@ class StuckTracker(PatientTracker):
 
 
 def failed(requirement: str, lane: Lane, *, device: str = "a", sequence: int = 1) -> Envelope:
-    return replace(state_changed(device, State.FAILED, sequence, requirement=requirement), lane=lane)
+    return state_changed(device, State.FAILED, sequence, requirement=requirement)._replace(lane=lane)
 
 
 async def lanes_due(room: Room) -> list[Lane]:

@@ -206,5 +206,5 @@ def test_two_surprise_restarts_are_two_lines_and_one_may_be_excused() -> None:
 
 @pytest.mark.parametrize("told", [breached(), requested(), silent()], ids=["breach", "exception", "silence"])
 def test_without_a_client_or_a_number_it_is_no_fact(told: Envelope) -> None:
-    assert isinstance(facts_of(replace(told, tenant=None)), Unusable)
-    assert isinstance(facts_of(replace(told, sequence=None)), Unusable)
+    assert isinstance(facts_of(told._replace(tenant=None)), Unusable)
+    assert isinstance(facts_of(told._replace(sequence=None)), Unusable)

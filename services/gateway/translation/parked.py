@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import logging
 import time
-from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -91,7 +90,7 @@ async def _release_page(pool: Pool, after: int, before: int) -> tuple[int, int |
                 owned.append((each, tenant))
         by_topic: dict[Topic, list[tuple[str, Envelope]]] = {topic: [] for topic in RELEASED}
         for number, (each, tenant) in enumerate(owned, start=before):
-            topic, key, envelope = _released(replace(each.envelope, tenant=tenant), tenant, number)
+            topic, key, envelope = _released(each.envelope._replace(tenant=tenant), tenant, number)
             by_topic[topic].append((key, envelope))
         for topic, keyed in by_topic.items():
             await outbox.enqueue_keyed(tx, topic, keyed)
@@ -104,4 +103,4 @@ def _released(envelope: Envelope, tenant: UUID, number: int) -> tuple[Topic, str
     if isinstance(envelope.data, ExposureFound):
         return EXPOSURES, exposure_key(tenant, envelope.data), envelope
     lane = lane_of_released(envelope.lane, number)
-    return RMM_EVENTS_BY_LANE[lane], f"{envelope.source}/{envelope.subject}", replace(envelope, lane=lane)
+    return RMM_EVENTS_BY_LANE[lane], f"{envelope.source}/{envelope.subject}", envelope._replace(lane=lane)

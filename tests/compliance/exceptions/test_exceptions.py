@@ -1,6 +1,5 @@
 """From asking to the end: nothing holds without ticket, signature, controls and expiry; each is told once."""
 
-from dataclasses import replace
 from datetime import timedelta
 from uuid import UUID
 
@@ -74,7 +73,7 @@ async def test_the_ticket_of_another_kind_or_client_is_not_its_ticket(room: Room
 async def test_a_ticket_told_twice_is_kept_once_and_a_bad_neighbour_is_refused(room: Room) -> None:
     await room.ask()
     nonsense = ticketed(EXCEPTION)
-    bad = replace(nonsense, id=UUID(int=5), data=nonsense.data.model_copy(update={"subject": "no id"}))
+    bad = nonsense._replace(id=UUID(int=5), data=nonsense.data.model_copy(update={"subject": "no id"}))
 
     batch = await room.house.hear(ticketed(EXCEPTION), bad, ticketed(EXCEPTION, "9999"))
 

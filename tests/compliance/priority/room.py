@@ -60,7 +60,7 @@ def with_cve() -> CatalogDocument:
 def tagged(*tags: str, device: str = "dc01", sequence: int = 1) -> Envelope:
     """Return inventory's record of a server with these tags."""
     told = asset_changed(device, sequence=sequence)
-    return replace(told, data=told.data.model_copy(update={"tags": tags}))
+    return told._replace(data=told.data.model_copy(update={"tags": tags}))
 
 
 @dataclass

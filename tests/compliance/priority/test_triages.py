@@ -1,6 +1,5 @@
 """A triage begins where a rule asks for one, is late within a second, and tells when a patch came first."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
@@ -156,7 +155,7 @@ async def test_the_late_ones_are_found_by_their_index(begun: Room) -> None:
 async def test_a_triage_goes_on_where_the_machine_does_and_comes_back(room: Room) -> None:
     gone_asset = ids.asset_id(GONE, "dc01")
     room.agreed.by_tenant[ACME] = directive()
-    exposed = [replace(each, data=each.data.model_copy(update={"tags": ("dmz",)})) for each in (*apart(), *merged(11))]
+    exposed = [each._replace(data=each.data.model_copy(update={"tags": ("dmz",)})) for each in (*apart(), *merged(11))]
     await room.house.hear(client_in("UTC"), exposed[1 if GONE == B else 0], listed(0, source=GONE))
     await room.feed("kev", "2025.01.14", kev_added_at=KEV)
     await room.look()

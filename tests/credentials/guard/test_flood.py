@@ -1,7 +1,6 @@
 """An alert that names ten thousand accounts: all of it is kept, one breaker trips, and nobody is reset."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 
 import pytest
@@ -87,7 +86,7 @@ async def test_after_a_flood_another_persons_case_is_opened_and_nobody_is_reset(
 
 
 async def test_a_flood_for_one_client_beside_an_ordinary_exposure_of_another(room: Room) -> None:
-    ordinary = [replace(each, tenant=BIRCH) for each in exposures(1, named=1, name="neighbour")]
+    ordinary = [each._replace(tenant=BIRCH) for each in exposures(1, named=1, name="neighbour")]
 
     await handle(room, [*exposures(50, named=50), *ordinary])
 
