@@ -144,7 +144,7 @@ def decode(headers: Iterable[tuple[str, bytes]], value: bytes | None) -> Envelop
         causation=_uuid(header, "ce_causationid") if "ce_causationid" in header else None,
         correlation=_text(header, "ce_correlationid") if "ce_correlationid" in header else None,
         traceparent=_text(header, "ce_traceparent") if "ce_traceparent" in header else None,
-        lane=Lane.BULK if header.get("ce_lane") == b"bulk" else Lane.LIVE,
+        lane=_BULK if header.get("ce_lane") == b"bulk" else _LIVE,
         data=_content(model, value, header),
     )
 

@@ -1,8 +1,9 @@
 """An event survives its journey; what is not an event says which header or field is wrong."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid4
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,6 +48,49 @@ def test_a_binary_event_has_the_standards_headers() -> None:
     assert headers["content-type"] == b"application/json"
     assert headers["ce_type"] == b"patch.install_failed.v1"
     assert headers["ce_time"] == b"2025-01-14T12:00:00.000000Z"
+
+
+OFFSETS = st.integers(min_value=-14 * 3600, max_value=14 * 3600).map(
+    lambda seconds: timezone(timedelta(seconds=seconds))
+)
+MOMENTS = st.datetimes(
+    min_value=datetime(1, 1, 2),  # noqa: DTZ001 - the offset is drawn beside it
+    max_value=datetime(9999, 12, 30),  # noqa: DTZ001
+    timezones=st.just(UTC) | OFFSETS,
+)
+
+
+@given(MOMENTS | MOMENTS.map(lambda at: at.replace(microsecond=0)), MOMENTS)
+def test_any_moment_is_written_in_utc_to_the_microsecond(time: datetime, received: datetime) -> None:
+    headers = dict(encode(envelope(time=time, received=received)).headers)
+
+    for name, at in (("ce_time", time), ("ce_receivedtime", received)):
+        assert (
+            headers[name] == f"{at.astimezone(UTC).replace(tzinfo=None).isoformat(timespec='microseconds')}Z".encode()
+        )
+
+
+def test_the_ids_of_a_database_driver_are_written_like_any_other() -> None:
+    read = asyncpg.pgproto.pgproto.UUID("22222222-2222-5222-8222-222222222222")
+
+    headers = dict(encode(envelope(id=read, tenant=read, causation=read)).headers)
+
+    assert {headers["ce_id"], headers["ce_tenantid"], headers["ce_causationid"]} == {str(read).encode()}
+
+
+def test_what_an_event_does_not_have_is_no_header() -> None:
+    bare = envelope(tenant=None, sequence=None, causation=None, correlation=None, traceparent=None)
+
+    assert not dict(encode(bare).headers).keys() & {
+        "ce_tenantid",
+        "ce_sequence",
+        "ce_causationid",
+        "ce_correlationid",
+        "ce_traceparent",
+        "traceparent",
+        "ce_lane",
+    }
+    assert decode(encode(bare).headers, encode(bare).value) == bare
 
 
 def test_a_removed_asset_is_a_null_value_with_headers() -> None:

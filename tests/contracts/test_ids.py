@@ -4,6 +4,7 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 from uuid import UUID, uuid5
 
+import asyncpg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -81,3 +82,11 @@ def test_an_id_is_the_uuid5_of_a_json_array(source: str, device: str) -> None:
     array = json.dumps(["asset", source, device], ensure_ascii=False, separators=(",", ":"))
 
     assert ids.asset_id(source, device) == uuid5(ids.NAMESPACE, array)
+
+
+@given(st.uuids())
+def test_an_id_is_spelled_as_python_spells_it_whoever_made_it(number: UUID) -> None:
+    read = asyncpg.pgproto.pgproto.UUID(str(number))
+
+    assert ids.spelled(number) == ids.spelled(read) == str(number)
+    assert ids.fact_id(number, "t", "s") == ids.fact_id(read, "t", "s")
