@@ -91,8 +91,7 @@ def test_a_closed_case_misses_no_promise_any_more() -> None:
 
 
 def test_a_breaker_of_all_clients_belongs_to_none_and_a_case_of_nobody_is_refused() -> None:
-    nobodys = Story().opened()
-    object.__setattr__(nobodys, "tenant", None)
+    nobodys = Story().opened()._replace(tenant=None)
 
     assert facts(breaker(BreakerState.TRIPPED, tenant=None)) == ()
     assert isinstance(facts_of(nobodys), Unusable)
