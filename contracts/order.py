@@ -1,6 +1,6 @@
 """The one order of facts, the same here and in SQL: ties have one winner, and a device dated 2099 wins nothing."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -21,3 +21,11 @@ class OrderKey(NamedTuple):
 def effective_at(occurred_at: datetime, received_at: datetime) -> datetime:
     """Return the moment that counts: what the vendor said, but never later than receipt plus the tolerance."""
     return min(occurred_at, received_at + CLOCK_TOLERANCE)
+
+
+def in_utc(at: datetime) -> datetime:
+    """Return `at` in UTC; what has no day there (the first of all days, in local time) keeps its figures."""
+    try:
+        return at.astimezone(UTC)
+    except OverflowError:
+        return at.replace(tzinfo=UTC)

@@ -4,11 +4,12 @@ The order of precedence is that of `FINDERS`; docs/patch-state.md is the same ta
 """
 
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 
 from contracts.events.obligation import State
+from contracts.order import in_utc
 from services.compliance.catalog.model import Release
 from services.compliance.policy import ProofClass
 from services.compliance.rules_case import Case
@@ -252,7 +253,7 @@ def told(witnesses: Iterable[Saying]) -> str:
 @lru_cache(maxsize=4096)
 def moment(at: datetime) -> str:
     """Return a moment for people: UTC, to the minute. One scan is told of all that its machine owes."""
-    at = at.astimezone(UTC)
+    at = in_utc(at)
     if at.year < FOUR_DIGITS:
         return f"{at:%Y-%m-%d %H:%M}Z"
     return at.isoformat(" ", "minutes")[:16] + "Z"  # the same in a tenth of the time

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 from typing import Final, NamedTuple
 from uuid import UUID
@@ -11,6 +11,7 @@ from pydantic_core import to_json
 
 from contracts.events.event import OsFamily, Severity, Tier
 from contracts.events.obligation import State
+from contracts.order import in_utc
 from services.compliance.catalog.model import Requirement
 from services.compliance.policy import ProofClass
 from services.compliance.rules import Decision
@@ -148,7 +149,7 @@ def obligation(asset: Asset, requirement: Requirement, decision: Decision) -> Ob
 @lru_cache(maxsize=4096)
 def written(at: datetime) -> str:
     """Return a moment in UTC as `isoformat` writes it. A release's and a scan's are the same for many obligations."""
-    return to_json(at.astimezone(UTC))[1:-2].decode() + "+00:00"
+    return to_json(in_utc(at))[1:-2].decode() + "+00:00"
 
 
 _NEXT_CHANGE: Final = Obligation._fields.index("next_change_at")

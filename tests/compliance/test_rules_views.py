@@ -74,3 +74,10 @@ def test_a_vendor_that_writes_its_own_offset_is_told_the_same_as_one_that_writes
 
     assert moment(there) == moment(here) == "2026-01-01 08:00Z"
     assert written(there) == written(here) == "2026-01-01T08:00:00+00:00"
+
+
+def test_a_moment_that_has_no_day_in_utc_is_told_as_it_was_written() -> None:
+    never = datetime.fromisoformat("0001-01-01T00:00:00+02:00")
+
+    assert written(never) == "0001-01-01T00:00:00+00:00"
+    assert moment(never).endswith("-01-01 00:00Z")
