@@ -1,104 +1,15 @@
-"""Roundup's answers that a healthy tracker rarely gives, recorded shapes of them: each has its meaning."""
+"""Roundup's answers to who looks for a ticket and opens one, recorded shapes of them: each has its meaning."""
 
 import base64
-import json
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any
 
 import httpx
 import pytest
-from pydantic import SecretStr
 
-from chassis.http import Policy, Refused, Unavailable
-from services.ticketing.adapters.roundup import Login, Roundup, Words, connect
-from services.ticketing.adapters.tracker import ChangedMeanwhile, NotAsWritten, ReservationUsed
-from services.ticketing.records import Draft, Note, TicketRef
-
-DRAFT = Draft(key="pl-x-g1", title="T", text="body", company="ACME", severity="critical", marker="pl-x-g1/1")
-NOTE = Note(marker="pl-x-g1/2", text="more")
-OPEN, CLOSED = TicketRef(id="7", is_open=True), TicketRef(id="7", is_open=False)
-ETAG = {"etag": '"abc-gzip"'}
-
-
-def refusal(status: int, text: str) -> httpx.Response:
-    return httpx.Response(status, json={"error": {"status": status, "msg": text}})
-
-
-def made(number: str) -> httpx.Response:
-    return httpx.Response(201, json={"data": {"id": number, "link": f"https://desk.example/rest/data/x/{number}"}})
-
-
-def element(*, status: str | None = "unread", messages: tuple[str, ...] = ("1",), **fields: object) -> httpx.Response:
-    attributes: dict[str, Any] = {
-        "correlation_key": "pl-x-g1",
-        "client": "ACME",
-        "status": None if status is None else {"id": "1", "name": status},
-        "messages": [{"id": each} for each in messages],
-    }
-    return httpx.Response(200, json={"data": {"id": "7", "attributes": attributes | fields}}, headers=ETAG)
-
-
-def changed() -> httpx.Response:
-    """Return what Roundup answers to a change: the issue's number, and what it was set to."""
-    return httpx.Response(200, json={"data": {"id": "7", "type": "issue", "attribute": {"messages": ["1", "2"]}}})
-
-
-def page(*issues: dict[str, object]) -> httpx.Response:
-    return httpx.Response(200, json={"data": {"collection": list(issues), "@total_size": len(issues)}})
-
-
-class Script:
-    """Answers each route with its next answer, the last one for ever, and keeps the requests."""
-
-    def __init__(self, **answers: httpx.Response | list[httpx.Response]) -> None:
-        self._answers = {route: each if isinstance(each, list) else [each] for route, each in answers.items()}
-        self.requests: list[httpx.Request] = []
-
-    def __call__(self, request: httpx.Request) -> httpx.Response:
-        self.requests.append(request)
-        route = _route(request)
-        left = self._answers[route]
-        return left.pop(0) if len(left) > 1 else left[0]
-
-    def bodies(self, method: str) -> list[dict[str, Any]]:
-        return [json.loads(each.content) for each in self.requests if each.method == method]
-
-
-def _route(request: httpx.Request) -> str:
-    match request.method, request.url.path.removeprefix("/desk/rest/data/").split("/"):
-        case "GET", ["issue"]:
-            return "find"
-        case "GET", ["msg"]:
-            return "find_message"
-        case "GET", ["issue", _]:
-            return "element"
-        case "POST", ["msg"]:
-            return "message"
-        case "POST", ["issue", "@poe"]:
-            return "reserve"
-        case "POST", ["issue", *_]:
-            return "create"
-        case "PATCH", ["issue", _]:
-            return "patch"
-        case other:
-            raise AssertionError(f"no such route: {other}")
-
-
-@asynccontextmanager
-async def tracker(script: Script, words: Words | None = None) -> AsyncIterator[Roundup]:
-    connected = connect(
-        "https://desk.example/desk/",
-        login=Login("patchline", SecretStr("s3cret")),
-        policy=Policy(attempts=1, calls_per_second=1000),
-        words=words or Words(),
-        transport=httpx.MockTransport(script),
-    )
-    try:
-        yield connected
-    finally:
-        await connected.close()
+from chassis.http import Refused, Unavailable
+from services.ticketing.adapters.roundup_wire import AGAIN_ATTEMPTS
+from services.ticketing.adapters.tracker import NotAsWritten, ReservationUsed
+from tests.ticketing.roundup_script import DRAFT, NOTE, OPEN, Script, element, made, page, refusal, route, tracker
 
 
 async def test_every_call_carries_what_roundup_wants() -> None:
@@ -161,7 +72,7 @@ async def test_first_words_that_were_said_before_are_shown_and_not_said_again() 
         ref = await desk.create(replace(DRAFT, said=said), "abc")
 
     assert ref == OPEN
-    assert [_route(each) for each in script.requests] == ["message", "create", "element"]
+    assert [route(each) for each in script.requests] == ["message", "create", "element"]
     message, issue = script.bodies("POST")
     assert (message["messageid"], message["content"]) == (DRAFT.marker, DRAFT.text)
     assert issue["messages"] == ["31"]
@@ -193,6 +104,36 @@ async def test_what_breaks_inside_the_tracker_is_no_refusal_though_it_says_400()
             await desk.find("pl-x-g1")
 
     assert (written.value.ambiguous, read.value.ambiguous) == (True, False)
+
+
+async def test_what_nobody_sees_is_sent_again_where_the_tracker_broke() -> None:
+    broken = refusal(400, BROKEN)
+    script = Script(find=[broken, page()], reserve=[broken, broken, made("9")], message=[broken, made("31")])
+    async with tracker(script) as desk:
+        found = await desk.find("pl-x-g1")
+        reserved = await desk.reserve()
+        said = await desk.say_first(NOTE)
+
+    assert (found, reserved, said) == ([], "9", "31")
+    assert [route(each) for each in script.requests] == [*["find"] * 2, *["reserve"] * 3, *["message"] * 2]
+
+
+async def test_a_tracker_that_stays_broken_is_asked_three_times() -> None:
+    script = Script(reserve=refusal(400, BROKEN))
+    async with tracker(script) as desk:
+        with pytest.raises(Unavailable, match="the tracker broke"):
+            await desk.reserve()
+
+    assert len(script.requests) == AGAIN_ATTEMPTS
+
+
+async def test_what_may_have_happened_is_not_sent_again_where_the_tracker_broke() -> None:
+    script = Script(message=made("1"), create=refusal(400, BROKEN))
+    async with tracker(script) as desk:
+        with pytest.raises(Unavailable, match="the tracker broke"):
+            await desk.create(DRAFT, "abc")
+
+    assert [route(each) for each in script.requests] == ["message", "create"]
 
 
 @pytest.mark.parametrize(
@@ -231,118 +172,6 @@ async def test_an_answer_that_is_not_roundups_is_waited_out(answer: httpx.Respon
     assert (reading.value.ambiguous, writing.value.ambiguous) == (False, True)
 
 
-@pytest.mark.parametrize("answer", [httpx.Response(500), httpx.Response(200, text="?")])
-async def test_a_lost_message_is_seen_by_nobody(answer: httpx.Response) -> None:
-    async with tracker(Script(element=element(), message=answer)) as desk:
-        with pytest.raises(Unavailable) as caught:
-            await desk.append(OPEN, NOTE)
-
-    assert not caught.value.ambiguous
-
-
-async def test_a_lost_change_may_have_happened() -> None:
-    script = Script(element=element(), message=made("2"), patch=httpx.Response(502))
-    async with tracker(script) as desk:
-        with pytest.raises(Unavailable) as caught:
-            await desk.append(OPEN, NOTE)
-
-    assert caught.value.ambiguous
-
-
-async def test_a_note_is_added_to_the_others_and_the_status_kept() -> None:
-    script = Script(
-        element=[element(status="in-progress"), element(status="in-progress", messages=("1", "2"))],
-        message=made("2"),
-        patch=changed(),
-    )
-    async with tracker(script) as desk:
-        await desk.append(OPEN, NOTE)
-
-    [patch] = [each for each in script.requests if each.method == "PATCH"]
-    assert patch.headers["if-match"] == '"abc-gzip"'
-    assert script.bodies("PATCH") == [{"@op": "replace", "messages": ["1", "2"], "status": "in-progress"}]
-
-
-async def test_resolving_sets_the_status_that_the_settings_name() -> None:
-    words = Words(resolved_status="erledigt", closed_statuses=frozenset({"erledigt"}))
-    script = Script(
-        element=[element(), element(status="erledigt", messages=("1", "2"))],
-        message=made("2"),
-        patch=changed(),
-    )
-    async with tracker(script, words) as desk:
-        await desk.resolve(OPEN, NOTE)
-
-    assert script.bodies("PATCH")[0]["status"] == "erledigt"
-
-
-@pytest.mark.parametrize(
-    "after",
-    [
-        pytest.param(element(status="resolved", messages=("1",)), id="the note is missing"),
-        pytest.param(element(status="unread", messages=("1", "2")), id="it is still open"),
-    ],
-)
-async def test_a_change_that_is_not_shown_needs_a_person(after: httpx.Response) -> None:
-    script = Script(element=[element(), after], message=made("2"), patch=changed())
-    async with tracker(script) as desk:
-        with pytest.raises(NotAsWritten):
-            await desk.resolve(OPEN, NOTE)
-
-
-async def test_a_change_in_between_is_read_again_once() -> None:
-    script = Script(
-        element=[element(), *[element(messages=("1", "5"))] * 2, element(messages=("1", "5", "2"))],
-        message=made("2"),
-        find_message=page({"id": "2"}),
-        patch=[refusal(412, "If-Match is missing or does not match."), changed()],
-    )
-    async with tracker(script) as desk:
-        await desk.append(OPEN, NOTE)
-
-    assert [body["messages"] for body in script.bodies("PATCH")] == [["1", "2"], ["1", "5", "2"]]
-
-
-async def test_a_note_that_came_in_between_is_not_said_again() -> None:
-    """A worker before us sent it, was stopped, and its request arrived after all."""
-    script = Script(
-        element=[element(), element(messages=("1", "9"))],
-        message=made("2"),
-        find_message=page({"id": "2"}, {"id": "9"}),
-        patch=refusal(412, "If-Match is missing or does not match."),
-    )
-    async with tracker(script) as desk:
-        with pytest.raises(Unavailable, match="already") as caught:
-            await desk.append(OPEN, NOTE)
-
-    assert caught.value.ambiguous  # the next look finds it, and records it
-    assert len(script.bodies("PATCH")) == 1
-
-
-@pytest.mark.parametrize(
-    "answers",
-    [
-        pytest.param({"element": element(), "patch": refusal(412, "If-Match")}, id="changed twice"),
-        pytest.param({"element": element(status="resolved"), "patch": refusal(500, "never")}, id="closed at once"),
-        pytest.param(
-            {"element": [element(), element(status="resolved")], "patch": refusal(412, "If-Match")}, id="closed between"
-        ),
-    ],
-)
-async def test_a_person_in_between_makes_us_look_again(answers: dict[str, Any]) -> None:
-    async with tracker(Script(message=made("2"), find_message=page(), **answers)) as desk:
-        with pytest.raises(ChangedMeanwhile):
-            await desk.append(OPEN, NOTE)
-
-
-@pytest.mark.parametrize("status", [400, 403, 405, 409])
-async def test_a_refused_change_is_refused(status: int) -> None:
-    script = Script(element=element(), message=made("2"), patch=refusal(status, "no"))
-    async with tracker(script) as desk:
-        with pytest.raises(Refused):
-            await desk.append(OPEN, NOTE)
-
-
 async def test_a_refused_login_is_nobodys_tickets_fault() -> None:
     script = Script(find=refusal(401, "Invalid Login"))
     async with tracker(script) as desk:
@@ -351,33 +180,3 @@ async def test_a_refused_login_is_nobodys_tickets_fault() -> None:
 
     assert (caught.value.retry_after_seconds, caught.value.ambiguous) == (30, False)
     assert "s3cret" not in str(caught.value)
-
-
-@pytest.mark.parametrize(
-    ("found", "messages", "has_it"),
-    [
-        pytest.param(page(), ("1",), False, id="no such message"),
-        pytest.param(page({"id": "2"}), ("1",), False, id="made, but on no ticket"),
-        pytest.param(page({"id": "2"}, {"id": "3"}), ("1", "3"), True, id="on the ticket"),
-    ],
-)
-async def test_a_note_is_there_when_the_ticket_shows_it(
-    found: httpx.Response, messages: tuple[str, ...], *, has_it: bool
-) -> None:
-    script = Script(find_message=found, element=element(messages=messages))
-    async with tracker(script) as desk:
-        assert await desk.has_note(OPEN, "pl-x-g1/2") is has_it
-
-    assert script.requests[0].url.params["messageid:"] == "pl-x-g1/2"
-
-
-async def test_reopening_a_closed_ticket_sets_the_open_status() -> None:
-    script = Script(
-        element=[element(status="resolved"), element(messages=("1", "2"))],
-        message=made("2"),
-        patch=changed(),
-    )
-    async with tracker(script) as desk:
-        await desk.reopen(CLOSED, NOTE)
-
-    assert script.bodies("PATCH")[0]["status"] == "unread"

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Generic, Literal, TypeVar
 
 import httpx
+import stamina
 from pydantic import BaseModel, SecretStr, TypeAdapter
 
 from chassis.http import READS, Outbound, Refused, Unavailable
@@ -20,6 +21,10 @@ BROKEN_INSIDE: Final = "check the server log"
 
 Source: Roundup 2.6, `rest.py`, the last `except` around every route.
 """
+
+AGAIN_ATTEMPTS: Final = 3
+AGAIN_SECONDS: Final = 0.02
+"""What broke inside and may be sent twice is sent again so soon, then twice as late: a lock is held for a commit."""
 
 SHOWS_CONTENT: Final = 3
 """How verbose a list must be to have a message's words in it, and not a link to them. Source: Roundup, `rest.py`."""
@@ -108,6 +113,10 @@ class Reserved(BaseModel):
     link: str
 
 
+class Broken(Unavailable):
+    """Something went wrong inside the tracker, which is no answer to what was asked."""
+
+
 class Wire:
     """The calls to one tracker as one user, who is the author of every note."""
 
@@ -129,12 +138,35 @@ class Wire:
         params: Mapping[str, str | int] | None = None,
         headers: Mapping[str, str] | None = None,
         json: Any = None,
+        may_repeat: bool = False,
     ) -> httpx.Response:
         """Call and return the answer; a refused login or what breaks inside the tracker is no fault of a ticket.
+
+        What broke inside is sent again soon, if it reads or `may_repeat`: if nobody sees that it happened twice.
 
         Raises:
             Refused, Unavailable: as `Outbound.call` says.
         """
+        async for attempt in stamina.retry_context(
+            on=Broken,
+            attempts=AGAIN_ATTEMPTS if may_repeat or method in READS else 1,
+            wait_initial=AGAIN_SECONDS,
+            wait_jitter=AGAIN_SECONDS,
+            timeout=None,
+        ):
+            with attempt:
+                return await self._once(method, path, params=params, headers=headers, json=json)
+        raise AssertionError("stamina always returns or raises")
+
+    async def _once(
+        self,
+        method: Literal["GET", "POST", "PATCH"],
+        path: str,
+        *,
+        params: Mapping[str, str | int] | None,
+        headers: Mapping[str, str] | None,
+        json: Any,
+    ) -> httpx.Response:
         try:
             return await self._outbound.call(method, path, params=params, headers=headers, json=json)
         except Refused as error:
@@ -142,7 +174,7 @@ class Wire:
                 reason = f"the tracker refuses the login of {self._user}: {error}"
                 raise Unavailable(reason, retry_after_seconds=LOGIN_REFUSED_SECONDS) from error
             if error.status == 400 and BROKEN_INSIDE in str(error):
-                raise Unavailable(f"the tracker broke: {error}", ambiguous=method not in READS) from error
+                raise Broken(f"the tracker broke: {error}", ambiguous=method not in READS) from error
             raise
 
     async def element(self, number: str, *more: str) -> tuple[str, Issue]:
@@ -172,7 +204,7 @@ class Wire:
         """Make a message that no issue shows yet. If its answer is lost nothing happened that anyone could see."""
         fields = {"author": self._user, "content": note.text, "messageid": note.marker, "date": "."}
         try:
-            return read(Made, await self.call("POST", "/msg", json=fields)).id
+            return read(Made, await self.call("POST", "/msg", json=fields, may_repeat=True)).id
         except Unavailable as error:
             if not error.ambiguous:
                 raise  # it says for whom it holds: an open breaker is one client's alone
