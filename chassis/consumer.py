@@ -79,7 +79,6 @@ class BatchConsumer(Generic[T]):
             apart_seconds=apart_seconds,
             on_records=self._take,
             on_assigned=self._on_assigned,
-            cores=on.cores,
         )
 
     async def run(self, stopping: asyncio.Event) -> None:

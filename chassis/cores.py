@@ -11,10 +11,17 @@ LOOK_SECONDS: Final = 0.2
 LEAST_NANOSECONDS: Final = 5_000_000
 """From less than this, run and waited together, nothing follows."""
 
+ENOUGH_SHARE: Final = 0.5
+"""Where it waited less than this share of the time that it ran, a process has what it needs."""
 
-def are_scarce(ran: int, waited: int) -> bool:
-    """Return whether cores are scarce for who ran and waited for so many nanoseconds: it waited longer than it ran."""
-    return ran + waited >= LEAST_NANOSECONDS and waited > ran
+
+def are_scarce(ran: int, waited: int, *, were: bool) -> bool:
+    """Return whether cores are scarce for who ran and waited for so many nanoseconds, and where they `were` before.
+
+    They are from when it waited longer than it ran, until it waited less than half as long: what is saved because they
+    are scarce is no reason to spend it again.
+    """
+    return waited > (ran * ENOUGH_SHARE if were else ran)
 
 
 class Cores:
@@ -30,8 +37,10 @@ class Cores:
         """Return whether the process waited longer than it ran, when that was last looked at: a moment ago."""
         now = time.monotonic()
         if now - self._looked_at >= LOOK_SECONDS:
-            before, self._seen, self._looked_at = self._seen, self._look(), now
-            self._are_scarce = are_scarce(self._seen[0] - before[0], self._seen[1] - before[1])
+            (ran_before, waited_before), seen, self._looked_at = self._seen, self._look(), now
+            ran, waited = seen[0] - ran_before, seen[1] - waited_before
+            if ran + waited >= LEAST_NANOSECONDS:
+                self._seen, self._are_scarce = seen, are_scarce(ran, waited, were=self._are_scarce)
         return self._are_scarce
 
     def _look(self) -> tuple[int, int]:

@@ -21,7 +21,6 @@ from faststream.kafka import KafkaBroker
 from faststream.message import StreamMessage
 
 from chassis.batch import Record
-from chassis.cores import Cores
 from chassis.ways import FEWEST
 from contracts.topics import Topic
 
@@ -60,11 +59,10 @@ class Subscription:
         apart_seconds: float = 0.0,
         on_records: OnRecords,
         on_assigned: OnAssigned,
-        cores: Cores,
     ) -> None:
         """Subscribe `member`'s group to `topics`; nothing happens before `start`.
 
-        Polls begin `apart_seconds` apart, twice as far where `cores` are scarce: each costs as much as many records do.
+        Polls begin `apart_seconds` apart: each costs as much as many records do.
         """
         self._kafka = kafka
         self._group = member.group
@@ -74,7 +72,6 @@ class Subscription:
         self._is_to_join_again = bool(member.instance)
         self._on_records = on_records
         self._apart_seconds = apart_seconds
-        self._cores = cores
         self._resting: frozenset[TopicPartition] = frozenset()
         self._broker = KafkaBroker(
             kafka, apply_types=False, graceful_timeout=15, allow_auto_create_topics=False, logger=None
@@ -159,7 +156,7 @@ class Subscription:
         It is handled outside FastStream's context, which has the whole poll in it: what is begun meanwhile and stays
         (a connection of the pool, a timer) keeps a copy, and with it the poll.
         """
-        until = time.monotonic() + self._apart_seconds * (2 if self._cores.are_scarce else 1)
+        until = time.monotonic() + self._apart_seconds
         self._rest(len(records))
         try:
             await asyncio.create_task(self._on_records(as_written(records)), context=Context())

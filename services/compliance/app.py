@@ -40,9 +40,7 @@ class ComplianceSettings(Settings):
 
     ways: int = Field(default=2, ge=1, le=8, description="transactions side by side, of partitions apart")
     batch_records: int = Field(default=1000, ge=1, le=10_000, description="records that share one transaction")
-    apart_seconds: float = Field(
-        default=0.03, ge=0, le=5, description="between two polls where much comes; twice that where cores are scarce"
-    )
+    apart_seconds: float = Field(default=0.03, ge=0, le=5, description="between two polls where much comes")
     figure_seconds: float = Field(default=1, gt=0, le=60, description="how often changed figures are published")
 
 

@@ -29,9 +29,7 @@ class InventorySettings(Settings):
     merge_seconds: float = Field(default=20, gt=0, le=30, description="how often what is to be joined is looked for")
     ways: int = Field(default=2, ge=1, le=8, description="transactions side by side, of partitions apart")
     batch_records: int = Field(default=1000, ge=1, le=10_000, description="records that share one transaction")
-    apart_seconds: float = Field(
-        default=0.1, ge=0, le=5, description="between two polls where much comes; twice that where cores are scarce"
-    )
+    apart_seconds: float = Field(default=0.1, ge=0, le=5, description="between two polls where much comes")
 
 
 async def run(settings: InventorySettings) -> None:

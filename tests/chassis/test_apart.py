@@ -9,7 +9,6 @@ import pytest
 from aiokafka import TopicPartition
 
 from chassis.batch import Record
-from chassis.cores import Cores
 from chassis.subscription import Member, OnRecords, Subscription
 from chassis.ways import FEWEST
 from contracts.topics import Topic
@@ -57,15 +56,6 @@ async def test_the_next_poll_begins_no_sooner_than_the_distance_after_this_one(
     await subscription(apart, handled)._take([])
 
     assert clock.slept == [pytest.approx(pause)]
-
-
-async def test_where_cores_are_scarce_polls_are_twice_as_far_apart(clock: Clock) -> None:
-    async def handled(_records: Sequence[Record]) -> None:
-        clock.now += 3.0
-
-    await subscription(5.0, handled, cores=Scarce())._take([])
-
-    assert clock.slept == [pytest.approx(7.0)]
 
 
 async def test_what_a_handler_leaves_behind_does_not_keep_the_poll() -> None:
@@ -143,7 +133,6 @@ async def test_what_comes_during_the_distance_is_one_poll(kafka: str, topic: Top
         apart_seconds=3.0,
         on_records=taken,
         on_assigned=from_the_beginning,
-        cores=Cores(),
     )
     await reader.start()
     try:
@@ -202,15 +191,7 @@ class Told:
     timestamp: int = 0
 
 
-class Scarce(Cores):
-    """Cores that are always scarce."""
-
-    @property
-    def are_scarce(self) -> bool:
-        return True
-
-
-def subscription(apart: float, handled: OnRecords, cores: Cores | None = None) -> Subscription:
+def subscription(apart: float, handled: OnRecords) -> Subscription:
     async def assigned(_partitions: Sequence[object]) -> None:
         """Nothing is assigned here."""
 
@@ -222,5 +203,4 @@ def subscription(apart: float, handled: OnRecords, cores: Cores | None = None) -
         apart_seconds=apart,
         on_records=handled,
         on_assigned=assigned,
-        cores=cores or Cores(),
     )

@@ -11,18 +11,22 @@ MS = 1_000_000
 
 
 @pytest.mark.parametrize(
-    ("ran", "waited", "scarce"),
+    ("ran", "waited", "were", "scarce"),
     [
-        pytest.param(20 * MS, 10 * MS, False, id="it ran longer"),
-        pytest.param(10 * MS, 10 * MS, False, id="as long"),
-        pytest.param(10 * MS, 11 * MS, True, id="it waited longer"),
-        pytest.param(0, LEAST_NANOSECONDS, True, id="it only waited"),
-        pytest.param(0, LEAST_NANOSECONDS - 1, False, id="too little to say"),
-        pytest.param(0, 0, False, id="it did nothing"),
+        pytest.param(20, 10, False, False, id="it ran longer"),
+        pytest.param(10, 10, False, False, id="as long"),
+        pytest.param(10, 11, False, True, id="it waited longer"),
+        pytest.param(0, 10, False, True, id="it only waited"),
+        pytest.param(10, 10, True, True, id="as long, where they were"),
+        pytest.param(10, 6, True, True, id="more than half as long, where they were"),
+        pytest.param(10, 5, True, False, id="half as long, where they were"),
+        pytest.param(10, 0, True, False, id="it only ran, where they were"),
     ],
 )
-def test_cores_are_scarce_for_who_waits_longer_than_it_runs(ran: int, waited: int, *, scarce: bool) -> None:
-    assert are_scarce(ran, waited) == scarce
+def test_cores_are_scarce_from_when_it_waits_longer_than_it_runs_until_it_waits_half_as_long(
+    ran: int, waited: int, *, were: bool, scarce: bool
+) -> None:
+    assert are_scarce(ran * MS, waited * MS, were=were) == scarce
 
 
 @pytest.fixture
@@ -50,6 +54,21 @@ def test_what_counts_is_what_came_since_the_last_look(told: Path, now: list[floa
     now[0] += LOOK_SECONDS
 
     assert (soon, later, cores.are_scarce) == (False, True, False)
+
+
+def test_what_is_too_little_to_say_is_looked_at_with_what_comes_next(told: Path, now: list[float]) -> None:
+    cores = Cores(told)
+    little = LEAST_NANOSECONDS // 2
+    told.write_text(f"{900 * MS} {50 * MS + little} 1300\n")
+    now[0] += LOOK_SECONDS
+    first = cores.are_scarce
+    told.write_text(f"{900 * MS} {50 * MS + 2 * little} 1301\n")
+    now[0] += LOOK_SECONDS
+    second = cores.are_scarce
+    told.write_text(f"{900 * MS + little} {50 * MS + 2 * little} 1302\n")
+    now[0] += LOOK_SECONDS
+
+    assert (first, second, cores.are_scarce) == (False, True, True)
 
 
 @pytest.mark.parametrize("content", [None, "", "not a number", "1"], ids=["no file", "empty", "no numbers", "too few"])

@@ -7,7 +7,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
 from chassis.batch import Record
-from chassis.cores import Cores
 from chassis.subscription import Member, Subscription
 from contracts.topics import Topic
 from tests.chassis.machine_room import Keeper, counted, running, send, until
@@ -78,7 +77,6 @@ async def _member(kafka: str, topic: Topic, member: Member) -> AsyncIterator[set
         max_records=10,
         on_records=on_records,
         on_assigned=on_assigned,
-        cores=Cores(),
     )
     await subscription.start()
     try:

@@ -43,9 +43,7 @@ class TranslateSettings(GatewaySettings):
     """What this process needs."""
 
     translate_records: int = Field(default=1000, ge=1, le=10_000, description="raw records in one transaction")
-    translate_apart_seconds: float = Field(
-        default=0.025, ge=0, le=5, description="between two polls where much comes; twice that where cores are scarce"
-    )
+    translate_apart_seconds: float = Field(default=0.025, ge=0, le=5, description="between two polls where much comes")
     ninjaone_patch_places: dict[str, list[str]] = Field(
         default_factory=dict, description='where a NinjaOne webhook names its patch, as JSON: {"kb": ["data.kb"]}'
     )
