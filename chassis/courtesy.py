@@ -18,7 +18,7 @@ LIVE_SECONDS: Final = 1.0
 LONGEST_WAIT_SECONDS: Final = 2.0
 """However busy live is, and however full the outbox: after so long one portion of bulk goes on."""
 
-SCARCE_SHARE: Final = 0.2
+SCARCE_SHARE: Final = 0.4
 """How much of its share bulk has where cores are scarce: it takes them from the live work of other processes too."""
 
 LOOK_EVERY_SECONDS: Final = 0.02
