@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from datetime import UTC, datetime
 
 import pytest
@@ -11,7 +11,7 @@ from patchline.local import place
 from patchline.local.parts import PartSettings
 from patchline.stack.stack import StackSettings, started
 from simulators.script import NOW
-from tests.flow.world import SOURCE, World, run_cli
+from tests.flow.world import SOURCE, World, last_words, run_cli
 
 
 def _say(line: str) -> None:
@@ -44,3 +44,13 @@ def world() -> Iterator[World]:
                 done = run_cli(home, *command)
                 assert done.returncode == 0, f"{command}: {done.stderr}"
             yield World(stack, secret.read_text().strip(), offset)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show beside a failed test what the services said last."""
+    report = yield
+    world = getattr(item, "funcargs", {}).get("world")
+    if report.failed and isinstance(world, World):
+        report.sections.extend(last_words(world.stack.home / "logs"))
+    return report

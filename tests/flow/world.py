@@ -27,6 +27,19 @@ OLD_BUILD = "10.0.20348.2966"
 FIXED_BUILD = "10.0.20348.3091"
 
 
+LAST_LINES = 12
+LAST_CHARACTERS = 400
+"""Of each service's log, and of each line."""
+
+
+def last_words(logs: Path) -> list[tuple[str, str]]:
+    """Return what each service said last, by its name: the logs themselves go away with their world."""
+    said = [
+        (log.stem, log.read_text(errors="replace").splitlines()[-LAST_LINES:]) for log in sorted(logs.glob("*.log"))
+    ]
+    return [(f"{name} said last", "\n".join(line[:LAST_CHARACTERS] for line in lines)) for name, lines in said]
+
+
 @dataclass(frozen=True, slots=True)
 class Sent:
     """One delivery that can be sent again, byte for byte."""
