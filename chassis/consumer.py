@@ -67,7 +67,7 @@ class BatchConsumer(Generic[T]):
         self._on = on
         self._progress = on.progress
         self._positions = Positions(group, on.pool, on.kafka)
-        self._courtesy = Courtesy(on.live, on.pool, on.bulk_share, on.cores) if is_bulk(group) else None
+        self._courtesy = Courtesy(on.live, on.pool, on.bulk_share) if is_bulk(group) else None
         self._ways, self._bugs_in_a_row = ways, 0
         self._later = Later()
         self._failed: asyncio.Future[None] | None = None

@@ -35,9 +35,8 @@ class Cores:
     @property
     def are_scarce(self) -> bool:
         """Return whether the process waited longer than it ran, when that was last looked at: a moment ago."""
-        now = time.monotonic()
-        if now - self._looked_at >= LOOK_SECONDS:
-            (ran_before, waited_before), seen, self._looked_at = self._seen, self._look(), now
+        if time.monotonic() - self._looked_at >= LOOK_SECONDS:
+            (ran_before, waited_before), seen, self._looked_at = self._seen, self._look(), time.monotonic()
             ran, waited = seen[0] - ran_before, seen[1] - waited_before
             if ran + waited >= LEAST_NANOSECONDS:
                 self._seen, self._are_scarce = seen, are_scarce(ran, waited, were=self._are_scarce)

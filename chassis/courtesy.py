@@ -86,14 +86,13 @@ def portion_records(allowed: int, size: int, took_seconds: float) -> int:
 class Courtesy:
     """When the bulk lane may take its next portion, and how large that is."""
 
-    def __init__(self, live: Activity, pool: Pool, share: float, cores: Cores) -> None:
-        """Let `live` go first; work `share` of the time while it is at work, and less where `cores` are scarce."""
+    def __init__(self, live: Activity, pool: Pool, share: float) -> None:
+        """Let `live` go first; work `share` of the time while it is at work, and less where cores are scarce."""
         self._live = live
         self._pool = pool
         self._share = share
-        self._cores = cores
-        self._took_seconds = 0.0
-        self._records = FIRST_RECORDS
+        self._cores = Cores()
+        self._took_seconds, self._records = 0.0, FIRST_RECORDS
         self.stopping = asyncio.Event()
 
     @property

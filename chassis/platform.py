@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from chassis.clock import Clock, moved_clock
-from chassis.cores import Cores
 from chassis.courtesy import Activity
 from chassis.health import HealthServer, Progress
 from chassis.lanes import BULK_SHARE
@@ -25,7 +24,6 @@ class Platform:
     relay: Relay
     health: HealthServer
     live: Activity = field(default_factory=Activity)
-    cores: Cores = field(default_factory=Cores)
     bulk_share: float = BULK_SHARE
     group_instance: str = ""
 

@@ -85,11 +85,11 @@ def test_a_portion_grows_and_shrinks_towards_its_time(allowed: int, size: int, t
 def test_a_portion_is_never_so_small_that_its_commit_costs_more(sizes: Sequence[int], taken: int) -> None:
     records = [KafkaRecord(value=b"x" * size, headers=()) for size in sizes]
 
-    assert Courtesy(courtesy.Activity(), None, 0.25, Cores()).portion_of(records) == taken  # type: ignore[arg-type]  # unused
+    assert Courtesy(courtesy.Activity(), None, 0.25).portion_of(records) == taken  # type: ignore[arg-type]  # unused
 
 
 def test_where_cores_are_scarce_bulk_takes_a_part_of_its_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    polite = Courtesy(courtesy.Activity(), None, 0.25, Cores())  # type: ignore[arg-type]  # unused
+    polite = Courtesy(courtesy.Activity(), None, 0.25)  # type: ignore[arg-type]  # unused
     shares = []
     for scarce in (False, True, False):
         monkeypatch.setattr(Cores, "are_scarce", scarce)

@@ -13,7 +13,7 @@ ROOMS = ("bench", "chassis", "checks", "contracts", "faults", "patchline", "serv
 FILES = sorted(file for room in ROOMS for file in (ROOT / room).rglob("*.py"))
 FUNCTION_LINES = 40
 FILE_LINES = 300
-CHASSIS_CODE_LINES = 2410  # ADR 0025
+CHASSIS_CODE_LINES = 2400  # ADR 0025
 BANNED = {"utils", "helpers", "common", "base", "manager", "service", "process", "data", "info", "obj"}
 DOMAIN_WORDS = ("patch_", "asset", "obligation", "ticket", "rmm", "psa", "windows", "ninja", "datto", "requirement")
 
