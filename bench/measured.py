@@ -18,14 +18,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from bench.pinned import CORES, running_on
 from bench.sending import sent
 from chassis import watermark
-from chassis.migrate import migrate, set_passwords
+from chassis.migrate import migrate
 from chassis.postgres import Connection, prepare_connection
 from contracts.envelope import Message
 from contracts.topics import Topic
 from patchline.local import place as places
 from patchline.local.parts import LocalParts, PartSettings
 from patchline.local.psa import Psa
-from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.schemas import LOGIN_ROLES, SCHEMAS, set_passwords
 from patchline.stack.programs import Surroundings
 from patchline.topics import apply_declared
 

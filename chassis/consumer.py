@@ -118,7 +118,6 @@ class BatchConsumer(Generic[T]):
         while True:
             if self._subscription.is_over:
                 self._fail(MayWorkLater(f"{self.name}: the poll loop ended"))
-            self._subscription.keep_metadata()
             if not self._positions.busy_for_longer_than(STUCK_SECONDS):
                 self._progress.beat(self.name)
             await asyncio.sleep(1)

@@ -1,6 +1,6 @@
 """Numbered SQL files, forward only, under an advisory lock; one schema, one writer role and one mailbox per service."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, LiteralString
@@ -78,7 +78,6 @@ LEDGER: Final[LiteralString] = """
 """
 APPLIED: Final[LiteralString] = "SELECT file FROM migration"
 NOTE: Final[LiteralString] = "INSERT INTO migration (file) VALUES ($1)"
-PASSWORD: Final[LiteralString] = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"  # noqa: S105 - SQL
 
 
 async def migrate(dsn: str, schemas: Sequence[Schema], *, say: Callable[[str], None]) -> int:
@@ -121,13 +120,3 @@ async def _migrate_schema(
         return len(pending)
     finally:
         await connection.execute("RESET ROLE")
-
-
-async def set_passwords(dsn: str, password_by_role: Mapping[str, str]) -> None:
-    """Give each role its password."""
-    connection = await asyncpg.connect(dsn)
-    try:
-        for role, password in sorted(password_by_role.items()):
-            await connection.execute(await connection.fetchval(PASSWORD, role, password))
-    finally:
-        await connection.close()

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 import uvloop
 
-from chassis import points, telemetry
+from chassis import kafka_wire, points, telemetry
 from chassis.errors import NeverWorks
 from chassis.settings import Settings
 
@@ -83,6 +83,7 @@ def run_to_the_end(process: str, settings: Settings, build: Callable[[], Awaitab
     points.arm(settings.die_at)
     gc.freeze()
     gc.set_threshold(*GARBAGE_THRESHOLDS)
+    kafka_wire.on_uvloop()
     try:
         with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
             runner.run(_awaited(build))

@@ -104,16 +104,6 @@ class Subscription:
         """Return whether the poll loop ended by itself, which it never should."""
         return any(task.done() for task in self._subscriber.tasks)
 
-    def keep_metadata(self) -> None:
-        """Have aiokafka keep metadata again where an error that it does not expect ended that: who needs them waits.
-
-        Such is uvloop's RuntimeError for a closed connection. Source: aiokafka 0.14, `client.py`, `_md_synchronizer`.
-        """
-        client: Any = self.consumer and self.consumer._client  # noqa: SLF001 - nobody else can tell
-        if client and (task := client._sync_task) and task.done() and not task.cancelled():  # noqa: SLF001
-            log.error("metadata was kept no longer", exc_info=task.exception(), extra={"group": self._group})
-            client._sync_task = asyncio.create_task(client._md_synchronizer())  # noqa: SLF001
-
     def pause(self, partitions: Collection[TopicPartition]) -> None:
         """Fetch nothing of these partitions until somebody resumes them, whatever the distance between polls."""
         self._resting -= set(partitions)

@@ -1,12 +1,14 @@
 """Every service's schema, in the order in which they are migrated, and `patchline migrate`."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, LiteralString
 
+import asyncpg
 import typer
 
 from chassis import commands
-from chassis.migrate import Schema, migrate, set_passwords
+from chassis.migrate import Schema, migrate
 from chassis.settings import with_password
 from services.compliance.schema import SCHEMA as COMPLIANCE
 from services.credentials.schema import SCHEMA as CREDENTIALS
@@ -21,6 +23,8 @@ LOGIN_ROLES: Final = (
     "patchline_operator",
     "patchline_auditor",
 )
+
+PASSWORD: Final[LiteralString] = "SELECT format('ALTER ROLE %I PASSWORD %L', $1::text, $2::text)"  # noqa: S105 - SQL
 
 
 def migrate_command(
@@ -48,3 +52,13 @@ async def _migrate(admin: str, password_file: Path | None, passwords: Path | Non
     if passwords is not None:
         files = {role: passwords / role for role in LOGIN_ROLES}
         await set_passwords(url, {role: file.read_text().strip() for role, file in files.items() if file.exists()})
+
+
+async def set_passwords(dsn: str, password_by_role: Mapping[str, str]) -> None:
+    """Give each role its password."""
+    connection = await asyncpg.connect(dsn)
+    try:
+        for role, password in sorted(password_by_role.items()):
+            await connection.execute(await connection.fetchval(PASSWORD, role, password))
+    finally:
+        await connection.close()

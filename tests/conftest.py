@@ -12,9 +12,9 @@ from hypothesis import settings
 from xdist.remote import Producer
 from xdist.scheduler import LoadScopeScheduling
 
-from chassis.migrate import migrate, set_passwords
+from chassis.migrate import migrate
 from patchline.local import place, samba, slapd
-from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.schemas import LOGIN_ROLES, SCHEMAS, set_passwords
 from patchline.topics import apply_declared
 from tests.parts import ROLE_PASSWORD, Database, named, running, running_kafka, running_postgres
 from tests.what_broke import WhatBroke

@@ -12,14 +12,14 @@ from typing import Final
 
 import httpx
 
-from chassis.migrate import migrate, set_passwords
+from chassis.migrate import migrate
 from patchline.local import PartUnavailable, Say, place, ports, psa
 from patchline.local.child import Child, Command
 from patchline.local.parts import LocalParts, PartSettings
 from patchline.local.psa import Access, Page
 from patchline.local.request_tracker import Hook, RequestTracker
 from patchline.local.runs import Running, running
-from patchline.schemas import LOGIN_ROLES, SCHEMAS
+from patchline.schemas import LOGIN_ROLES, SCHEMAS, set_passwords
 from patchline.stack import keys, programs
 from patchline.stack.programs import PROGRAMS, SIMULATOR, Program, Surroundings
 from patchline.topics import apply_declared

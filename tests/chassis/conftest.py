@@ -12,9 +12,10 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 from aiokafka.errors import KafkaError
 
-from chassis.migrate import Schema, migrate, set_passwords
+from chassis.migrate import Schema, migrate
 from contracts import topics
 from contracts.topics import Topic
+from patchline.schemas import set_passwords
 from tests.parts import named
 
 PASSWORD = "machine-room"
